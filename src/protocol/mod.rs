@@ -1,0 +1,4 @@
+//! Sans-IO protocols. No IO, clock or storage; randomness is passed in.
+
+mod dealing;
+mod sign;

@@ -1,0 +1,65 @@
+//! A secret value in one place of memory, wiped when it goes.
+
+use core::fmt;
+
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::Zeroize;
+
+/// A boxed secret: moved as a pointer, so that no copy of it stays behind on a stack; wiped with volatile writes
+/// when dropped; not `Clone`, not `Debug` beyond its name, compared in constant time.
+///
+/// What a computation leaves in registers and on its stack is out of its reach.
+pub struct Secret<T: Zeroize>(Box<T>);
+
+impl<T: Zeroize> Secret<T> {
+    /// Takes the value in.
+    pub fn new(value: T) -> Self {
+        Self(Box::new(value))
+    }
+
+    /// The value, for as long as a computation needs it.
+    pub fn expose(&self) -> &T {
+        &self.0
+    }
+
+    /// The value in place, to be filled without passing through the stack.
+    pub fn expose_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Secret<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl<T: Zeroize + ConstantTimeEq> ConstantTimeEq for Secret<T> {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing() {
+        let secret = Secret::new([0x41_u8; 32]);
+        assert_eq!(format!("{secret:?}"), "Secret(..)");
+    }
+
+    #[test]
+    fn equality_is_of_the_values() {
+        let a = Secret::new([1_u8; 32]);
+        assert!(bool::from(a.ct_eq(&Secret::new([1_u8; 32]))));
+        assert!(!bool::from(a.ct_eq(&Secret::new([2_u8; 32]))));
+    }
+}
