@@ -1,4 +1,5 @@
 //! Sans-IO protocols. No IO, clock or storage; randomness is passed in.
 
 mod dealing;
+mod polynomial;
 mod sign;

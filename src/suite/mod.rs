@@ -1,11 +1,23 @@
 //! The suites: a runtime enum outside, generics inside.
 
+mod cipher;
+mod ed25519;
+mod hash;
+mod ristretto;
+mod secp256k1;
+mod taproot;
+
 use core::fmt::Debug;
 use core::ops::{Add, Mul, Neg, Sub};
 
 use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
+
+pub(crate) use cipher::ShareCipher;
+pub(crate) use ed25519::Ed25519;
+pub(crate) use secp256k1::Secp256k1;
+pub(crate) use taproot::Taproot;
 
 /// The group, hash and signature format of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,4 +109,133 @@ pub(crate) trait Element:
     fn to_bytes(&self) -> Vec<u8>;
     /// Strict: exact length, canonical, on the curve, in the prime-order subgroup, not the identity.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
+}
+
+/// The hashes and formats of a suite.
+pub(crate) trait Ciphersuite: Copy + Debug + Send + Sync + 'static {
+    const SUITE: Suite;
+    type Scalar: Scalar;
+    type Element: Element<Scalar = Self::Scalar>;
+
+    // RFC 9591, Section 6. What is hashed is the concatenation of the parts.
+
+    /// H1: a binding factor.
+    fn h1(parts: &[&[u8]]) -> Self::Scalar;
+    /// H3: a nonce.
+    fn h3(parts: &[&[u8]]) -> Self::Scalar;
+    /// H4: the message.
+    fn h4(parts: &[&[u8]]) -> Vec<u8>;
+    /// H5: the list of commitments.
+    fn h5(parts: &[&[u8]]) -> Vec<u8>;
+    /// H2 over commitment, key and message; for taproot BIP-340's tagged hash of the two x-coordinates and the message.
+    fn challenge(commitment: &Self::Element, key: &Self::Element, message: &[u8]) -> Self::Scalar;
+
+    /// How the stored key becomes the key that signs.
+    fn adjust(key: &Self::Element, _root: Option<&[u8; 32]>) -> Adjustment<Self> {
+        Adjustment { factor: Self::Scalar::ONE, addend: Self::Scalar::ZERO, key: *key }
+    }
+    /// Whether the signers must use their nonces negated, given the group commitment.
+    fn negates_nonces(_commitment: &Self::Element) -> bool {
+        false
+    }
+    /// The key that signs, as verifiers know it.
+    fn encode_key(key: &Self::Element) -> Vec<u8> {
+        key.to_bytes()
+    }
+    /// A signature, as verifiers know it.
+    fn encode_signature(commitment: &Self::Element, response: &Self::Scalar) -> Vec<u8> {
+        let mut bytes = commitment.to_bytes();
+        bytes.extend_from_slice(&response.to_bytes());
+        bytes
+    }
+
+    // COCKTAIL-DKG v0.2.1, "Ciphersuites" and "Schnorr Signature Scheme". Taproot's is secp256k1's.
+
+    /// The ciphersuite's name in contexts and transcripts.
+    const COCKTAIL_ID: &'static str;
+    /// H.
+    fn hash(parts: &[&[u8]]) -> Vec<u8>;
+    /// `HashToScalar(prefix_nonce || parts)`; zero must be refused by the caller.
+    fn cocktail_nonce(parts: &[&[u8]]) -> Self::Scalar;
+    /// `HashToScalar(prefix_H7 || parts)`.
+    fn cocktail_challenge(parts: &[&[u8]]) -> Self::Scalar;
+    /// The bytes of a shared point.
+    fn ecdh_encode(point: &Self::Element) -> zeroize::Zeroizing<Vec<u8>>;
+    /// H6: the cipher of one share. `ecdh` is the ephemeral-to-static secret followed by the static-to-static one.
+    fn share_cipher(ecdh: &[u8], ephemeral: &[u8], sender: &[u8], recipient: &[u8], context: &[u8]) -> ShareCipher;
+}
+
+/// `factor * x + addend` of the stored key's secret, or of a share of it, is that of the key that signs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Adjustment<C: Ciphersuite> {
+    pub(crate) factor: C::Scalar,
+    pub(crate) addend: C::Scalar,
+    pub(crate) key: C::Element,
+}
+
+/// Gives a newtype the operators of what it wraps.
+macro_rules! delegate_group {
+    ($scalar:ident, $element:ident) => {
+        delegate_group!(@binary $scalar, Add, add, $scalar);
+        delegate_group!(@binary $scalar, Sub, sub, $scalar);
+        delegate_group!(@binary $scalar, Mul, mul, $scalar);
+        delegate_group!(@binary $element, Add, add, $element);
+        delegate_group!(@binary $element, Sub, sub, $element);
+        delegate_group!(@binary $element, Mul, mul, $scalar);
+        delegate_group!(@unary $scalar);
+        delegate_group!(@unary $element);
+
+        impl core::fmt::Debug for $scalar {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("Scalar(..)")
+            }
+        }
+
+        impl core::fmt::Debug for $element {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("Element(")?;
+                super::write_hex(f, &super::Element::to_bytes(self))?;
+                f.write_str(")")
+            }
+        }
+
+        impl subtle::ConstantTimeEq for $scalar {
+            fn ct_eq(&self, other: &Self) -> subtle::Choice {
+                self.0.ct_eq(&other.0)
+            }
+        }
+
+        impl zeroize::Zeroize for $scalar {
+            fn zeroize(&mut self) {
+                self.0.zeroize();
+            }
+        }
+    };
+    (@binary $left:ident, $operator:ident, $method:ident, $right:ident) => {
+        impl core::ops::$operator<$right> for $left {
+            type Output = Self;
+            fn $method(self, other: $right) -> Self {
+                Self(core::ops::$operator::$method(self.0, other.0))
+            }
+        }
+    };
+    (@unary $name:ident) => {
+        impl core::ops::Neg for $name {
+            type Output = Self;
+            fn neg(self) -> Self {
+                Self(-self.0)
+            }
+        }
+    };
+}
+use delegate_group;
+
+/// Writes bytes in lower-case hex.
+pub(crate) fn write_hex(f: &mut core::fmt::Formatter<'_>, bytes: &[u8]) -> core::fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+}
+
+/// COCKTAIL's 64-bit little-endian length.
+fn len_le(bytes: &[u8]) -> [u8; 8] {
+    u64::try_from(bytes.len()).expect("a usize has at most 64 bits").to_le_bytes()
 }

@@ -1,0 +1,166 @@
+//! FROST(Ed25519, SHA-512) and COCKTAIL(Ed25519, SHA-512).
+
+use curve25519_dalek::EdwardsPoint;
+use curve25519_dalek::constants::EIGHT_TORSION;
+use curve25519_dalek::edwards::CompressedEdwardsY;
+use curve25519_dalek::scalar::Scalar as DalekScalar;
+use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::hash::sha512;
+use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, ristretto};
+
+/// RFC 9591, Section 6.1
+const CONTEXT: &[u8] = b"FROST-ED25519-SHA512-v1";
+
+/// The suite.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ed25519;
+
+/// An integer modulo the order of the prime-order subgroup.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ed25519Scalar(DalekScalar);
+
+/// A point; one that comes through [`Element::from_bytes`] is of prime order.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ed25519Element(EdwardsPoint);
+
+delegate_group!(Ed25519Scalar, Ed25519Element);
+
+impl Scalar for Ed25519Scalar {
+    const ZERO: Self = Self(DalekScalar::ZERO);
+    const ONE: Self = Self(DalekScalar::ONE);
+
+    fn from_u64(value: u64) -> Self {
+        Self(DalekScalar::from(value))
+    }
+
+    fn random<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
+        let mut wide = Zeroizing::new([0; 64]);
+        loop {
+            rng.fill_bytes(wide.as_mut_slice());
+            let scalar = reduce(&wide);
+            if scalar != Self::ZERO {
+                return scalar;
+            }
+        }
+    }
+
+    fn to_bytes(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
+    fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        Option::from(DalekScalar::from_canonical_bytes(*bytes)).map(Self)
+    }
+
+    fn invert(&self) -> Option<Self> {
+        if *self == Self::ZERO { None } else { Some(Self(self.0.invert())) }
+    }
+}
+
+impl Ed25519Element {
+    /// The key or commitment of a signature: canonical and not of small order, but perhaps with a torsion component,
+    /// as RFC 8032 leaves it.
+    pub(super) fn from_signature_bytes(bytes: &[u8; 32]) -> Option<Self> {
+        let compressed = CompressedEdwardsY(*bytes);
+        let point = compressed.decompress()?;
+        if point.compress() != compressed || point.is_small_order() { None } else { Some(Self(point)) }
+    }
+}
+
+impl Element for Ed25519Element {
+    type Scalar = Ed25519Scalar;
+    const LEN: usize = 32;
+    const IDENTITY: Self = Self(EIGHT_TORSION[0]);
+
+    fn generator() -> Self {
+        Self(curve25519_dalek::constants::ED25519_BASEPOINT_POINT)
+    }
+
+    fn mul_base(scalar: &Ed25519Scalar) -> Self {
+        Self(EdwardsPoint::mul_base(&scalar.0))
+    }
+
+    fn vartime_sum_of_products(terms: &[(Ed25519Scalar, Self)]) -> Self {
+        let scalars = terms.iter().map(|(scalar, _)| scalar.0);
+        let points = terms.iter().map(|(_, point)| point.0);
+        Self(EdwardsPoint::vartime_multiscalar_mul(scalars, points))
+    }
+
+    fn is_identity(&self) -> bool {
+        self.0.is_identity()
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        if self.is_identity() { vec![0; Self::LEN] } else { self.0.compress().to_bytes().to_vec() }
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_signature_bytes(bytes.try_into().ok()?).filter(|point| point.0.is_torsion_free())
+    }
+}
+
+/// RFC 9591, Section 6.1: 64 bytes as a little-endian integer modulo the order.
+fn reduce(wide: &[u8; 64]) -> Ed25519Scalar {
+    Ed25519Scalar(DalekScalar::from_bytes_mod_order_wide(wide))
+}
+
+fn hash_with(prefix: &[&[u8]], parts: &[&[u8]]) -> Zeroizing<[u8; 64]> {
+    sha512(&[prefix, parts].concat())
+}
+
+impl Ciphersuite for Ed25519 {
+    const SUITE: Suite = Suite::Ed25519;
+    type Scalar = Ed25519Scalar;
+    type Element = Ed25519Element;
+
+    fn h1(parts: &[&[u8]]) -> Ed25519Scalar {
+        reduce(&hash_with(&[CONTEXT, b"rho"], parts))
+    }
+
+    fn h3(parts: &[&[u8]]) -> Ed25519Scalar {
+        reduce(&hash_with(&[CONTEXT, b"nonce"], parts))
+    }
+
+    fn h4(parts: &[&[u8]]) -> Vec<u8> {
+        hash_with(&[CONTEXT, b"msg"], parts).to_vec()
+    }
+
+    fn h5(parts: &[&[u8]]) -> Vec<u8> {
+        hash_with(&[CONTEXT, b"com"], parts).to_vec()
+    }
+
+    fn challenge(commitment: &Ed25519Element, key: &Ed25519Element, message: &[u8]) -> Ed25519Scalar {
+        // As in RFC 8032, hence without a context.
+        reduce(&sha512(&[&commitment.to_bytes(), &key.to_bytes(), message]))
+    }
+
+    const COCKTAIL_ID: &'static str = "COCKTAIL(Ed25519, SHA-512)";
+
+    fn hash(parts: &[&[u8]]) -> Vec<u8> {
+        sha512(parts).to_vec()
+    }
+
+    fn cocktail_nonce(parts: &[&[u8]]) -> Ed25519Scalar {
+        reduce(&hash_with(&[b"COCKTAIL-DKG-Ed25519-SHA512-NONCE"], parts))
+    }
+
+    fn cocktail_challenge(parts: &[&[u8]]) -> Ed25519Scalar {
+        reduce(&hash_with(&[b"COCKTAIL-DKG-Ed25519-SHA512-H7"], parts))
+    }
+
+    fn ecdh_encode(point: &Ed25519Element) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(ristretto::encode(&point.0).to_vec())
+    }
+
+    fn share_cipher(ecdh: &[u8], ephemeral: &[u8], sender: &[u8], recipient: &[u8], context: &[u8]) -> ShareCipher {
+        let len = super::len_le(context);
+        let prefix: &[u8] = b"COCKTAIL-DKG-Ed25519-SHA512-H6";
+        let okm = sha512(&[prefix, ecdh, ephemeral, sender, recipient, &len, context]);
+        let (key, rest) = okm.split_first_chunk().expect("32 of 64 bytes");
+        let nonce = rest.first_chunk().expect("24 of 32 bytes");
+        ShareCipher::xchacha20_poly1305(*key, *nonce)
+    }
+}

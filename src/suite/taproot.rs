@@ -1,0 +1,93 @@
+//! BIP-340 signatures under the BIP-341 output key, as frost's `FROST-secp256k1-SHA256-TR-v1`.
+
+use zeroize::Zeroizing;
+
+use super::hash::tagged;
+use super::secp256k1::{Secp256k1Element, Secp256k1Scalar, hash_to_scalar, hash_with};
+use super::{Adjustment, Ciphersuite, Element, Scalar, Secp256k1, ShareCipher, Suite};
+
+const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-TR-v1";
+
+/// The suite.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Taproot;
+
+impl Ciphersuite for Taproot {
+    const SUITE: Suite = Suite::Secp256k1Taproot;
+    type Scalar = Secp256k1Scalar;
+    type Element = Secp256k1Element;
+
+    fn h1(parts: &[&[u8]]) -> Secp256k1Scalar {
+        hash_to_scalar(CONTEXT, b"rho", parts)
+    }
+
+    fn h3(parts: &[&[u8]]) -> Secp256k1Scalar {
+        hash_to_scalar(CONTEXT, b"nonce", parts)
+    }
+
+    fn h4(parts: &[&[u8]]) -> Vec<u8> {
+        hash_with(&[CONTEXT, b"msg"], parts)
+    }
+
+    fn h5(parts: &[&[u8]]) -> Vec<u8> {
+        hash_with(&[CONTEXT, b"com"], parts)
+    }
+
+    fn challenge(commitment: &Secp256k1Element, key: &Secp256k1Element, message: &[u8]) -> Secp256k1Scalar {
+        let ((r, _), (p, _)) = (commitment.x_and_parity(), key.x_and_parity());
+        Secp256k1Scalar::reduce(&tagged("BIP0340/challenge", &[&r, &p, message]))
+    }
+
+    /// BIP-341's `taproot_tweak_seckey`, and once more to the even output key that BIP-340 signs with.
+    fn adjust(key: &Secp256k1Element, root: Option<&[u8; 32]>) -> Adjustment<Self> {
+        let (x, odd) = key.x_and_parity();
+        let (factor, internal) = negate_if(odd.into(), Secp256k1Scalar::ONE, *key);
+        // BIP-341 fails for a hash above the order, which nobody can find; frost reduces it, and so does this.
+        let root: &[u8] = root.map_or(&[], |root| root);
+        let tweak = Secp256k1Scalar::reduce(&tagged("TapTweak", &[&x, root]));
+        let output = internal + Secp256k1Element::mul_base(&tweak);
+        if bool::from(output.x_and_parity().1) {
+            Adjustment { factor: -factor, addend: -tweak, key: -output }
+        } else {
+            Adjustment { factor, addend: tweak, key: output }
+        }
+    }
+
+    fn negates_nonces(commitment: &Secp256k1Element) -> bool {
+        commitment.x_and_parity().1.into()
+    }
+
+    fn encode_key(key: &Secp256k1Element) -> Vec<u8> {
+        key.x_and_parity().0.to_vec()
+    }
+
+    fn encode_signature(commitment: &Secp256k1Element, response: &Secp256k1Scalar) -> Vec<u8> {
+        [commitment.x_and_parity().0, response.to_bytes()].concat()
+    }
+
+    const COCKTAIL_ID: &'static str = Secp256k1::COCKTAIL_ID;
+
+    fn hash(parts: &[&[u8]]) -> Vec<u8> {
+        Secp256k1::hash(parts)
+    }
+
+    fn cocktail_nonce(parts: &[&[u8]]) -> Secp256k1Scalar {
+        Secp256k1::cocktail_nonce(parts)
+    }
+
+    fn cocktail_challenge(parts: &[&[u8]]) -> Secp256k1Scalar {
+        Secp256k1::cocktail_challenge(parts)
+    }
+
+    fn ecdh_encode(point: &Secp256k1Element) -> Zeroizing<Vec<u8>> {
+        Secp256k1::ecdh_encode(point)
+    }
+
+    fn share_cipher(ecdh: &[u8], ephemeral: &[u8], sender: &[u8], recipient: &[u8], context: &[u8]) -> ShareCipher {
+        Secp256k1::share_cipher(ecdh, ephemeral, sender, recipient, context)
+    }
+}
+
+fn negate_if(negate: bool, factor: Secp256k1Scalar, key: Secp256k1Element) -> (Secp256k1Scalar, Secp256k1Element) {
+    if negate { (-factor, -key) } else { (factor, key) }
+}
