@@ -6,5 +6,5 @@ mod secret;
 mod suite;
 mod wire;
 
-pub use suite::Suite;
+pub use suite::{GroupKey, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::Identifier;

@@ -15,7 +15,7 @@ use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, ri
 const CONTEXT: &[u8] = b"FROST-ED25519-SHA512-v1";
 
 /// The suite.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Ed25519;
 
 /// An integer modulo the order of the prime-order subgroup.
@@ -135,6 +135,10 @@ impl Ciphersuite for Ed25519 {
     fn challenge(commitment: &Ed25519Element, key: &Ed25519Element, message: &[u8]) -> Ed25519Scalar {
         // As in RFC 8032, hence without a context.
         reduce(&sha512(&[&commitment.to_bytes(), &key.to_bytes(), message]))
+    }
+
+    fn decode_key(bytes: &[u8]) -> Option<Ed25519Element> {
+        Ed25519Element::from_signature_bytes(bytes.try_into().ok()?)
     }
 
     const COCKTAIL_ID: &'static str = "COCKTAIL(Ed25519, SHA-512)";

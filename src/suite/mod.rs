@@ -6,6 +6,7 @@ mod hash;
 mod ristretto;
 mod secp256k1;
 mod taproot;
+mod verify;
 
 use core::fmt::Debug;
 use core::ops::{Add, Mul, Neg, Sub};
@@ -18,6 +19,7 @@ pub(crate) use cipher::ShareCipher;
 pub(crate) use ed25519::Ed25519;
 pub(crate) use secp256k1::Secp256k1;
 pub(crate) use taproot::Taproot;
+pub use verify::{GroupKey, Signature, SuiteError, VerifyingKey};
 
 /// The group, hash and signature format of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,7 +114,7 @@ pub(crate) trait Element:
 }
 
 /// The hashes and formats of a suite.
-pub(crate) trait Ciphersuite: Copy + Debug + Send + Sync + 'static {
+pub(crate) trait Ciphersuite: Copy + Debug + Eq + Send + Sync + 'static {
     const SUITE: Suite;
     type Scalar: Scalar;
     type Element: Element<Scalar = Self::Scalar>;
@@ -142,11 +144,21 @@ pub(crate) trait Ciphersuite: Copy + Debug + Send + Sync + 'static {
     fn encode_key(key: &Self::Element) -> Vec<u8> {
         key.to_bytes()
     }
+    /// The key of [`encode_key`](Self::encode_key), strictly.
+    fn decode_key(bytes: &[u8]) -> Option<Self::Element> {
+        Self::Element::from_bytes(bytes)
+    }
     /// A signature, as verifiers know it.
     fn encode_signature(commitment: &Self::Element, response: &Self::Scalar) -> Vec<u8> {
         let mut bytes = commitment.to_bytes();
         bytes.extend_from_slice(&response.to_bytes());
         bytes
+    }
+    /// The commitment and the response of a signature, strictly.
+    fn decode_signature(bytes: &[u8]) -> Option<(Self::Element, Self::Scalar)> {
+        let (response, commitment) = (bytes.last_chunk()?, bytes.get(..bytes.len().checked_sub(32)?)?);
+        // In all three suites the commitment looks like a key.
+        Some((Self::decode_key(commitment)?, Self::Scalar::from_bytes(response)?))
     }
 
     // COCKTAIL-DKG v0.2.1, "Ciphersuites" and "Schnorr Signature Scheme". Taproot's is secp256k1's.
@@ -229,6 +241,27 @@ macro_rules! delegate_group {
     };
 }
 use delegate_group;
+
+/// Evaluates an expression with the type of a runtime suite.
+macro_rules! with_suite {
+    ($suite:expr, $C:ident => $body:expr) => {
+        match $suite {
+            $crate::suite::Suite::Ed25519 => {
+                type $C = $crate::suite::Ed25519;
+                $body
+            }
+            $crate::suite::Suite::Secp256k1 => {
+                type $C = $crate::suite::Secp256k1;
+                $body
+            }
+            $crate::suite::Suite::Secp256k1Taproot => {
+                type $C = $crate::suite::Taproot;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use with_suite;
 
 /// Writes bytes in lower-case hex.
 pub(crate) fn write_hex(f: &mut core::fmt::Formatter<'_>, bytes: &[u8]) -> core::fmt::Result {

@@ -15,7 +15,7 @@ use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group};
 const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-v1";
 
 /// The suite.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Secp256k1;
 
 /// An integer modulo the group order.

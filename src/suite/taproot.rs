@@ -9,7 +9,7 @@ use super::{Adjustment, Ciphersuite, Element, Scalar, Secp256k1, ShareCipher, Su
 const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-TR-v1";
 
 /// The suite.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taproot;
 
 impl Ciphersuite for Taproot {
@@ -59,6 +59,10 @@ impl Ciphersuite for Taproot {
 
     fn encode_key(key: &Secp256k1Element) -> Vec<u8> {
         key.x_and_parity().0.to_vec()
+    }
+
+    fn decode_key(bytes: &[u8]) -> Option<Secp256k1Element> {
+        Secp256k1Element::from_x(bytes.try_into().ok()?)
     }
 
     fn encode_signature(commitment: &Secp256k1Element, response: &Secp256k1Scalar) -> Vec<u8> {

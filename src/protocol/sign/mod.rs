@@ -1,1 +1,11 @@
-//! Signing.
+//! RFC 9591's two rounds of signing, pure: nonces, packages, signature shares, aggregation.
+
+mod aggregate;
+mod nonces;
+mod package;
+mod share;
+
+pub(crate) use aggregate::{AggregateError, aggregate};
+pub(crate) use nonces::{Commitments, Nonces};
+pub(crate) use package::{PackageError, SigningPackage, Target};
+pub(crate) use share::{SignError, SignatureShare, sign, verify_share};

@@ -1,0 +1,88 @@
+//! The nonces of one signature share, and the commitments to them.
+
+use core::fmt;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::secret::Secret;
+use crate::suite::{Ciphersuite, Element, Scalar};
+
+/// The secret nonces of one member for one signature. Consumed by signing; there is no second use and no copy.
+pub(crate) struct Nonces<C: Ciphersuite> {
+    hiding: Secret<C::Scalar>,
+    binding: Secret<C::Scalar>,
+    commitments: Commitments<C>,
+}
+
+impl<C: Ciphersuite> Nonces<C> {
+    /// RFC 9591, Section 5.1: fresh nonces, hedged with the share against a weak source of randomness.
+    pub(crate) fn generate<R: CryptoRng + ?Sized>(share: &Secret<C::Scalar>, rng: &mut R) -> Self {
+        let mut randomness = Zeroizing::new([[0; 32]; 2]);
+        let [hiding, binding] = &mut *randomness;
+        rng.fill_bytes(hiding);
+        rng.fill_bytes(binding);
+        Self::from_randomness(share, hiding, binding)
+    }
+
+    /// The inner door for test vectors.
+    pub(super) fn from_randomness(share: &Secret<C::Scalar>, hiding: &[u8; 32], binding: &[u8; 32]) -> Self {
+        Self::from_scalars(hedged::<C>(share, hiding), hedged::<C>(share, binding))
+    }
+
+    pub(super) fn from_scalars(hiding: Secret<C::Scalar>, binding: Secret<C::Scalar>) -> Self {
+        let commitments = Commitments {
+            hiding: C::Element::mul_base(hiding.expose()),
+            binding: C::Element::mul_base(binding.expose()),
+        };
+        Self { hiding, binding, commitments }
+    }
+
+    /// What the others get to see.
+    pub(crate) const fn commitments(&self) -> &Commitments<C> {
+        &self.commitments
+    }
+
+    pub(super) fn hiding(&self) -> &C::Scalar {
+        self.hiding.expose()
+    }
+
+    pub(super) fn binding(&self) -> &C::Scalar {
+        self.binding.expose()
+    }
+}
+
+/// RFC 9591, Section 4.1: `nonce_generate`.
+fn hedged<C: Ciphersuite>(share: &Secret<C::Scalar>, randomness: &[u8; 32]) -> Secret<C::Scalar> {
+    let share = Zeroizing::new(share.expose().to_bytes());
+    Secret::new(C::h3(&[randomness, share.as_slice()]))
+}
+
+impl<C: Ciphersuite> fmt::Debug for Nonces<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Nonces(..)")
+    }
+}
+
+/// A member's commitments to its nonces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Commitments<C: Ciphersuite> {
+    pub(crate) hiding: C::Element,
+    pub(crate) binding: C::Element,
+}
+
+impl<C: Ciphersuite> Commitments<C> {
+    /// Bytes of an encoding.
+    pub(crate) const LEN: usize = 2 * C::Element::LEN;
+
+    /// Hiding, then binding.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        [self.hiding.to_bytes(), self.binding.to_bytes()].concat()
+    }
+
+    /// Strict, as the elements are: neither may be the identity.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (hiding, binding) = bytes.split_at_checked(C::Element::LEN)?;
+        Some(Self { hiding: C::Element::from_bytes(hiding)?, binding: C::Element::from_bytes(binding)? })
+    }
+}
