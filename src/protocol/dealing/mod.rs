@@ -1,1 +1,27 @@
-//! Dealing.
+//! Dealing: COCKTAIL-DKG v0.2.1 (C2SP), and the same machine with the old members as dealers for refresh and reshare.
+//!
+//! Everything here is pure: no IO, no clock, randomness passed in. Signed messages, their order and the certificate
+//! that ends a run are the caller's.
+
+mod accuse;
+mod ceremony;
+mod deal;
+mod dleq;
+mod error;
+mod receive;
+mod recover;
+mod run_key;
+mod schnorr;
+#[cfg(test)]
+mod tests;
+mod transcript;
+
+pub(crate) use accuse::{Fault, Opening, Verdict, accuse, judge};
+pub(crate) use ceremony::{Ceremony, Participant, cocktail_context};
+pub(crate) use deal::{Deal, Offer, deal};
+pub(crate) use error::{DealingError, Misdeal};
+pub(crate) use receive::{Opened, Received, check, combine, group_keys, open};
+pub(crate) use recover::recover;
+pub(crate) use run_key::RunKey;
+pub(crate) use schnorr::{Hedge, Proof};
+pub(crate) use transcript::{ParsedTranscript, sign_transcript, transcript, verify_transcript_signature};

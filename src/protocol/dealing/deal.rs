@@ -1,0 +1,182 @@
+//! Round 1: a dealer shares a polynomial among the receivers.
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::ceremony::length;
+use super::{Ceremony, DealingError, Hedge, Proof, RunKey};
+use crate::protocol::polynomial::evaluate;
+use crate::secret::Secret;
+use crate::suite::{Ciphersuite, Element, Scalar, ShareCipher};
+use crate::wire::{DecodeError, Identifier, Reader};
+
+/// The longest ciphertext, in bytes.
+pub(super) const MAX_CIPHERTEXT: usize = 65_536;
+/// A share and an authentication tag: what a ciphertext has besides the payload.
+pub(super) const OVERHEAD: usize = 32 + 16;
+
+/// The part of a deal that enters the transcript.
+#[derive(Clone, Debug)]
+pub(crate) struct Offer<C: Ciphersuite> {
+    /// The committed coefficients, constant term first.
+    pub(crate) commitment: Vec<C::Element>,
+    /// Of the constant term, over context, commitment and ephemeral key.
+    pub(crate) proof: Proof<C>,
+    /// The ephemeral public key.
+    pub(crate) ephemeral: C::Element,
+}
+
+impl<C: Ciphersuite> Offer<C> {
+    /// COCKTAIL-DKG, "Round 1", step 4: what the proof of possession signs.
+    pub(crate) fn possession_message(context: &[u8], commitment: &[C::Element], ephemeral: &C::Element) -> Vec<u8> {
+        let mut message = context.to_vec();
+        commitment.iter().for_each(|point| message.extend(point.to_bytes()));
+        message.extend(ephemeral.to_bytes());
+        message
+    }
+}
+
+/// What a dealer sends to all: its offer, and a ciphertext for each receiver, in their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Deal<C: Ciphersuite> {
+    /// What enters the transcript.
+    pub(crate) offer: Offer<C>,
+    /// Share and payload, sealed to each receiver.
+    pub(crate) ciphertexts: Vec<Vec<u8>>,
+}
+
+/// Deals. The polynomial's constant term is `constant` when the ceremony fixes it, random otherwise; each receiver
+/// gets its value of the polynomial and the same `payload`.
+///
+/// The coefficients are drawn first, in ascending order, the ephemeral key last.
+pub(crate) fn deal<C: Ciphersuite, R: CryptoRng + ?Sized>(
+    ceremony: &Ceremony<C>,
+    dealer: Identifier,
+    run_key: &RunKey<C>,
+    constant: Option<Secret<C::Scalar>>,
+    payload: &[u8],
+    rng: &mut R,
+    hedge: Hedge<'_>,
+) -> Result<Deal<C>, DealingError> {
+    if ceremony.dealer(dealer)?.run_key != *run_key.public() {
+        return Err(DealingError::RunKey);
+    }
+    if payload.len() > MAX_CIPHERTEXT - OVERHEAD {
+        return Err(DealingError::Payload);
+    }
+    let fixed = ceremony.constants().and_then(|constants| constants.get(&dealer));
+    let constant = match (constant, fixed) {
+        (None, None) => Secret::new(C::Scalar::random(rng)),
+        (Some(constant), Some(point)) if C::Element::mul_base(constant.expose()) == *point => constant,
+        _ => return Err(DealingError::Constant),
+    };
+    let threshold = usize::from(ceremony.threshold());
+    // The capacity is exact, so that the vector never moves and leaves a copy behind.
+    let mut coefficients = Secret::new(Vec::with_capacity(threshold));
+    coefficients.expose_mut().push(*constant.expose());
+    for _ in 1..threshold {
+        coefficients.expose_mut().push(C::Scalar::random(rng));
+    }
+    let ephemeral = Secret::new(C::Scalar::random(rng));
+    let commitment: Vec<_> = coefficients.expose().iter().map(C::Element::mul_base).collect();
+    let ephemeral_key = C::Element::mul_base(ephemeral.expose());
+    let message = Offer::<C>::possession_message(ceremony.context(), &commitment, &ephemeral_key);
+    let public = C::Element::mul_base(constant.expose());
+    let proof = Proof::sign(&constant, &public, &message, hedge)?;
+    let seal_to = |receiver: &super::Participant<C>| {
+        let shared = [receiver.run_key * *ephemeral.expose(), receiver.run_key * *run_key.secret().expose()];
+        let cipher = cipher(ceremony, &shared, &ephemeral_key, run_key.public(), &receiver.run_key);
+        let share = Secret::new(evaluate(coefficients.expose(), receiver.id));
+        let mut plaintext = Zeroizing::new(Vec::with_capacity(32 + payload.len()));
+        plaintext.extend_from_slice(Zeroizing::new(share.expose().to_bytes()).as_slice());
+        plaintext.extend_from_slice(payload);
+        cipher.seal(&plaintext)
+    };
+    let ciphertexts = ceremony.receivers().iter().map(seal_to).collect();
+    Ok(Deal { offer: Offer { commitment, proof, ephemeral: ephemeral_key }, ciphertexts })
+}
+
+/// The cipher between a dealer and a receiver, from the points that they share: the ephemeral one, then the static.
+pub(super) fn cipher<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    shared: &[C::Element; 2],
+    ephemeral: &C::Element,
+    sender: &C::Element,
+    recipient: &C::Element,
+) -> ShareCipher {
+    let [with_ephemeral, with_static] = shared;
+    let parts = [C::ecdh_encode(with_ephemeral), C::ecdh_encode(with_static)];
+    let ecdh = Zeroizing::new(parts.each_ref().map(|part| part.as_slice()).concat());
+    C::share_cipher(&ecdh, &ephemeral.to_bytes(), &sender.to_bytes(), &recipient.to_bytes(), ceremony.context())
+}
+
+impl<C: Ciphersuite> Deal<C> {
+    /// COCKTAIL-DKG, "Protocol Messages": commitment, proof of possession, ephemeral key, then each ciphertext behind
+    /// its length in 64 bits, big-endian.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.offer.commitment.iter().for_each(|point| bytes.extend(point.to_bytes()));
+        bytes.extend(self.offer.proof.encode());
+        bytes.extend(self.offer.ephemeral.to_bytes());
+        for ciphertext in &self.ciphertexts {
+            bytes.extend(length(ciphertext).to_be_bytes());
+            bytes.extend(ciphertext);
+        }
+        bytes
+    }
+
+    /// The one encoding of a deal with exactly `threshold` points and, for each of the receivers, a ciphertext of a
+    /// share and a payload of `payload_len` bytes.
+    pub(crate) fn decode(
+        bytes: &[u8],
+        threshold: u16,
+        receivers: usize,
+        payload_len: usize,
+    ) -> Result<Self, DecodeError> {
+        let ciphertext_len = payload_len.checked_add(OVERHEAD).filter(|len| *len <= MAX_CIPHERTEXT);
+        let ciphertext_len = ciphertext_len.ok_or(DecodeError::TooLong)?;
+        let tail_len = Proof::<C>::LEN + C::Element::LEN + receivers.saturating_mul(8 + ciphertext_len);
+        let commitment_len = usize::from(threshold) * C::Element::LEN;
+        // The encoding does not say how many points there are; a whole number of them too many or too few says it.
+        match bytes.len().checked_sub(tail_len) {
+            Some(len) if len == commitment_len => {}
+            Some(len) if len.is_multiple_of(C::Element::LEN) => return Err(DecodeError::Invalid("commitment length")),
+            Some(len) if len > commitment_len => return Err(DecodeError::Trailing),
+            _ => return Err(DecodeError::Truncated),
+        }
+        let mut reader = Reader::new(bytes);
+        let offer = Offer {
+            commitment: (0..threshold).map(|_| point::<C>(&mut reader, "commitment")).collect::<Result<_, _>>()?,
+            proof: proof(&mut reader, "proof of possession")?,
+            ephemeral: point::<C>(&mut reader, "ephemeral key")?,
+        };
+        let mut ciphertexts = Vec::with_capacity(receivers);
+        for _ in 0..receivers {
+            let ciphertext = framed(&mut reader)?;
+            if ciphertext.len() != ciphertext_len {
+                return Err(DecodeError::Invalid("ciphertext length"));
+            }
+            ciphertexts.push(ciphertext.to_vec());
+        }
+        reader.finish()?;
+        Ok(Self { offer, ciphertexts })
+    }
+}
+
+pub(super) fn point<C: Ciphersuite>(reader: &mut Reader<'_>, what: &'static str) -> Result<C::Element, DecodeError> {
+    C::Element::from_bytes(reader.raw(C::Element::LEN)?).ok_or(DecodeError::Invalid(what))
+}
+
+pub(super) fn proof<C: Ciphersuite>(reader: &mut Reader<'_>, what: &'static str) -> Result<Proof<C>, DecodeError> {
+    Proof::decode(reader.raw(Proof::<C>::LEN)?).ok_or(DecodeError::Invalid(what))
+}
+
+/// A ciphertext behind its length, neither longer nor shorter than any can be.
+pub(super) fn framed<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+    let len = usize::try_from(reader.u64()?).map_err(|_| DecodeError::TooLong)?;
+    match len {
+        OVERHEAD..=MAX_CIPHERTEXT => reader.raw(len),
+        0..OVERHEAD => Err(DecodeError::Invalid("ciphertext length")),
+        _ => Err(DecodeError::TooLong),
+    }
+}

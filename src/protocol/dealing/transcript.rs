@@ -1,0 +1,208 @@
+//! Round 3: the public record of a run, which its members sign.
+
+use std::collections::BTreeMap;
+
+use super::ceremony::{MAX_CONTEXT, length};
+use super::deal::{point, proof};
+use super::{Ceremony, Deal, DealingError, Hedge, Offer, Participant, Proof, RunKey};
+use crate::suite::{Ciphersuite, Element};
+use crate::wire::{DecodeError, Identifier, Reader, Writer};
+
+/// The first bytes of a transcript of a refresh or reshare.
+const REDEALING: &[u8] = b"quorumkey/redealing/v1";
+/// The most members in one role.
+const MAX_MEMBERS: usize = 1000;
+/// The longest extension, in bytes.
+const MAX_EXTENSION: usize = 65_536;
+
+/// The canonical bytes of the run.
+///
+/// Of a DKG they are COCKTAIL-DKG's T, byte for byte ("Round 3", step 1; Secp256k1 and taproot share its suite name,
+/// so context or extension must tell them apart). Of a refresh or reshare, with integers in big-endian, points and
+/// scalars in the suite's encoding:
+///
+/// | bytes | what |
+/// |---|---|
+/// | 22 | the label `quorumkey/redealing/v1` |
+/// | 1 | the suite's code |
+/// | 4, then so many | the context's length, the context |
+/// | 2 | the threshold *t* |
+/// | 2 | the number of dealers |
+/// | for each: 2 + point + point | identifier, run key, constant term λᵢ·Yᵢ |
+/// | 2 | the number of receivers |
+/// | for each: 2 + point | identifier, run key |
+/// | for each dealer: *t* points | commitment |
+/// | for each dealer: point + scalar | proof of possession |
+/// | for each dealer: point | ephemeral key |
+/// | 4, then so many | the extension's length, the extension |
+pub(crate) fn transcript<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    deals: &BTreeMap<Identifier, Deal<C>>,
+    extension: &[u8],
+) -> Result<Vec<u8>, DealingError> {
+    let threshold = usize::from(ceremony.threshold());
+    if !deals.keys().eq(ceremony.dealers().iter().map(|dealer| &dealer.id))
+        || deals.values().any(|deal| deal.offer.commitment.len() != threshold)
+    {
+        return Err(DealingError::Dealers);
+    }
+    if extension.len() > MAX_EXTENSION {
+        return Err(DealingError::Decode(DecodeError::TooLong));
+    }
+    let mut writer = Writer::new();
+    match ceremony.constants() {
+        None => write_cocktail_head(&mut writer, ceremony),
+        Some(constants) => write_redealing_head(&mut writer, ceremony, constants),
+    }
+    let offers = || deals.values().map(|deal| &deal.offer);
+    for point in offers().flat_map(|offer| &offer.commitment) {
+        writer.raw(&point.to_bytes());
+    }
+    offers().for_each(|offer| _ = writer.raw(&offer.proof.encode()));
+    offers().for_each(|offer| _ = writer.raw(&offer.ephemeral.to_bytes()));
+    match ceremony.constants() {
+        None => writer.raw(&length(extension).to_le_bytes()).raw(extension),
+        Some(_) => writer.bytes(extension),
+    };
+    Ok(writer.finish())
+}
+
+fn write_cocktail_head<C: Ciphersuite>(writer: &mut Writer, ceremony: &Ceremony<C>) {
+    for bytes in [C::COCKTAIL_ID.as_bytes(), ceremony.context()] {
+        writer.raw(&length(bytes).to_le_bytes()).raw(bytes);
+    }
+    let n = u32::try_from(ceremony.dealers().len()).expect("a ceremony has at most 1,000 dealers");
+    writer.raw(&n.to_le_bytes()).raw(&u32::from(ceremony.threshold()).to_le_bytes());
+    ceremony.dealers().iter().for_each(|dealer| _ = writer.raw(&dealer.run_key.to_bytes()));
+}
+
+fn write_redealing_head<C: Ciphersuite>(
+    writer: &mut Writer,
+    ceremony: &Ceremony<C>,
+    constants: &BTreeMap<Identifier, C::Element>,
+) {
+    let count = |role: &[_]| u16::try_from(role.len()).expect("a ceremony has at most 1,000 members in a role");
+    writer.raw(REDEALING).u8(C::SUITE.code()).bytes(ceremony.context()).u16(ceremony.threshold());
+    writer.u16(count(ceremony.dealers()));
+    for (dealer, constant) in ceremony.dealers().iter().zip(constants.values()) {
+        writer.identifier(dealer.id).raw(&dealer.run_key.to_bytes()).raw(&constant.to_bytes());
+    }
+    writer.u16(count(ceremony.receivers()));
+    for receiver in ceremony.receivers() {
+        writer.identifier(receiver.id).raw(&receiver.run_key.to_bytes());
+    }
+}
+
+/// What a transcript says.
+#[derive(Clone, Debug)]
+pub(crate) struct ParsedTranscript<C: Ciphersuite> {
+    /// Who dealt to whom.
+    pub(crate) ceremony: Ceremony<C>,
+    /// What each dealer committed to.
+    pub(crate) offers: BTreeMap<Identifier, Offer<C>>,
+    /// What the application added.
+    pub(crate) extension: Vec<u8>,
+}
+
+impl<C: Ciphersuite> ParsedTranscript<C> {
+    /// Reads a transcript of either format. What comes back encodes to the same bytes.
+    ///
+    /// Proofs and signatures are not verified here.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, DealingError> {
+        let mut reader = Reader::new(bytes);
+        let redealing = bytes.starts_with(REDEALING);
+        let ceremony = if redealing { read_redealing_head(&mut reader)? } else { read_cocktail_head(&mut reader)? };
+        let dealers = ceremony.dealers();
+        let mut commitments = Vec::new();
+        for _ in dealers {
+            let points = (0..ceremony.threshold()).map(|_| point::<C>(&mut reader, "commitment"));
+            commitments.push(points.collect::<Result<Vec<_>, _>>()?);
+        }
+        let proofs: Result<Vec<_>, _> = dealers.iter().map(|_| proof(&mut reader, "proof of possession")).collect();
+        let proofs = proofs?;
+        let mut offers = BTreeMap::new();
+        for ((dealer, commitment), proof) in dealers.iter().zip(commitments).zip(proofs) {
+            let ephemeral = point::<C>(&mut reader, "ephemeral key")?;
+            offers.insert(dealer.id, Offer { commitment, proof, ephemeral });
+        }
+        let extension =
+            if redealing { reader.bytes(MAX_EXTENSION)? } else { read_le_bytes(&mut reader, MAX_EXTENSION)? };
+        let extension = extension.to_vec();
+        reader.finish()?;
+        Ok(Self { ceremony, offers, extension })
+    }
+
+    /// The group key and every receiver's verifying share.
+    pub(crate) fn group_keys(&self) -> Result<(C::Element, BTreeMap<Identifier, C::Element>), DealingError> {
+        super::group_keys(&self.ceremony, &self.offers.iter().map(|(id, offer)| (*id, offer)).collect())
+    }
+}
+
+fn read_cocktail_head<C: Ciphersuite>(reader: &mut Reader<'_>) -> Result<Ceremony<C>, DealingError> {
+    if read_le_bytes(reader, 64)? != C::COCKTAIL_ID.as_bytes() {
+        return Err(DecodeError::Invalid("suite").into());
+    }
+    let context = read_le_bytes(reader, MAX_CONTEXT)?.to_vec();
+    let members = u32::from_le_bytes(reader.array()?);
+    let members = u16::try_from(members).ok().filter(|members| usize::from(*members) <= MAX_MEMBERS);
+    let members = members.ok_or(DecodeError::TooLong)?;
+    let threshold = u32::from_le_bytes(reader.array()?);
+    let threshold = u16::try_from(threshold).map_err(|_| DecodeError::Invalid("threshold"))?;
+    let mut participants = Vec::new();
+    for number in 1..=members {
+        let id = Identifier::new(number).ok_or(DecodeError::Invalid("identifier"))?;
+        participants.push(Participant { id, run_key: point::<C>(reader, "run key")? });
+    }
+    Ceremony::new(context, threshold, participants.clone(), participants, None)
+}
+
+fn read_redealing_head<C: Ciphersuite>(reader: &mut Reader<'_>) -> Result<Ceremony<C>, DealingError> {
+    reader.raw(REDEALING.len())?;
+    if reader.u8()? != C::SUITE.code() {
+        return Err(DecodeError::Invalid("suite").into());
+    }
+    let context = reader.bytes(MAX_CONTEXT)?.to_vec();
+    let threshold = reader.u16()?;
+    let mut dealers = Vec::new();
+    let mut constants = BTreeMap::new();
+    for _ in 0..read_members(reader)? {
+        let id = reader.identifier()?;
+        dealers.push(Participant { id, run_key: point::<C>(reader, "run key")? });
+        constants.insert(id, point::<C>(reader, "constant term")?);
+    }
+    let mut receivers = Vec::new();
+    for _ in 0..read_members(reader)? {
+        let id = reader.identifier()?;
+        receivers.push(Participant { id, run_key: point::<C>(reader, "run key")? });
+    }
+    Ceremony::new(context, threshold, dealers, receivers, Some(constants))
+}
+
+fn read_members(reader: &mut Reader<'_>) -> Result<u16, DecodeError> {
+    let count = reader.u16()?;
+    if usize::from(count) > MAX_MEMBERS { Err(DecodeError::TooLong) } else { Ok(count) }
+}
+
+/// Bytes behind COCKTAIL-DKG's 64-bit little-endian length.
+fn read_le_bytes<'a>(reader: &mut Reader<'a>, max: usize) -> Result<&'a [u8], DecodeError> {
+    let len = usize::try_from(u64::from_le_bytes(reader.array()?)).map_err(|_| DecodeError::TooLong)?;
+    if len > max { Err(DecodeError::TooLong) } else { reader.raw(len) }
+}
+
+/// Signs the transcript with the run key (COCKTAIL-DKG, "Round 3", step 2).
+pub(crate) fn sign_transcript<C: Ciphersuite>(
+    run_key: &RunKey<C>,
+    transcript: &[u8],
+    hedge: Hedge<'_>,
+) -> Result<Proof<C>, DealingError> {
+    Proof::sign(run_key.secret(), run_key.public(), transcript, hedge)
+}
+
+/// Whether the signature on the transcript is that run key's.
+pub(crate) fn verify_transcript_signature<C: Ciphersuite>(
+    run_key: &C::Element,
+    transcript: &[u8],
+    signature: &Proof<C>,
+) -> bool {
+    signature.verify(run_key, transcript)
+}
