@@ -7,4 +7,7 @@ mod suite;
 mod wire;
 
 pub use suite::{GroupKey, Signature, Suite, SuiteError, VerifyingKey};
-pub use wire::Identifier;
+pub use wire::{
+    BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,
+    MAX_MESSAGE, Message, Operations, Reason, Replaced, Roster, RunId,
+};

@@ -1,8 +1,24 @@
-//! What travels: identifiers and the strict codec.
+//! What travels: identifiers, cards, plans and messages, in one strict encoding each.
 
+mod card;
 mod codec;
+mod hash;
 mod identifier;
+mod message;
+mod plan;
+mod roster;
+mod template;
 
+pub use card::Card;
+pub(crate) use card::{IdentityKey, Kind, MAX_LABEL, decode_label};
 pub use codec::DecodeError;
 pub(crate) use codec::{Reader, Writer};
+pub use hash::{CardId, EpochId, KeyId, RunId};
+pub(crate) use hash::{Hex, tagged_hash};
 pub use identifier::Identifier;
+pub use message::Message;
+pub(crate) use message::{Header, Subject};
+pub(crate) use plan::{Action, DealPlan, Plan, SignPlan, Source};
+pub use plan::{Invitation, MAX_MESSAGE, Reason, Replaced};
+pub use roster::{Fingerprint, Roster};
+pub use template::{BackupGate, Export, KeyTemplate, Operations};

@@ -1,0 +1,221 @@
+//! Identity: the key that signs messages, and the public card that speaks for it.
+
+use core::fmt;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use rand_core::CryptoRng;
+
+use super::codec::{DecodeError, Reader, Writer};
+use super::hash::{CardId, Hex, tagged_hash};
+use crate::secret::Secret;
+
+/// What an identity's signature speaks of. Each kind has a tag of its own, so that none can be shown as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Card,
+    Invitation,
+    Message,
+    Transcript,
+}
+
+impl Kind {
+    const fn tag(self) -> &'static [u8] {
+        match self {
+            Self::Card => b"quorumkey/card/v1",
+            Self::Invitation => b"quorumkey/invitation/v1",
+            Self::Message => b"quorumkey/message/v1",
+            Self::Transcript => b"quorumkey/transcript/v1",
+        }
+    }
+
+    fn signed_bytes(self, content: &[u8]) -> Vec<u8> {
+        Writer::new().bytes(self.tag()).bytes(content).finish()
+    }
+}
+
+/// A token's long-lived Ed25519 key. It signs what the token sends, and nothing else.
+#[derive(Debug)]
+pub(crate) struct IdentityKey(Secret<[u8; 32]>);
+
+impl IdentityKey {
+    pub(crate) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
+        let mut seed = Secret::new([0; 32]);
+        rng.fill_bytes(seed.expose_mut());
+        Self(seed)
+    }
+
+    pub(crate) const fn from_seed(seed: Secret<[u8; 32]>) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn seed(&self) -> &[u8; 32] {
+        self.0.expose()
+    }
+
+    pub(crate) fn public(&self) -> [u8; 32] {
+        self.signing_key().verifying_key().to_bytes()
+    }
+
+    pub(crate) fn sign(&self, kind: Kind, content: &[u8]) -> [u8; 64] {
+        self.signing_key().sign(&kind.signed_bytes(content)).to_bytes()
+    }
+
+    fn signing_key(&self) -> SigningKey {
+        SigningKey::from_bytes(self.seed())
+    }
+}
+
+/// The longest label, in bytes of UTF-8.
+pub(crate) const MAX_LABEL: usize = 64;
+
+/// Decodes a label: UTF-8 of at most 64 bytes without control characters.
+pub(crate) fn decode_label(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
+    let label = core::str::from_utf8(reader.bytes(MAX_LABEL)?).map_err(|_| DecodeError::Invalid("label"))?;
+    if label.chars().any(char::is_control) { Err(DecodeError::Invalid("label")) } else { Ok(label.to_owned()) }
+}
+
+/// The public half of a token's identity, to be exchanged out of band before a key is made.
+///
+/// A card says who signs as a member. People compare one [`Fingerprint`](crate::Fingerprint) of the whole group.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Card {
+    identity: [u8; 32],
+    incarnation: u32,
+    label: String,
+    signature: [u8; 64],
+}
+
+impl Card {
+    const VERSION: u8 = 1;
+    const MAX_LEN: usize = 1 + 32 + 4 + 4 + MAX_LABEL + 64;
+
+    pub(crate) fn issue(key: &IdentityKey, incarnation: u32, label: String) -> Self {
+        let mut card = Self { identity: key.public(), incarnation, label, signature: [0; 64] };
+        card.signature = key.sign(Kind::Card, &card.content());
+        card
+    }
+
+    /// The card in its one encoding, at most 169 bytes.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        Writer::new().raw(&self.content()).raw(&self.signature).finish()
+    }
+
+    /// Reads a card and checks that it is signed by the identity that it names.
+    ///
+    /// # Errors
+    ///
+    /// Any other encoding, a small-order or malformed key, or a signature that does not verify.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let card = Self::decode(&mut reader)?;
+        reader.finish()?;
+        Ok(card)
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer) {
+        writer.bytes(&self.to_bytes());
+    }
+
+    /// A card behind its length, as it stands within a plan.
+    pub(crate) fn decode_framed(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::from_bytes(reader.bytes(Self::MAX_LEN)?)
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.u8()? {
+            Self::VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let card = Self {
+            identity: reader.array()?,
+            incarnation: reader.u32()?,
+            label: decode_label(reader)?,
+            signature: reader.array()?,
+        };
+        card.verify(Kind::Card, &card.content(), &card.signature).ok_or(DecodeError::Invalid("card signature"))?;
+        Ok(card)
+    }
+
+    fn content(&self) -> Vec<u8> {
+        Writer::new().u8(Self::VERSION).raw(&self.identity).u32(self.incarnation).bytes(self.label.as_bytes()).finish()
+    }
+
+    /// The hash that names this card.
+    pub fn id(&self) -> CardId {
+        CardId::from_bytes(tagged_hash("quorumkey/card-id/v1", &[&self.to_bytes()]))
+    }
+
+    /// The Ed25519 public key, 32 bytes.
+    pub const fn identity(&self) -> &[u8; 32] {
+        &self.identity
+    }
+
+    /// How often the identity was restored from a backup: 0 for the token that made it.
+    pub const fn incarnation(&self) -> u32 {
+        self.incarnation
+    }
+
+    /// What the owner called the token.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// `Some` when the identity signed that content as that kind. Strict: canonical, no small order.
+    pub(crate) fn verify(&self, kind: Kind, content: &[u8], signature: &[u8; 64]) -> Option<()> {
+        VerifyingKey::from_bytes(&self.identity)
+            .ok()?
+            .verify_strict(&kind.signed_bytes(content), &Signature::from_bytes(signature))
+            .ok()
+    }
+}
+
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Card({:?}, {}, incarnation {})", self.label, Hex(&self.identity), self.incarnation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    fn card() -> Card {
+        let key = IdentityKey::generate(&mut ChaCha20Rng::seed_from_u64(1));
+        Card::issue(&key, 0, "anna's phone".to_owned())
+    }
+
+    #[test]
+    fn a_card_reads_back() {
+        assert_eq!(Card::from_bytes(&card().to_bytes()), Ok(card()));
+    }
+
+    #[test]
+    fn no_byte_of_a_card_can_be_changed_cut_or_added() {
+        let bytes = card().to_bytes();
+        for i in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[i] ^= 1;
+            assert!(Card::from_bytes(&changed).is_err(), "byte {i}");
+            assert!(Card::from_bytes(&bytes[..i]).is_err());
+        }
+        assert_eq!(Card::from_bytes(&[bytes.as_slice(), &[0]].concat()), Err(DecodeError::Trailing));
+    }
+
+    #[test]
+    fn a_signature_of_one_kind_is_none_of_another() {
+        let key = IdentityKey::generate(&mut ChaCha20Rng::seed_from_u64(1));
+        let signature = key.sign(Kind::Message, b"content");
+        assert!(card().verify(Kind::Message, b"content", &signature).is_some());
+        assert!(card().verify(Kind::Invitation, b"content", &signature).is_none());
+    }
+
+    #[test]
+    fn a_card_of_a_small_order_key_is_refused() {
+        let mut bytes = card().to_bytes();
+        bytes[1..33].copy_from_slice(&[0; 32]);
+        assert_eq!(Card::from_bytes(&bytes), Err(DecodeError::Invalid("card signature")));
+    }
+}

@@ -1,0 +1,182 @@
+//! What members say to each other within a run.
+
+use core::fmt;
+
+use super::card::{Card, IdentityKey, Kind};
+use super::codec::{DecodeError, Reader, Writer};
+use super::hash::{RunId, tagged_hash};
+use super::identifier::Identifier;
+use crate::suite::Suite;
+
+/// What a message's body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Subject {
+    /// A member enters the run of a dealing.
+    Join,
+    /// Commitment, proof and sealed shares of a dealer.
+    Deal,
+    /// Signatures on the transcript.
+    Certify,
+    /// A sealed share was bad; here is the proof.
+    Accuse,
+    /// What was erased once the certificate was there.
+    Confirm,
+    /// Nonce commitments of a signer.
+    Commit,
+    /// A signature share.
+    Share,
+    /// What a member saw in the round before, when others saw something else.
+    Dispute,
+}
+
+impl Subject {
+    const ALL: [Self; 8] =
+        [Self::Join, Self::Deal, Self::Certify, Self::Accuse, Self::Confirm, Self::Commit, Self::Share, Self::Dispute];
+
+    const fn code(self) -> u8 {
+        match self {
+            Self::Join => 1,
+            Self::Deal => 2,
+            Self::Certify => 3,
+            Self::Accuse => 4,
+            Self::Confirm => 5,
+            Self::Commit => 6,
+            Self::Share => 7,
+            Self::Dispute => 8,
+        }
+    }
+
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|subject| subject.code() == code)
+    }
+}
+
+/// What every message says before its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) suite: Suite,
+    /// The key's id, or zeros before there is a key.
+    pub(crate) group: [u8; 32],
+    /// The epoch whose shares are at work, or zeros before there is one.
+    pub(crate) epoch: [u8; 32],
+    pub(crate) run: RunId,
+    pub(crate) round: u8,
+    pub(crate) sender: Identifier,
+    pub(crate) subject: Subject,
+    /// The sender's state counter and audit head: a rolled-back token shows.
+    pub(crate) counter: u64,
+    pub(crate) audit_head: [u8; 32],
+    /// The hash of the round before, as the sender saw it: two views of it show.
+    pub(crate) view: [u8; 32],
+}
+
+/// A signed message of a run, in its one encoding.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    pub(crate) header: Header,
+    pub(crate) body: Vec<u8>,
+    signature: [u8; 64],
+}
+
+impl Message {
+    const VERSION: u8 = 1;
+    /// Of a body; what a dealing among 1,000 members needs is far below.
+    pub(crate) const MAX_BODY: usize = 4 << 20;
+
+    pub(crate) fn issue(header: Header, body: Vec<u8>, key: &IdentityKey) -> Self {
+        let mut message = Self { header, body, signature: [0; 64] };
+        message.signature = key.sign(Kind::Message, &message.content());
+        message
+    }
+
+    /// The message's bytes, to be handed to every other member of the run.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        Writer::new().raw(&self.content()).raw(&self.signature).finish()
+    }
+
+    /// Reads a message. Its signature is checked by the run that takes it.
+    ///
+    /// # Errors
+    ///
+    /// Any other encoding, an unknown version, or a body over 4 MiB.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.u8()? {
+            Self::VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let message = Self {
+            header: Header {
+                suite: Suite::from_code(reader.u8()?).ok_or(DecodeError::Invalid("suite"))?,
+                group: reader.array()?,
+                epoch: reader.array()?,
+                run: RunId::from_bytes(reader.array()?),
+                round: reader.u8()?,
+                sender: reader.identifier()?,
+                subject: Subject::from_code(reader.u8()?).ok_or(DecodeError::Invalid("subject"))?,
+                counter: reader.u64()?,
+                audit_head: reader.array()?,
+                view: reader.array()?,
+            },
+            body: reader.bytes(Self::MAX_BODY)?.to_vec(),
+            signature: reader.array()?,
+        };
+        reader.finish()?;
+        Ok(message)
+    }
+
+    /// The run that it belongs to.
+    pub const fn run_id(&self) -> RunId {
+        self.header.run
+    }
+
+    /// Who says that it sent it. The run checks the signature.
+    pub const fn sender(&self) -> Identifier {
+        self.header.sender
+    }
+
+    /// The round that it belongs to, from 0.
+    pub const fn round(&self) -> u8 {
+        self.header.round
+    }
+
+    fn content(&self) -> Vec<u8> {
+        let header = &self.header;
+        Writer::new()
+            .u8(Self::VERSION)
+            .u8(header.suite.code())
+            .raw(&header.group)
+            .raw(&header.epoch)
+            .raw(header.run.as_bytes())
+            .u8(header.round)
+            .identifier(header.sender)
+            .u8(header.subject.code())
+            .u64(header.counter)
+            .raw(&header.audit_head)
+            .raw(&header.view)
+            .bytes(&self.body)
+            .finish()
+    }
+
+    pub(crate) fn is_signed_by(&self, card: &Card) -> bool {
+        card.verify(Kind::Message, &self.content(), &self.signature).is_some()
+    }
+
+    /// What a view of a round is made of. The signature is left out: it can be made again, the content can't.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        tagged_hash("quorumkey/message-digest/v1", &[&self.content()])
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Message({:?} of {:?}, round {}, {} bytes)",
+            self.header.subject,
+            self.header.sender,
+            self.header.round,
+            self.body.len()
+        )
+    }
+}

@@ -1,0 +1,148 @@
+//! Who the members are.
+
+use core::fmt;
+
+use super::card::Card;
+use super::codec::{DecodeError, Reader, Writer};
+use super::hash::tagged_hash;
+use super::identifier::{Identifier, MAX_MEMBERS};
+
+/// The members of a group: identifiers in ascending order, each with its card, no identity twice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Roster(Vec<(Identifier, Card)>);
+
+impl Roster {
+    /// The roster of these members, in any order.
+    ///
+    /// Returns `None` when it is empty or too long, or an identifier or an identity stands in it twice.
+    pub fn new(mut members: Vec<(Identifier, Card)>) -> Option<Self> {
+        members.sort_by_key(|(id, _)| *id);
+        let mut identities: Vec<_> = members.iter().map(|(_, card)| *card.identity()).collect();
+        identities.sort_unstable();
+        let ascending = members.is_sorted_by(|(a, _), (b, _)| a < b);
+        let distinct = identities.is_sorted_by(|a, b| a < b);
+        let sized = !members.is_empty() && members.len() <= usize::from(MAX_MEMBERS);
+        (ascending && distinct && sized).then_some(Self(members))
+    }
+
+    /// Members 1 to n, in the order given.
+    ///
+    /// Returns `None` when an identity stands in it twice, or it is empty or longer than 1,000.
+    pub fn numbered(cards: impl IntoIterator<Item = Card>) -> Option<Self> {
+        let numbered = (1..=MAX_MEMBERS + 1).zip(cards).map(|(number, card)| Some((Identifier::new(number)?, card)));
+        Self::new(numbered.collect::<Option<_>>()?)
+    }
+
+    /// How many members.
+    #[allow(clippy::len_without_is_empty)] // a roster is never empty
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The members in ascending order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (Identifier, &Card)> + ExactSizeIterator {
+        self.0.iter().map(|(id, card)| (*id, card))
+    }
+
+    /// The identifiers in ascending order.
+    pub fn identifiers(&self) -> impl DoubleEndedIterator<Item = Identifier> + ExactSizeIterator + '_ {
+        self.0.iter().map(|(id, _)| *id)
+    }
+
+    /// The card of a member.
+    pub fn card(&self, id: Identifier) -> Option<&Card> {
+        self.iter().find(|(member, _)| *member == id).map(|(_, card)| card)
+    }
+
+    /// The member that has this identity key.
+    pub fn identifier_of(&self, identity: &[u8; 32]) -> Option<Identifier> {
+        self.iter().find(|(_, card)| card.identity() == identity).map(|(id, _)| id)
+    }
+
+    /// What the members read out to each other before a key is made.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let hash = tagged_hash("quorumkey/fingerprint/v1", &[&self.to_bytes()]);
+        Fingerprint(u128::from_be_bytes(*hash.first_chunk().expect("a hash has more than 16 bytes")))
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        self.encode(&mut writer);
+        writer.finish()
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer) {
+        writer.count(self.0.len());
+        for (id, card) in self.iter() {
+            writer.identifier(id);
+            card.encode(writer);
+        }
+    }
+
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let count = reader.count(usize::from(MAX_MEMBERS))?;
+        let mut members = Vec::new();
+        for _ in 0..count {
+            members.push((reader.identifier()?, Card::decode_framed(reader)?));
+        }
+        if !members.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Err(DecodeError::Invalid("order of members"));
+        }
+        Self::new(members).ok_or(DecodeError::Invalid("roster"))
+    }
+}
+
+/// A short name of a whole group, for people to compare out of band: 128 bits in eight groups of four hexadecimal digits.
+///
+/// It covers every member's number and card. One comparison of one fingerprint by all members stands for all n² of them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint(u128);
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, group) in self.0.to_be_bytes().as_chunks::<2>().0.iter().enumerate() {
+            write!(f, "{}{:04x}", if i == 0 { "" } else { " " }, u16::from_be_bytes(*group))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+    use crate::wire::card::IdentityKey;
+
+    fn card(seed: u64) -> Card {
+        Card::issue(&IdentityKey::generate(&mut ChaCha20Rng::seed_from_u64(seed)), 0, format!("token {seed}"))
+    }
+
+    #[test]
+    fn an_identity_or_a_number_cannot_stand_in_a_roster_twice() {
+        let id = |n| Identifier::new(n).unwrap();
+        assert!(Roster::new(vec![(id(1), card(1)), (id(2), card(1))]).is_none());
+        assert!(Roster::new(vec![(id(1), card(1)), (id(1), card(2))]).is_none());
+        assert!(Roster::new(vec![]).is_none());
+        assert!(Roster::new(vec![(id(2), card(1)), (id(1), card(2))]).is_some());
+    }
+
+    #[test]
+    fn a_roster_reads_back_and_its_fingerprint_changes_with_any_member() {
+        let roster = Roster::numbered([card(1), card(2), card(3)]).unwrap();
+        let bytes = roster.to_bytes();
+        assert_eq!(Roster::decode(&mut Reader::new(&bytes)), Ok(roster.clone()));
+        let other = Roster::numbered([card(1), card(2), card(4)]).unwrap();
+        let swapped = Roster::numbered([card(2), card(1), card(3)]).unwrap();
+        assert_ne!(roster.fingerprint(), other.fingerprint());
+        assert_ne!(roster.fingerprint(), swapped.fingerprint());
+        assert_eq!(roster.fingerprint().to_string().len(), 39);
+    }
+}

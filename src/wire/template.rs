@@ -1,0 +1,160 @@
+//! What a key may be used for: the template that its members agreed on.
+
+use super::card::{MAX_LABEL, decode_label};
+use super::codec::{DecodeError, Reader, Writer};
+
+/// How a share may leave its token. From the tightest to the loosest; a change can only tighten it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Export {
+    /// Not at all.
+    Never,
+    /// Encrypted to one of the template's trusted recipients (`CKA_WRAP_WITH_TRUSTED`).
+    WrappedToTrusted,
+    /// Encrypted to any recipient or passphrase.
+    Wrapped,
+}
+
+impl Export {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Never => 0,
+            Self::WrappedToTrusted => 1,
+            Self::Wrapped => 2,
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Never),
+            1 => Some(Self::WrappedToTrusted),
+            2 => Some(Self::Wrapped),
+            _ => None,
+        }
+    }
+}
+
+/// A set of operations that a key allows.
+///
+/// ```
+/// use quorumkey::Operations;
+/// let both = Operations::SIGN.and(Operations::REFRESH);
+/// assert!(both.contains(Operations::SIGN));
+/// assert!(!Operations::SIGN.contains(both));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operations(u8);
+
+impl Operations {
+    /// No operation at all.
+    pub const NONE: Self = Self(0);
+    /// Threshold signing.
+    pub const SIGN: Self = Self(1);
+    /// Renewing the shares.
+    pub const REFRESH: Self = Self(2);
+    /// Every operation there is.
+    pub const ALL: Self = Self(3);
+
+    /// What is in either set.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is in both sets.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// Whether all of the other set is in this one.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// Whether a key is certified only after each member has proven its backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupGate {
+    /// The key is certified without it.
+    NotRequired,
+    /// Each member reads its own backup back before it certifies. **Not supported yet**: making such a key is refused.
+    Required,
+}
+
+/// What the members of a key agree on when it is made. It is bound into the certificate, so that they can't differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyTemplate {
+    /// A name for people, up to 64 bytes of UTF-8 without control characters.
+    pub label: String,
+    /// What the key is for, in words of the application: up to 64 bytes. A signing invitation names a purpose, and another one is denied.
+    pub purpose: String,
+    /// How a share may leave its token.
+    pub export: Export,
+    /// The `age1…` recipients that [`Export::WrappedToTrusted`] allows, at most 16.
+    pub trusted: Vec<String>,
+    /// What may be done with the key.
+    pub operations: Operations,
+    /// Whether each member must prove a backup first.
+    pub require_backup: BackupGate,
+}
+
+impl KeyTemplate {
+    const MAX_TRUSTED: usize = 16;
+    const MAX_RECIPIENT: usize = 128;
+
+    /// A key of that name that signs, can be refreshed, and may be exported encrypted.
+    pub fn wallet(label: &str) -> Self {
+        Self {
+            label: label.to_owned(),
+            purpose: "wallet".to_owned(),
+            export: Export::Wrapped,
+            trusted: Vec::new(),
+            operations: Operations::ALL,
+            require_backup: BackupGate::NotRequired,
+        }
+    }
+
+    pub(crate) fn is_within_limits(&self) -> bool {
+        let label = |text: &str, max| text.len() <= max && !text.chars().any(char::is_control);
+        label(&self.label, MAX_LABEL)
+            && label(&self.purpose, MAX_LABEL)
+            && self.trusted.len() <= Self::MAX_TRUSTED
+            && self.trusted.iter().all(|recipient| label(recipient, Self::MAX_RECIPIENT))
+    }
+
+    pub(crate) fn encode(&self, writer: &mut Writer) {
+        writer.bytes(self.label.as_bytes()).bytes(self.purpose.as_bytes()).u8(self.export.code());
+        writer.count(self.trusted.len());
+        for recipient in &self.trusted {
+            writer.bytes(recipient.as_bytes());
+        }
+        writer.u8(self.operations.0).u8(match self.require_backup {
+            BackupGate::NotRequired => 0,
+            BackupGate::Required => 1,
+        });
+    }
+
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let label = decode_label(reader)?;
+        let purpose = decode_label(reader)?;
+        let export = Export::from_code(reader.u8()?).ok_or(DecodeError::Invalid("export rule"))?;
+        let trusted = (0..reader.count(Self::MAX_TRUSTED)?)
+            .map(|_| {
+                core::str::from_utf8(reader.bytes(Self::MAX_RECIPIENT)?)
+                    .map(str::to_owned)
+                    .map_err(|_| DecodeError::Invalid("trusted recipient"))
+            })
+            .collect::<Result<_, _>>()?;
+        let operations = match reader.u8()? {
+            bits if bits <= Operations::ALL.0 => Operations(bits),
+            _ => return Err(DecodeError::Invalid("operations")),
+        };
+        let require_backup = match reader.u8()? {
+            0 => BackupGate::NotRequired,
+            1 => BackupGate::Required,
+            _ => return Err(DecodeError::Invalid("backup gate")),
+        };
+        let template = Self { label, purpose, export, trusted, operations, require_backup };
+        if template.is_within_limits() { Ok(template) } else { Err(DecodeError::Invalid("template")) }
+    }
+}
