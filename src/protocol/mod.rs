@@ -1,5 +1,26 @@
 //! Sans-IO protocols. No IO, clock or storage; randomness is passed in.
 
+mod certificate;
 mod dealing;
+mod epoch;
+mod exchange;
+mod fault;
+mod machine;
 mod polynomial;
+mod renewal;
 mod sign;
+
+pub use certificate::{Certificate, CertificateError};
+pub(crate) use certificate::{check_succession, verify_chain};
+pub(crate) use epoch::{Epoch, chain_hash, deal_plan};
+pub use exchange::Rejection;
+pub(crate) use exchange::{Accepted, Exchange, Frame, Refused, Round};
+pub(crate) use fault::Failure;
+pub use fault::{Evidence, Misbehaviour};
+pub use machine::Denial;
+pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare, Transition};
+pub(crate) use renewal::{Setup, Standing, Succession, decode_confirmation, encode_confirmation};
+pub(crate) use sign::{Claim, SignSetup};
+
+pub(crate) use renewal::start as start_dealing;
+pub(crate) use sign::start as start_signing;

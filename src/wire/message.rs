@@ -168,6 +168,14 @@ impl Message {
     }
 }
 
+/// The hash of a round's messages, in their order, for the purpose that the tag names.
+pub(crate) fn hash_messages(tag: &str, run: RunId, messages: &[Message]) -> [u8; 32] {
+    let digests: Vec<_> = messages.iter().map(Message::digest).collect();
+    let parts: Vec<&[u8]> =
+        core::iter::once(run.as_bytes().as_slice()).chain(digests.iter().map(<[u8; 32]>::as_slice)).collect();
+    tagged_hash(tag, &parts)
+}
+
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

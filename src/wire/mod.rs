@@ -17,7 +17,7 @@ pub use hash::{CardId, EpochId, KeyId, RunId};
 pub(crate) use hash::{Hex, tagged_hash};
 pub use identifier::Identifier;
 pub use message::Message;
-pub(crate) use message::{Header, Subject};
+pub(crate) use message::{Header, Subject, hash_messages};
 pub(crate) use plan::{Action, DealPlan, Plan, SignPlan, Source};
 pub use plan::{Invitation, MAX_MESSAGE, Reason, Replaced};
 pub use roster::{Fingerprint, Roster};

@@ -3,9 +3,11 @@
 mod aggregate;
 mod nonces;
 mod package;
+mod rounds;
 mod share;
 
 pub(crate) use aggregate::{AggregateError, aggregate};
 pub(crate) use nonces::{Commitments, Nonces};
 pub(crate) use package::{PackageError, SigningPackage, Target};
+pub(crate) use rounds::{Claim, SignSetup, start};
 pub(crate) use share::{SignError, SignatureShare, sign, verify_share};

@@ -1,0 +1,332 @@
+//! Certificates: a transcript with the signatures that make its epoch the key's.
+
+use core::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::dealing::{ParsedTranscript, Participant, Proof, verify_transcript_signature};
+use super::epoch::{Epoch, deal_plan, epoch_id, key_id};
+use super::polynomial::lagrange;
+use crate::suite::{Ciphersuite, Element, GroupKey, with_suite};
+use crate::wire::{
+    Card, DealPlan, DecodeError, EpochId, Identifier, KeyId, Kind, Plan, Reader, Replaced, Roster, RunId, Source,
+    Writer,
+};
+
+/// Why a certificate was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// Its bytes cannot be read.
+    Decode(DecodeError),
+    /// Plan and transcript, or the transcript and the epoch before, contradict each other.
+    Contradiction(&'static str),
+    /// A signature that it needs is missing or does not verify.
+    Signature(Identifier),
+    /// It does not follow the epoch that is known here.
+    Parent,
+}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Decode(error) => error.fmt(f),
+            Self::Contradiction(what) => write!(f, "the certificate contradicts itself: {what}"),
+            Self::Signature(member) => write!(f, "member {member}'s signature is missing or wrong"),
+            Self::Parent => f.write_str("the certificate does not follow the epoch that is known here"),
+        }
+    }
+}
+
+impl core::error::Error for CertificateError {}
+
+impl From<DecodeError> for CertificateError {
+    fn from(error: DecodeError) -> Self {
+        Self::Decode(error)
+    }
+}
+
+/// A member's two signatures on a transcript: by its identity, and by the run key that received the share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Endorsement {
+    pub(crate) identity: [u8; 64],
+    pub(crate) run_key: Vec<u8>,
+}
+
+impl Endorsement {
+    const MAX_RUN_KEY: usize = 65;
+
+    pub(crate) fn encode(&self, writer: &mut Writer) {
+        writer.raw(&self.identity).bytes(&self.run_key);
+    }
+
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { identity: reader.array()?, run_key: reader.bytes(Self::MAX_RUN_KEY)?.to_vec() })
+    }
+}
+
+/// The application's part of a transcript: what else all members sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extension {
+    pub(crate) run: RunId,
+    pub(crate) ciphertexts: [u8; 32],
+    pub(crate) chain_hash: [u8; 32],
+    pub(crate) named: Vec<EpochId>,
+}
+
+impl Extension {
+    const VERSION: u8 = 1;
+    pub(crate) const MAX_NAMED: usize = 1024;
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.u8(Self::VERSION).raw(self.run.as_bytes()).raw(&self.ciphertexts).raw(&self.chain_hash);
+        writer.count(self.named.len());
+        for epoch in &self.named {
+            writer.raw(epoch.as_bytes());
+        }
+        writer.finish()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.u8()? {
+            Self::VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let extension = Self {
+            run: RunId::from_bytes(reader.array()?),
+            ciphertexts: reader.array()?,
+            chain_hash: reader.array()?,
+            named: (0..reader.count(Self::MAX_NAMED)?)
+                .map(|_| reader.array().map(EpochId::from_bytes))
+                .collect::<Result<_, _>>()?,
+        };
+        reader.finish()?;
+        if extension.named.is_sorted_by(|a, b| a < b) { Ok(extension) } else { Err(DecodeError::Invalid("order")) }
+    }
+}
+
+/// The transcript of a dealing and the signatures of those that dealt and received: proof, for whoever knows the epoch
+/// before, that this epoch is the key's.
+///
+/// It is public, and convinces anybody later. A member that missed the end of a run completes it with one; a member that
+/// missed whole epochs, or was replaced, learns from one that its share is of the past.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Certificate {
+    plan: Plan,
+    transcript: Vec<u8>,
+    endorsements: BTreeMap<Identifier, Endorsement>,
+}
+
+impl Certificate {
+    const VERSION: u8 = 1;
+    const MAX_PLAN: usize = 4 << 20;
+    const MAX_TRANSCRIPT: usize = 26 << 20;
+    const MAX_ENDORSEMENTS: usize = 2000;
+
+    /// A transcript that nobody has signed yet.
+    pub(crate) const fn unsigned(plan: Plan, transcript: Vec<u8>) -> Self {
+        Self { plan, transcript, endorsements: BTreeMap::new() }
+    }
+
+    /// The certificate in its one encoding.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.u8(Self::VERSION).bytes(&self.plan.to_bytes()).bytes(&self.transcript);
+        writer.count(self.endorsements.len());
+        for (member, endorsement) in &self.endorsements {
+            endorsement.encode(writer.identifier(*member));
+        }
+        writer.finish()
+    }
+
+    /// Reads a certificate. What it proves is checked by the token that it is given to.
+    ///
+    /// # Errors
+    ///
+    /// Any other encoding, an unknown version, or lengths above the limits.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.u8()? {
+            Self::VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let plan = Plan::from_bytes(reader.bytes(Self::MAX_PLAN)?)?;
+        let transcript = reader.bytes(Self::MAX_TRANSCRIPT)?.to_vec();
+        let endorsements = (0..reader.count(Self::MAX_ENDORSEMENTS)?)
+            .map(|_| Ok((reader.identifier()?, Endorsement::decode(&mut reader)?)))
+            .collect::<Result<Vec<_>, DecodeError>>()?;
+        reader.finish()?;
+        if !endorsements.is_sorted_by(|(a, _), (b, _)| a < b) {
+            return Err(DecodeError::Invalid("order of endorsements"));
+        }
+        Ok(Self { plan, transcript, endorsements: endorsements.into_iter().collect() })
+    }
+
+    /// The epoch that it certifies.
+    pub fn epoch_id(&self) -> EpochId {
+        epoch_id(&self.transcript)
+    }
+
+    /// The key that it is about.
+    ///
+    /// # Errors
+    ///
+    /// When plan and transcript contradict each other.
+    pub fn key_id(&self) -> Result<KeyId, CertificateError> {
+        self.epoch().map(|epoch| epoch.key)
+    }
+
+    pub(crate) fn endorsement(&self, member: Identifier) -> Option<&Endorsement> {
+        self.endorsements.get(&member)
+    }
+
+    pub(crate) fn endorse(&mut self, member: Identifier, endorsement: Endorsement) {
+        self.endorsements.insert(member, endorsement);
+    }
+
+    /// The public facts that plan and transcript state together, whoever signed them.
+    pub(crate) fn epoch(&self) -> Result<Epoch, CertificateError> {
+        let plan = deal_plan(&self.plan).ok_or(CertificateError::Contradiction("its plan deals nothing"))?;
+        with_suite!(plan.suite, C => self.epoch_of::<C>(plan))
+    }
+
+    fn epoch_of<C: Ciphersuite>(&self, plan: &DealPlan) -> Result<Epoch, CertificateError> {
+        let transcript = self.parse::<C>()?;
+        let extension = Extension::from_bytes(&transcript.extension)?;
+        let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
+        agree(extension.run == self.plan.run_id(), "the transcript is of another plan")?;
+        let (ceremony, id) = (&transcript.ceremony, |member: &Participant<C>| member.id);
+        agree(ceremony.threshold() == plan.threshold, "threshold")?;
+        agree(ceremony.receivers().iter().map(id).eq(plan.receivers.identifiers()), "receivers")?;
+        agree(ceremony.dealers().iter().map(id).eq(plan.dealers().identifiers()), "dealers")?;
+        agree(ceremony.constants().is_none() == matches!(plan.source, Source::Fresh), "source")?;
+        let (group_key, verifying_shares) =
+            transcript.group_keys().map_err(|_| CertificateError::Contradiction("the group key is the identity"))?;
+        let group_key = GroupKey::new::<C>(&group_key);
+        Ok(Epoch {
+            id: self.epoch_id(),
+            run: extension.run,
+            key: key_id(&group_key),
+            group_key,
+            plan: plan.clone(),
+            verifying_shares: verifying_shares.into_iter().map(|(id, share)| (id, share.to_bytes())).collect(),
+            chain_hash: extension.chain_hash,
+            named: extension.named,
+        })
+    }
+
+    fn parse<C: Ciphersuite>(&self) -> Result<ParsedTranscript<C>, CertificateError> {
+        ParsedTranscript::parse(&self.transcript).map_err(|_| CertificateError::Contradiction("transcript"))
+    }
+
+    /// Whether one member's endorsement is there and good.
+    pub(crate) fn is_endorsed_by(&self, member: Identifier) -> bool {
+        let (Some(plan), Some(endorsement)) = (deal_plan(&self.plan), self.endorsements.get(&member)) else {
+            return false;
+        };
+        let participants = plan.participants();
+        let Some(card) = participants.as_ref().and_then(|roster| roster.card(member)) else { return false };
+        with_suite!(plan.suite, C => self.verifies::<C>(member, card, endorsement))
+    }
+
+    fn verifies<C: Ciphersuite>(&self, member: Identifier, card: &Card, endorsement: &Endorsement) -> bool {
+        let Ok(transcript) = self.parse::<C>() else { return false };
+        let members = transcript.ceremony.receivers().iter().chain(transcript.ceremony.dealers());
+        let run_key = members.into_iter().find(|one| one.id == member).map(|one| one.run_key);
+        let proof = Proof::<C>::decode(&endorsement.run_key);
+        card.verify(Kind::Transcript, self.epoch_id().as_bytes(), &endorsement.identity).is_some()
+            && run_key
+                .zip(proof)
+                .is_some_and(|(key, proof)| verify_transcript_signature(&key, &self.transcript, &proof))
+    }
+
+    /// Whether it proves its epoch, given the epoch before: every dealer and receiver has signed, the dealers are a
+    /// quorum of the epoch before, and each dealt the share that it held there.
+    ///
+    /// The dealers being a quorum, all having signed is q old members having signed.
+    pub(crate) fn verify(&self, parent: Option<&Epoch>) -> Result<Epoch, CertificateError> {
+        let epoch = self.epoch()?;
+        match (&epoch.plan.source, parent) {
+            (Source::Fresh, None) => {}
+            (Source::Epoch { .. }, Some(parent)) => self.verify_succession(&epoch, parent)?,
+            _ => return Err(CertificateError::Parent),
+        }
+        let participants = epoch.plan.participants().ok_or(CertificateError::Contradiction("participants"))?;
+        match participants.identifiers().find(|member| !self.is_endorsed_by(*member)) {
+            None => Ok(epoch),
+            Some(missing) => Err(CertificateError::Signature(missing)),
+        }
+    }
+
+    fn verify_succession(&self, epoch: &Epoch, parent: &Epoch) -> Result<(), CertificateError> {
+        check_succession(&epoch.plan, parent)?;
+        let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
+        agree(epoch.group_key == parent.group_key, "the group key changed")?;
+        agree(epoch.chain_hash == parent.chain_hash, "the chain code changed")?;
+        with_suite!(parent.suite(), C => {
+            let transcript = self.parse::<C>()?;
+            agree(transcript.ceremony.constants() == fixed_constants::<C>(parent, epoch.plan.dealers()).as_ref(), "constants")
+        })
+    }
+}
+
+/// What must hold of a dealing's plan, given the epoch that it renews.
+pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), CertificateError> {
+    let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
+    let Source::Epoch { key, parent: named, dealers, replaced } = &plan.source else {
+        return Err(CertificateError::Parent);
+    };
+    if (*key, *named) != (parent.key, parent.id) {
+        return Err(CertificateError::Parent);
+    }
+    agree(plan.suite == parent.suite(), "suite")?;
+    agree(plan.height == parent.plan.height + 1, "height")?;
+    agree(plan.template == *parent.template(), "the template changed")?;
+    // A dealer is whom the old roster names, if perhaps restored since.
+    let old = |id, card: &Card| parent.roster().card(id).is_some_and(|known| known.identity() == card.identity());
+    agree(dealers.iter().all(|(id, card)| old(id, card)), "a dealer is not of the epoch before")?;
+    agree(dealers.len() >= parent.quorum(), "the dealers are too few")?;
+    let changed: BTreeSet<_> = plan
+        .receivers
+        .iter()
+        .filter(|(id, card)| parent.roster().card(*id).is_some_and(|known| known.identity() != card.identity()))
+        .map(|(id, _)| id)
+        .collect();
+    agree(replaced.iter().map(|one| one.identifier).collect::<BTreeSet<_>>() == changed, "who is replaced")?;
+    let named = |one: &Replaced| parent.roster().card(one.identifier).is_some_and(|c| c.id() == one.card);
+    agree(replaced.iter().all(named), "the card of a replaced member")
+}
+
+/// λᵢ·Yᵢ of each dealer: what its constant term must be. `None` when a dealer has no verifying share.
+pub(crate) fn fixed_constants<C: Ciphersuite>(
+    parent: &Epoch,
+    dealers: &Roster,
+) -> Option<BTreeMap<Identifier, C::Element>> {
+    let set: BTreeSet<_> = dealers.identifiers().collect();
+    set.iter()
+        .map(|id| {
+            let share = C::Element::from_bytes(parent.verifying_shares.get(id)?)?;
+            Some((*id, C::Element::vartime_sum_of_products(&[(lagrange::<C>(*id, &set), share)])))
+        })
+        .collect()
+}
+
+/// The newest epoch of a chain of certificates that begins with the key's making.
+pub(crate) fn verify_chain(chain: &[Certificate]) -> Result<Epoch, CertificateError> {
+    let mut newest = None;
+    for certificate in chain {
+        newest = Some(certificate.verify(newest.as_ref())?);
+    }
+    newest.ok_or(CertificateError::Parent)
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signers: Vec<_> = self.endorsements.keys().collect();
+        f.debug_struct("Certificate")
+            .field("epoch", &self.epoch_id())
+            .field("signers", &signers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! The shape of every protocol: a state takes one whole round, and becomes the next state.
+
+use core::fmt::Debug;
+
+use rand_core::CryptoRng;
+
+use super::certificate::Certificate;
+use super::fault::Failure;
+use super::sign::Claim;
+use crate::secret::Secret;
+use crate::suite::Signature;
+use crate::wire::{EpochId, Identifier, Message, Subject};
+
+/// A state of a protocol, waiting for the messages of its round.
+pub(crate) trait Machine: Debug + Send {
+    /// Takes the round, which is complete, authentic, and seen alike by all members that spoke since.
+    fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt>;
+}
+
+/// Why a run ends without its output.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// By the fault of others.
+    Failed(Box<Failure>),
+    /// By this member's own rules.
+    Denied(Denial),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(Box::new(failure))
+    }
+}
+
+/// Why this token does not do what it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Denial {
+    /// The key's template or a restriction does not allow the operation.
+    Operation,
+    /// The key is for another purpose.
+    Purpose,
+    /// The message that was approved is not the one in the invitation.
+    OtherMessage,
+    /// This token was restored and may have forgotten what it signed; fewer than a quorum of unrestored members took
+    /// part to tell. The security officer can override it.
+    RestoredNeedsQuorum,
+    /// The share was restored from a backup. It deals, and it signs once a refresh has renewed it.
+    RestoredSignsAfterRefresh,
+    /// This token has entered an attempt that is as high or higher: propose one above it.
+    AttemptTooLow {
+        /// The lowest attempt that this token would enter.
+        least: u32,
+    },
+    /// The export rule of the key does not allow it.
+    Export,
+}
+
+impl core::fmt::Display for Denial {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Operation => f.write_str("the key does not allow this operation"),
+            Self::Purpose => f.write_str("the key is for another purpose"),
+            Self::OtherMessage => f.write_str("the invitation proposes another message than the one approved"),
+            Self::RestoredNeedsQuorum => {
+                f.write_str("a restored token renews shares only with a quorum of unrestored members, or by override")
+            }
+            Self::RestoredSignsAfterRefresh => f.write_str("a restored share signs only after a refresh"),
+            Self::AttemptTooLow { least } => write!(f, "this token would enter attempt {least} at the lowest"),
+            Self::Export => f.write_str("the export rule does not allow it"),
+        }
+    }
+}
+
+/// What a round led to. The engine makes the effect durable before it releases what is to be sent.
+#[derive(Debug)]
+pub(crate) struct Transition {
+    pub(crate) next: Box<dyn Machine>,
+    pub(crate) send: Option<(Subject, Vec<u8>)>,
+    pub(crate) effect: Effect,
+}
+
+impl Transition {
+    pub(crate) fn silent(next: Box<dyn Machine>, effect: Effect) -> Self {
+        Self { next, send: None, effect }
+    }
+}
+
+/// What has to be stored, or is known now.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// Nothing.
+    None,
+    /// A share was dealt. It and the signature on its transcript must be durable before the signature leaves.
+    Pending(Box<PendingShare>),
+    /// Every signature on a transcript is there, of this attempt or of an older one that the joins have completed.
+    Certified(Box<Certificate>),
+    /// A nonce is about to be used.
+    Claim(Box<Claim>),
+    /// A signature that verifies.
+    Signed(Signature),
+}
+
+/// A share whose epoch has no certificate yet.
+pub(crate) struct PendingShare {
+    /// Plan, transcript and this member's own endorsement.
+    pub(crate) certificate: Certificate,
+    /// The share; `None` for a dealer that receives none.
+    pub(crate) share: Option<Secret<[u8; 32]>>,
+    /// The key's chain code.
+    pub(crate) chain_code: Secret<[u8; 32]>,
+}
+
+impl Debug for PendingShare {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("PendingShare").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+/// What a member says once it holds a certificate: which older epochs it erased, and of which it once made backups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Confirmation {
+    pub(crate) member: Identifier,
+    pub(crate) erased: Vec<EpochId>,
+    pub(crate) backed_up: Vec<EpochId>,
+}
+
+/// The state after the last round.
+#[derive(Debug)]
+pub(crate) struct Done;
+
+impl Machine for Done {
+    fn handle(self: Box<Self>, _round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        Ok(Transition::silent(self, Effect::None))
+    }
+}

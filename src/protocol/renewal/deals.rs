@@ -1,0 +1,204 @@
+//! The second round: shares arrive, and either fit, or somebody is accused with proof.
+
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::endorsements::ExpectEndorsements;
+use super::join::chain_commitment;
+use super::joins::Setup;
+use crate::protocol::certificate::{Certificate, Endorsement, Extension};
+use crate::protocol::dealing::{
+    Ceremony, Deal, DealingError, Hedge, Misdeal, Opened, RunKey, accuse, check, combine, open, sign_transcript,
+    transcript,
+};
+use crate::protocol::epoch::chain_hash;
+use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::machine::{Effect, Halt, Machine, PendingShare, Transition};
+use crate::secret::Secret;
+use crate::suite::{Ciphersuite, Scalar};
+use crate::wire::{EpochId, Identifier, Kind, Message, RunId, Subject, Writer, tagged_hash};
+
+/// A payload is a part of the chain code, or the whole.
+const PAYLOAD_LEN: usize = 32;
+
+/// Waiting for every dealer's deal.
+#[derive(Debug)]
+pub(super) struct ExpectDeals<C: Ciphersuite> {
+    pub(super) setup: Setup,
+    pub(super) run: RunId,
+    pub(super) run_key: RunKey<C>,
+    pub(super) ceremony: Ceremony<C>,
+    pub(super) chain_commitments: BTreeMap<Identifier, [u8; 32]>,
+    pub(super) named: Vec<EpochId>,
+    pub(super) joins: Vec<Message>,
+}
+
+/// What decides whether a payload is good: public, so that an accusation can be judged by all.
+#[derive(Debug)]
+pub(super) struct PayloadRule {
+    run: RunId,
+    chain_commitments: BTreeMap<Identifier, [u8; 32]>,
+    chain_hash: Option<[u8; 32]>,
+}
+
+impl PayloadRule {
+    pub(super) fn allows(&self, dealer: Identifier, payload: &[u8]) -> bool {
+        match self.chain_hash {
+            Some(expected) => payload.try_into().is_ok_and(|chain_code| chain_hash(chain_code) == expected),
+            None => self.chain_commitments.get(&dealer) == Some(&chain_commitment(self.run, dealer, payload)),
+        }
+    }
+}
+
+impl<C: Ciphersuite> ExpectDeals<C> {
+    fn payload_rule(&self) -> PayloadRule {
+        PayloadRule {
+            run: self.run,
+            chain_commitments: self.chain_commitments.clone(),
+            chain_hash: self.setup.succession.as_ref().map(|succession| succession.parent.chain_hash),
+        }
+    }
+
+    /// Evidence against a dealer is its deal with the joins that say what it had to be.
+    fn failure(&self, dealer: Identifier, misbehaviour: Misbehaviour, deal: &Message) -> Failure {
+        let messages: Vec<_> = self.joins.iter().chain([deal]).collect();
+        Failure::by(dealer, misbehaviour, &messages)
+    }
+
+    fn read(&self, message: &Message) -> Result<Deal<C>, Failure> {
+        let dealer = message.sender();
+        let (threshold, receivers) = (self.ceremony.threshold(), self.ceremony.receivers().len());
+        let deal = Deal::decode(&message.body, threshold, receivers, PAYLOAD_LEN).map_err(|error| {
+            let length = error == crate::wire::DecodeError::Invalid("commitment length");
+            let misbehaviour = if length { Misbehaviour::CommitmentLength } else { Misbehaviour::Malformed };
+            self.failure(dealer, misbehaviour, message)
+        })?;
+        match check(&self.ceremony, dealer, &deal) {
+            Ok(()) => Ok(deal),
+            Err(error) => Err(self.failure(dealer, misbehaviour(&error), message)),
+        }
+    }
+
+    fn open(
+        &self,
+        message: &Message,
+        deal: &Deal<C>,
+        rule: &PayloadRule,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Opened<C>, Failure> {
+        let dealer = message.sender();
+        let misbehaviour = match open(&self.ceremony, self.setup.me, &self.run_key, dealer, deal) {
+            Ok(opened) if rule.allows(dealer, &opened.payload) => return Ok(opened),
+            Ok(_) => Misbehaviour::Payload,
+            Err(error) => misbehaviour(&error),
+        };
+        let opening = accuse(&self.ceremony, self.setup.me, &self.run_key, dealer, deal, rng)
+            .map_err(|_| Failure::unattributed())?;
+        let accusation = Writer::new().identifier(dealer).raw(&opening.encode()).finish();
+        Err(self.failure(dealer, misbehaviour, message).saying(Subject::Accuse, accusation))
+    }
+
+    fn extension(&self, round: &[Message], chain_hash: [u8; 32]) -> Extension {
+        let bodies: Vec<&[u8]> = round.iter().map(|message| message.body.as_slice()).collect();
+        let ciphertexts = tagged_hash("quorumkey/deals/v1", &bodies);
+        Extension { run: self.run, ciphertexts, chain_hash, named: self.named.clone() }
+    }
+
+    /// The share and the chain code, of a receiver.
+    fn receive(
+        &self,
+        round: &[Message],
+        deals: &BTreeMap<Identifier, Deal<C>>,
+        rule: &PayloadRule,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Secret<[u8; 32]>, Secret<[u8; 32]>), Failure> {
+        let mut opened = Vec::with_capacity(round.len());
+        for message in round {
+            let deal = deals.get(&message.sender()).ok_or_else(Failure::unattributed)?;
+            opened.push((message.sender(), self.open(message, deal, rule, rng)?));
+        }
+        let received = combine(&self.ceremony, self.setup.me, opened, deals).map_err(|_| Failure::unattributed())?;
+        let chain_code = self.chain_code(&received.payloads).ok_or_else(Failure::unattributed)?;
+        Ok((Secret::new(received.share.expose().to_bytes()), chain_code))
+    }
+
+    /// Of a new key the hash of every member's part, in their order; of an old one what every dealer sent.
+    fn chain_code(&self, payloads: &BTreeMap<Identifier, Zeroizing<Vec<u8>>>) -> Option<Secret<[u8; 32]>> {
+        if self.setup.succession.is_some() {
+            return payloads.values().next()?.as_slice().try_into().ok().map(Secret::new);
+        }
+        let parts: Vec<&[u8]> = payloads.values().map(|part| part.as_slice()).collect();
+        Some(Secret::new(tagged_hash("quorumkey/chain-code/v1", &parts)))
+    }
+
+    fn endorse(&self, certificate: &Certificate, transcript: &[u8], rng: &mut dyn CryptoRng) -> Option<Endorsement> {
+        let mut hedge = Zeroizing::new([0; 32]);
+        rng.fill_bytes(hedge.as_mut());
+        let proof = sign_transcript(&self.run_key, transcript, Hedge::Mixed(&hedge)).ok()?;
+        let identity = self.setup.identity.sign(Kind::Transcript, certificate.epoch_id().as_bytes());
+        Some(Endorsement { identity, run_key: proof.encode() })
+    }
+}
+
+impl<C: Ciphersuite> Machine for ExpectDeals<C> {
+    fn handle(mut self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        let mut deals = BTreeMap::new();
+        for message in round {
+            deals.insert(message.sender(), self.read(message)?);
+        }
+        let rule = self.payload_rule();
+        let (share, chain_code) = if self.setup.is_receiver() {
+            let (share, chain_code) = self.receive(round, &deals, &rule, rng)?;
+            (Some(share), chain_code)
+        } else {
+            let held = self.setup.succession.as_mut().and_then(|succession| succession.chain_code.take());
+            (None, held.ok_or_else(Failure::unattributed)?)
+        };
+        let extension = self.extension(round, chain_hash(chain_code.expose())).to_bytes();
+        let transcript = transcript(&self.ceremony, &deals, &extension).map_err(|_| Failure::unattributed())?;
+        let mut certificate = Certificate::unsigned(self.setup.plan.clone(), transcript.clone());
+        let endorsement = self.endorse(&certificate, &transcript, rng).ok_or_else(Failure::unattributed)?;
+        certificate.endorse(self.setup.me, endorsement.clone());
+        let mut body = Writer::new();
+        body.raw(certificate.epoch_id().as_bytes());
+        endorsement.encode(&mut body);
+        let next = ExpectEndorsements {
+            ceremony: self.ceremony,
+            certificate: certificate.clone(),
+            deals: round.iter().map(|message| (message.sender(), message.clone())).collect(),
+            joins: self.joins,
+            rule,
+        };
+        Ok(Transition {
+            next: Box::new(next),
+            send: Some((Subject::Certify, body.finish())),
+            effect: Effect::Pending(Box::new(PendingShare { certificate, share, chain_code })),
+        })
+    }
+}
+
+impl<C: Ciphersuite> ExpectEndorsements<C> {
+    pub(super) fn deal_of(&self, dealer: Identifier) -> Option<(&Message, Deal<C>)> {
+        let message = self.deals.get(&dealer)?;
+        let (threshold, receivers) = (self.ceremony.threshold(), self.ceremony.receivers().len());
+        Some((message, Deal::decode(&message.body, threshold, receivers, PAYLOAD_LEN).ok()?))
+    }
+}
+
+pub(super) const fn of_misdeal(misdeal: Misdeal) -> Misbehaviour {
+    match misdeal {
+        Misdeal::Length => Misbehaviour::CommitmentLength,
+        Misdeal::Constant => Misbehaviour::Constant,
+        Misdeal::Proof => Misbehaviour::ProofOfPossession,
+        Misdeal::Decryption | Misdeal::NonCanonical | Misdeal::Share => Misbehaviour::SealedShare,
+    }
+}
+
+const fn misbehaviour(error: &DealingError) -> Misbehaviour {
+    match error {
+        DealingError::Misdeal(_, misdeal) => of_misdeal(*misdeal),
+        _ => Misbehaviour::Unattributed,
+    }
+}

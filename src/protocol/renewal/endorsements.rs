@@ -1,0 +1,100 @@
+//! The last rounds: signatures on the transcript make a certificate, and members say what they erased.
+
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRng;
+
+use super::deals::{PayloadRule, of_misdeal};
+use crate::protocol::certificate::{Certificate, Endorsement, Extension};
+use crate::protocol::dealing::{Ceremony, Fault, Opening, Verdict, judge};
+use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::machine::{Confirmation, Done, Effect, Halt, Machine, Transition};
+use crate::suite::Ciphersuite;
+use crate::wire::{DecodeError, EpochId, Identifier, Message, Reader, Subject, Writer};
+
+/// Waiting for every member's signatures on the transcript, or for an accusation.
+#[derive(Debug)]
+pub(super) struct ExpectEndorsements<C: Ciphersuite> {
+    pub(super) ceremony: Ceremony<C>,
+    pub(super) certificate: Certificate,
+    pub(super) deals: BTreeMap<Identifier, Message>,
+    pub(super) joins: Vec<Message>,
+    pub(super) rule: PayloadRule,
+}
+
+impl<C: Ciphersuite> ExpectEndorsements<C> {
+    /// Anybody can decide between the accuser and the dealer.
+    fn judge(&self, message: &Message) -> Failure {
+        let accuser = message.sender();
+        let mut reader = Reader::new(&message.body);
+        let accusation = reader.identifier().and_then(|dealer| Ok((dealer, Opening::<C>::decode(reader.rest())?)));
+        let Ok((dealer, opening)) = accusation else {
+            return Failure::by(accuser, Misbehaviour::Malformed, &[message]);
+        };
+        let Some((dealt, deal)) = self.deal_of(dealer) else {
+            return Failure::by(accuser, Misbehaviour::FalseAccusation, &[message]);
+        };
+        let allows = |payload: &[u8]| self.rule.allows(dealer, payload);
+        let verdict = judge(&self.ceremony, dealer, accuser, &deal, &opening, allows);
+        let evidence: Vec<_> = self.joins.iter().chain([dealt, message]).collect();
+        match verdict {
+            Ok(Verdict::DealerGuilty(Fault::Misdeal(misdeal))) => Failure::by(dealer, of_misdeal(misdeal), &evidence),
+            Ok(Verdict::DealerGuilty(Fault::Payload)) => Failure::by(dealer, Misbehaviour::Payload, &evidence),
+            Ok(Verdict::AccuserGuilty) | Err(_) => Failure::by(accuser, Misbehaviour::FalseAccusation, &evidence),
+        }
+    }
+}
+
+impl<C: Ciphersuite> Machine for ExpectEndorsements<C> {
+    fn handle(mut self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        if let Some(accusation) = round.iter().find(|message| message.header.subject == Subject::Accuse) {
+            return Err(self.judge(accusation).into());
+        }
+        let (mut culprits, mut evidence) = (Vec::new(), Vec::new());
+        for message in round {
+            let sender = message.sender();
+            let endorsed = decode_endorsement(&message.body)
+                .ok()
+                .filter(|(epoch, _)| *epoch == self.certificate.epoch_id())
+                .map(|(_, endorsement)| self.certificate.endorse(sender, endorsement));
+            if endorsed.is_none() || !self.certificate.is_endorsed_by(sender) {
+                culprits.push(sender);
+                evidence.push(message);
+            }
+        }
+        if !culprits.is_empty() {
+            return Err(Failure::by_all(culprits, Misbehaviour::TranscriptSignature, &evidence).into());
+        }
+        Ok(Transition::silent(Box::new(Done), Effect::Certified(Box::new(self.certificate))))
+    }
+}
+
+fn decode_endorsement(body: &[u8]) -> Result<(EpochId, Endorsement), DecodeError> {
+    let mut reader = Reader::new(body);
+    let endorsement = (EpochId::from_bytes(reader.array()?), Endorsement::decode(&mut reader)?);
+    reader.finish()?;
+    Ok(endorsement)
+}
+
+/// The body of a confirmation.
+pub(crate) fn encode_confirmation(confirmation: &Confirmation) -> Vec<u8> {
+    let mut writer = Writer::new();
+    for epochs in [&confirmation.erased, &confirmation.backed_up] {
+        writer.count(epochs.len());
+        for epoch in epochs {
+            writer.raw(epoch.as_bytes());
+        }
+    }
+    writer.finish()
+}
+
+/// Reads the body of a confirmation.
+pub(crate) fn decode_confirmation(member: Identifier, body: &[u8]) -> Result<Confirmation, DecodeError> {
+    let mut reader = Reader::new(body);
+    let mut epochs = || -> Result<Vec<_>, DecodeError> {
+        (0..reader.count(Extension::MAX_NAMED)?).map(|_| reader.array().map(EpochId::from_bytes)).collect()
+    };
+    let (erased, backed_up) = (epochs()?, epochs()?);
+    reader.finish()?;
+    Ok(Confirmation { member, erased, backed_up })
+}

@@ -1,0 +1,98 @@
+//! What a member says when it enters the run of a dealing.
+
+use crate::protocol::certificate::{Endorsement, Extension};
+use crate::protocol::dealing::Proof;
+use crate::suite::{Ciphersuite, Element};
+use crate::wire::{CardId, DecodeError, EpochId, Identifier, Reader, RunId, Writer, tagged_hash};
+
+/// An attempt that a member has signed and that no certificate has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AttemptReport {
+    pub(crate) epoch: EpochId,
+    pub(crate) height: u64,
+    pub(crate) attempt: u32,
+    pub(crate) endorsement: Endorsement,
+}
+
+/// The body of a join.
+#[derive(Clone, Debug)]
+pub(crate) struct Join<C: Ciphersuite> {
+    /// 32 random bytes, for a session that nobody alone can repeat.
+    pub(crate) contribution: [u8; 32],
+    /// The hash of this member's part of the chain code; zeros when there is a chain code already.
+    pub(crate) chain_commitment: [u8; 32],
+    pub(crate) run_key: C::Element,
+    pub(crate) possession: Proof<C>,
+    /// Whether this member's token was restored from a backup since it last certified an epoch of the key.
+    pub(crate) restored: bool,
+    pub(crate) attempts: Vec<AttemptReport>,
+}
+
+impl<C: Ciphersuite> Join<C> {
+    pub(crate) const MAX_ATTEMPTS: usize = Extension::MAX_NAMED / 4;
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.raw(&self.contribution).raw(&self.chain_commitment);
+        writer.raw(&self.run_key.to_bytes()).raw(&self.possession.encode());
+        writer.u8(u8::from(self.restored)).count(self.attempts.len());
+        for report in &self.attempts {
+            writer.raw(report.epoch.as_bytes()).u64(report.height).u32(report.attempt);
+            report.endorsement.encode(&mut writer);
+        }
+        writer.finish()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let join = Self {
+            contribution: reader.array()?,
+            chain_commitment: reader.array()?,
+            run_key: C::Element::from_bytes(reader.raw(C::Element::LEN)?).ok_or(DecodeError::Invalid("run key"))?,
+            possession: Proof::decode(reader.raw(Proof::<C>::LEN)?).ok_or(DecodeError::Invalid("proof"))?,
+            restored: match reader.u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(DecodeError::Invalid("restored")),
+            },
+            attempts: (0..reader.count(Self::MAX_ATTEMPTS)?)
+                .map(|_| {
+                    Ok(AttemptReport {
+                        epoch: EpochId::from_bytes(reader.array()?),
+                        height: reader.u64()?,
+                        attempt: reader.u32()?,
+                        endorsement: Endorsement::decode(&mut reader)?,
+                    })
+                })
+                .collect::<Result<_, DecodeError>>()?,
+        };
+        reader.finish()?;
+        if join.attempts.is_sorted_by(|a, b| a.epoch < b.epoch) {
+            Ok(join)
+        } else {
+            Err(DecodeError::Invalid("order of attempts"))
+        }
+    }
+}
+
+/// What the proof of possession of a run key speaks of.
+pub(crate) fn possession_statement(
+    run: RunId,
+    member: Identifier,
+    card: CardId,
+    contribution: &[u8; 32],
+    chain_commitment: &[u8; 32],
+) -> Vec<u8> {
+    Writer::new()
+        .raw(run.as_bytes())
+        .identifier(member)
+        .raw(card.as_bytes())
+        .raw(contribution)
+        .raw(chain_commitment)
+        .finish()
+}
+
+/// The commitment to a member's part of the chain code: by it the last to speak can't choose the whole.
+pub(crate) fn chain_commitment(run: RunId, member: Identifier, part: &[u8]) -> [u8; 32] {
+    tagged_hash("quorumkey/chain-commitment/v1", &[run.as_bytes(), &member.get().to_be_bytes(), part])
+}

@@ -1,0 +1,252 @@
+//! The first round: members enter, and what they have signed before comes to light.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use super::deals::ExpectDeals;
+use super::join::{AttemptReport, Join, chain_commitment, possession_statement};
+use crate::protocol::certificate::{Certificate, fixed_constants};
+use crate::protocol::dealing::{Ceremony, Hedge, Participant, RunKey, cocktail_context, deal};
+use crate::protocol::epoch::Epoch;
+use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::machine::{Denial, Done, Effect, Halt, Machine, Transition};
+use crate::protocol::polynomial::lagrange;
+use crate::secret::Secret;
+use crate::suite::{Ciphersuite, Scalar, with_suite};
+use crate::wire::{
+    DealPlan, EpochId, Identifier, IdentityKey, Message, Plan, Roster, RunId, Source, Subject, hash_messages,
+};
+
+/// What a member knows of a key that it helps to renew.
+#[derive(Debug)]
+pub(crate) struct Succession {
+    pub(crate) parent: Epoch,
+    /// Its share of the parent, if it deals.
+    pub(crate) share: Option<Secret<[u8; 32]>>,
+    /// The key's chain code, if it holds a share.
+    pub(crate) chain_code: Option<Secret<[u8; 32]>>,
+    pub(crate) standing: Standing,
+}
+
+/// What a member has promised, and what it may have forgotten.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    /// The token was restored from a backup, and has certified nothing since.
+    pub(crate) restored: bool,
+    /// The security officer lets a restored token sign without a quorum of unrestored members.
+    pub(crate) overridden: bool,
+    /// The attempts that it has signed and that no certificate has ended.
+    pub(crate) attempts: Vec<Certificate>,
+}
+
+/// What a member enters the run of a dealing with.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) plan: Plan,
+    pub(crate) deal: DealPlan,
+    pub(crate) participants: Roster,
+    pub(crate) me: Identifier,
+    pub(crate) identity: Arc<IdentityKey>,
+    pub(crate) succession: Option<Succession>,
+}
+
+impl Setup {
+    fn attempts(&self) -> &[Certificate] {
+        self.succession.as_ref().map_or(&[], |succession| &succession.standing.attempts)
+    }
+
+    pub(super) fn is_dealer(&self) -> bool {
+        self.deal.dealers().card(self.me).is_some()
+    }
+
+    pub(super) fn is_receiver(&self) -> bool {
+        self.deal.receivers.card(self.me).is_some()
+    }
+}
+
+/// Enters the run: what to wait in, and the join to send.
+pub(crate) fn start(setup: Setup, rng: &mut dyn CryptoRng) -> Result<(Box<dyn Machine>, Vec<u8>), Halt> {
+    with_suite!(setup.deal.suite, C => ExpectJoins::<C>::start(setup, rng))
+}
+
+/// Waiting for every member's join.
+#[derive(Debug)]
+struct ExpectJoins<C: Ciphersuite> {
+    setup: Setup,
+    run: RunId,
+    run_key: RunKey<C>,
+    /// This member's part of the chain code of a new key.
+    chain_part: Zeroizing<[u8; 32]>,
+}
+
+impl<C: Ciphersuite> ExpectJoins<C> {
+    fn start(setup: Setup, rng: &mut dyn CryptoRng) -> Result<(Box<dyn Machine>, Vec<u8>), Halt> {
+        let run = setup.plan.run_id();
+        let run_key = RunKey::<C>::generate(rng);
+        let mut chain_part = Zeroizing::new([0; 32]);
+        let (mut contribution, mut hedge) = ([0; 32], Zeroizing::new([0; 32]));
+        rng.fill_bytes(chain_part.as_mut());
+        rng.fill_bytes(&mut contribution);
+        rng.fill_bytes(hedge.as_mut());
+        let chain_commitment = match setup.deal.source {
+            Source::Fresh => chain_commitment(run, setup.me, chain_part.as_slice()),
+            Source::Epoch { .. } => [0; 32],
+        };
+        let card = setup.participants.card(setup.me).ok_or_else(Failure::unattributed)?.id();
+        let statement = possession_statement(run, setup.me, card, &contribution, &chain_commitment);
+        let possession = run_key.prove(&statement, Hedge::Mixed(&hedge)).map_err(|_| Failure::unattributed())?;
+        let join = Join {
+            contribution,
+            chain_commitment,
+            run_key: *run_key.public(),
+            possession,
+            restored: setup.succession.as_ref().is_some_and(|succession| succession.standing.restored),
+            attempts: reports(setup.me, setup.attempts()),
+        };
+        Ok((Box::new(Self { setup, run, run_key, chain_part }), join.encode()))
+    }
+
+    fn read(&self, round: &[Message]) -> Result<BTreeMap<Identifier, Join<C>>, Failure> {
+        let mut joins = BTreeMap::new();
+        for message in round {
+            let sender = message.sender();
+            let join =
+                Join::decode(&message.body).map_err(|_| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
+            if !self.proves_possession(sender, &join) {
+                return Err(Failure::by(sender, Misbehaviour::RunKey, &[message]));
+            }
+            joins.insert(sender, join);
+        }
+        Ok(joins)
+    }
+
+    fn proves_possession(&self, member: Identifier, join: &Join<C>) -> bool {
+        let Some(card) = self.setup.participants.card(member) else { return false };
+        let statement = possession_statement(self.run, member, card.id(), &join.contribution, &join.chain_commitment);
+        RunKey::<C>::verify_possession(&join.run_key, &statement, &join.possession)
+    }
+
+    /// Rule 4: if the joins show every signature of an attempt, that attempt is complete, and this one ends.
+    fn completed(&self, joins: &BTreeMap<Identifier, Join<C>>) -> Option<Certificate> {
+        let parent = self.setup.succession.as_ref().map(|succession| &succession.parent);
+        self.setup.attempts().iter().find_map(|attempt| {
+            let mut certificate = attempt.clone();
+            for (member, join) in joins {
+                for report in join.attempts.iter().filter(|report| report.epoch == attempt.epoch_id()) {
+                    certificate.endorse(*member, report.endorsement.clone());
+                }
+            }
+            certificate.verify(parent).is_ok().then_some(certificate)
+        })
+    }
+
+    /// Rule 8: a restored token has forgotten what it signed, and goes by what a quorum of others remembers.
+    fn check_standing(&self, joins: &BTreeMap<Identifier, Join<C>>) -> Result<(), Halt> {
+        let Some(Succession { parent, standing, .. }) = &self.setup.succession else { return Ok(()) };
+        if !standing.restored || standing.overridden {
+            return Ok(());
+        }
+        let old = |id| {
+            let now = self.setup.participants.card(id).map(|card| card.identity());
+            now.is_some() && now == parent.roster().card(id).map(|card| card.identity())
+        };
+        let remembering: Vec<_> =
+            joins.iter().filter(|(id, join)| **id != self.setup.me && !join.restored && old(**id)).collect();
+        if remembering.len() < parent.quorum() {
+            return Err(Halt::Denied(Denial::RestoredNeedsQuorum));
+        }
+        let highest =
+            remembering.iter().flat_map(|(_, join)| &join.attempts).map(|one| (one.height, one.attempt)).max();
+        match highest {
+            Some(highest) if highest >= (self.setup.deal.height, self.setup.deal.attempt) => {
+                Err(Halt::Denied(Denial::AttemptTooLow { least: highest.1.saturating_add(1) }))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn ceremony(&self, joins: &BTreeMap<Identifier, Join<C>>, session: &[u8; 32]) -> Option<Ceremony<C>> {
+        let participants = |roster: &Roster| -> Option<Vec<Participant<C>>> {
+            roster.identifiers().map(|id| Some(Participant { id, run_key: joins.get(&id)?.run_key })).collect()
+        };
+        let (dealers, receivers) =
+            (participants(self.setup.deal.dealers())?, participants(&self.setup.deal.receivers)?);
+        let constants = match &self.setup.succession {
+            None => None,
+            Some(succession) => Some(fixed_constants::<C>(&succession.parent, self.setup.deal.dealers())?),
+        };
+        let all = participants(&self.setup.participants)?;
+        let context = cocktail_context(session, &all);
+        Ceremony::new(context, self.setup.deal.threshold, dealers, receivers, constants).ok()
+    }
+
+    /// λᵢ·sᵢ: what this member deals of the old epoch.
+    fn constant(&self) -> Option<Secret<C::Scalar>> {
+        let share = self.setup.succession.as_ref()?.share.as_ref()?;
+        let set: BTreeSet<_> = self.setup.deal.dealers().identifiers().collect();
+        let share = Secret::new(C::Scalar::from_bytes(share.expose())?);
+        Some(Secret::new(lagrange::<C>(self.setup.me, &set) * *share.expose()))
+    }
+
+    fn payload(&self) -> &[u8] {
+        match self.setup.succession.as_ref().and_then(|succession| succession.chain_code.as_ref()) {
+            Some(chain_code) => chain_code.expose(),
+            None => self.chain_part.as_slice(),
+        }
+    }
+
+    fn deal(&self, ceremony: &Ceremony<C>, rng: &mut dyn CryptoRng) -> Option<Vec<u8>> {
+        let mut hedge = Zeroizing::new([0; 32]);
+        rng.fill_bytes(hedge.as_mut());
+        let (constant, payload, hedge) = (self.constant(), self.payload(), Hedge::Mixed(&hedge));
+        deal(ceremony, self.setup.me, &self.run_key, constant, payload, rng, hedge).ok().map(|deal| deal.encode())
+    }
+}
+
+impl<C: Ciphersuite> Machine for ExpectJoins<C> {
+    fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        let joins = self.read(round)?;
+        if let Some(certificate) = self.completed(&joins) {
+            return Ok(Transition::silent(Box::new(Done), Effect::Certified(Box::new(certificate))));
+        }
+        self.check_standing(&joins)?;
+        // The session is named after all that was said in it so far: cards by way of the run's plan, run keys and
+        // contributions by way of the joins.
+        let session = hash_messages("quorumkey/session/v1", self.run, round);
+        // All that could be wrong with the ceremony now is one run key under two members, who then share a secret.
+        let ceremony = self.ceremony(&joins, &session).ok_or_else(Failure::unattributed)?;
+        let send = if self.setup.is_dealer() {
+            Some((Subject::Deal, self.deal(&ceremony, rng).ok_or_else(Failure::unattributed)?))
+        } else {
+            None
+        };
+        let named: BTreeSet<EpochId> = joins.values().flat_map(|join| &join.attempts).map(|one| one.epoch).collect();
+        let chain_commitments = joins.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
+        let next = ExpectDeals {
+            setup: self.setup,
+            run: self.run,
+            run_key: self.run_key,
+            ceremony,
+            chain_commitments,
+            named: named.into_iter().collect(),
+            joins: round.to_vec(),
+        };
+        Ok(Transition { next: Box::new(next), send, effect: Effect::None })
+    }
+}
+
+fn reports(me: Identifier, attempts: &[Certificate]) -> Vec<AttemptReport> {
+    let mut reports: Vec<_> = attempts
+        .iter()
+        .filter_map(|certificate| {
+            let epoch = certificate.epoch().ok()?;
+            let (height, attempt) = epoch.position();
+            Some(AttemptReport { epoch: epoch.id, height, attempt, endorsement: certificate.endorsement(me)?.clone() })
+        })
+        .collect();
+    reports.sort_by_key(|report| report.epoch);
+    reports
+}

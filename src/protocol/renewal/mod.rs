@@ -1,0 +1,13 @@
+//! The run of a dealing: join, deal, endorse, confirm. The same for a new key and for new shares of an old one.
+//!
+//! What COCKTAIL-DKG leaves to the application is decided here: who takes part, that all entered the same run, what a
+//! signature on a transcript promises, and when it makes an epoch.
+
+mod deals;
+mod endorsements;
+mod join;
+mod joins;
+
+pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
+pub(crate) use join::AttemptReport;
+pub(crate) use joins::{Setup, Standing, Succession, start};

@@ -1,0 +1,157 @@
+//! The run of a signature: commit, then sign and aggregate.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rand_core::CryptoRng;
+
+use super::{AggregateError, Commitments, Nonces, SignatureShare, SigningPackage, Target, aggregate, sign};
+use crate::protocol::epoch::Epoch;
+use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::machine::{Done, Effect, Halt, Machine, Transition};
+use crate::secret::Secret;
+use crate::suite::{Ciphersuite, Element, Scalar, with_suite};
+use crate::wire::{
+    DecodeError, Identifier, Message, Reader, RunId, SignPlan, Subject, Writer, hash_messages, tagged_hash,
+};
+
+/// What a member enters a signing run with.
+#[derive(Debug)]
+pub(crate) struct SignSetup {
+    pub(crate) run: RunId,
+    pub(crate) plan: SignPlan,
+    pub(crate) epoch: Epoch,
+    pub(crate) me: Identifier,
+    /// The member's share; whoever only coordinates has none.
+    pub(crate) share: Option<Secret<[u8; 32]>>,
+}
+
+/// The use of a nonce, to be recorded before the signature share leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// Of the commitments alone: one nonce, one signature, whatever the message.
+    pub(crate) commitment: [u8; 32],
+    pub(crate) run: RunId,
+    pub(crate) message: [u8; 32],
+    pub(crate) package: [u8; 32],
+    pub(crate) epoch: [u8; 32],
+}
+
+/// Enters the run: what to wait in, and the commitments to send, if this member signs.
+pub(crate) fn start(setup: SignSetup, rng: &mut dyn CryptoRng) -> Result<(Box<dyn Machine>, Option<Vec<u8>>), Halt> {
+    with_suite!(setup.plan.suite, C => ExpectCommitments::<C>::start(setup, rng))
+}
+
+/// Waiting for every signer's commitments.
+#[derive(Debug)]
+struct ExpectCommitments<C: Ciphersuite> {
+    setup: SignSetup,
+    signer: Option<(Nonces<C>, Secret<C::Scalar>)>,
+}
+
+impl<C: Ciphersuite> ExpectCommitments<C> {
+    fn start(mut setup: SignSetup, rng: &mut dyn CryptoRng) -> Result<(Box<dyn Machine>, Option<Vec<u8>>), Halt> {
+        let signer = match setup.share.take() {
+            None => None,
+            Some(share) => {
+                let share = C::Scalar::from_bytes(share.expose()).ok_or_else(Failure::unattributed)?;
+                let share = Secret::new(share);
+                Some((Nonces::<C>::generate(&share, rng), share))
+            }
+        };
+        let body = signer.as_ref().map(|(nonces, _)| nonces.commitments().to_bytes());
+        Ok((Box::new(Self { setup, signer }), body))
+    }
+
+    fn package(&self, commitments: BTreeMap<Identifier, Commitments<C>>) -> Option<SigningPackage<C>> {
+        let target = Target::<C>::new(self.setup.epoch.group_key.element::<C>()?);
+        SigningPackage::new(self.setup.plan.message.clone(), commitments, &target).ok()
+    }
+}
+
+impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
+    fn handle(mut self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        let mut commitments = BTreeMap::new();
+        for message in round {
+            let sender = message.sender();
+            let read = Commitments::<C>::from_bytes(&message.body)
+                .ok_or_else(|| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
+            commitments.insert(sender, read);
+        }
+        // The last signer could choose commitments that cancel out, with no gain; nobody can be blamed for it.
+        let package = self.package(commitments).ok_or_else(Failure::unattributed)?;
+        // The package is named after the signed commitments that it is made of; the message is in the run's plan.
+        let hash = hash_messages("quorumkey/package/v1", self.setup.run, round);
+        let Some((nonces, share)) = self.signer.take() else {
+            let next = ExpectShares { setup: self.setup, package, hash };
+            return Ok(Transition::silent(Box::new(next), Effect::None));
+        };
+        let claim = Claim {
+            commitment: tagged_hash("quorumkey/nonce/v1", &[&nonces.commitments().to_bytes()]),
+            run: self.setup.run,
+            message: tagged_hash("quorumkey/signed-message/v1", &[package.message()]),
+            package: hash,
+            epoch: *self.setup.epoch.id.as_bytes(),
+        };
+        let signed = sign(&package, nonces, &share, self.setup.me).map_err(|_| Failure::unattributed())?;
+        let body = Writer::new().raw(&hash).raw(&signed.to_bytes()).finish();
+        let next = ExpectShares { setup: self.setup, package, hash };
+        Ok(Transition {
+            next: Box::new(next),
+            send: Some((Subject::Share, body)),
+            effect: Effect::Claim(Box::new(claim)),
+        })
+    }
+}
+
+/// Waiting for every signer's share.
+#[derive(Debug)]
+struct ExpectShares<C: Ciphersuite> {
+    setup: SignSetup,
+    package: SigningPackage<C>,
+    hash: [u8; 32],
+}
+
+impl<C: Ciphersuite> ExpectShares<C> {
+    fn verifying_shares(&self) -> Option<BTreeMap<Identifier, C::Element>> {
+        let shares = &self.setup.epoch.verifying_shares;
+        self.package.signers().iter().map(|id| Some((*id, C::Element::from_bytes(shares.get(id)?)?))).collect()
+    }
+
+    /// A share is signed together with the package that it answers. Members whose packages differ were told so by the
+    /// exchange; a signer that names another package than the one it saw is at fault.
+    fn read(&self, message: &Message) -> Option<SignatureShare<C>> {
+        let (hash, share) = decode_share(&message.body).ok()?;
+        if hash == self.hash { SignatureShare::from_bytes(share) } else { None }
+    }
+}
+
+impl<C: Ciphersuite> Machine for ExpectShares<C> {
+    fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        let of = |culprits: &BTreeSet<Identifier>| -> Vec<&Message> {
+            round.iter().filter(|message| culprits.contains(&message.sender())).collect()
+        };
+        let read: BTreeMap<_, _> = round.iter().map(|message| (message.sender(), self.read(message))).collect();
+        let malformed: BTreeSet<_> = read.iter().filter(|(_, share)| share.is_none()).map(|(id, _)| *id).collect();
+        if !malformed.is_empty() {
+            let evidence = of(&malformed);
+            return Err(Failure::by_all(malformed.into_iter().collect(), Misbehaviour::Malformed, &evidence).into());
+        }
+        let shares = read.into_iter().filter_map(|(id, share)| Some((id, share?))).collect();
+        let verifying_shares = self.verifying_shares().ok_or_else(Failure::unattributed)?;
+        match aggregate(&self.package, &shares, &verifying_shares) {
+            Ok(signature) => Ok(Transition::silent(Box::new(Done), Effect::Signed(signature))),
+            Err(AggregateError::Culprits(culprits)) => {
+                let evidence = of(&culprits);
+                Err(Failure::by_all(culprits.into_iter().collect(), Misbehaviour::SignatureShare, &evidence).into())
+            }
+            Err(_) => Err(Failure::unattributed().into()),
+        }
+    }
+}
+
+fn decode_share(body: &[u8]) -> Result<([u8; 32], &[u8]), DecodeError> {
+    let mut reader = Reader::new(body);
+    let share = (reader.array()?, reader.raw(32)?);
+    reader.finish()?;
+    Ok(share)
+}
