@@ -1,11 +1,15 @@
 //! quorumkey
 
+pub mod audit;
 mod keystore;
 mod protocol;
 mod secret;
 mod suite;
 mod wire;
 
+pub use keystore::{
+    Change, Entry, FileStorage, KdfCost, MemoryStorage, Pin, PinError, Storage, StorageError, UserType,
+};
 pub use suite::{GroupKey, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{
     BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,

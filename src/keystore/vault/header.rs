@@ -1,0 +1,260 @@
+//! What is needed to log in, and the state that goes with it.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::audit::{Digest, Head};
+use crate::keystore::{Pin, UserType};
+use crate::wire::{DecodeError, Reader, Writer};
+
+use super::VaultError;
+use super::cost::KdfCost;
+use super::marks::Marks;
+use super::seal::{self, Key, SEALED_KEY};
+
+const MAGIC: &[u8; 4] = b"QKVH";
+const VERSION: u8 = 1;
+const STATE_VERSION: u8 = 1;
+const PRIVATE_TAG: &[u8] = b"quorumkey/vault/private/v1";
+const ROOT_TAG: &[u8] = b"quorumkey/vault/root/v1";
+
+/// A pair for each role. The private half opens with the PIN; the root key is sealed to the public half, so that whoever
+/// is logged in can renew the root key for both roles, and none gets into the other's place by that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) token: [u8; 16],
+    pub(super) cost: KdfCost,
+    user: Entrance,
+    officer: Entrance,
+}
+
+/// One role's way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entrance {
+    salt: [u8; 16],
+    public: [u8; 32],
+    /// The private half, sealed under the key that the PIN stands for.
+    private: [u8; SEALED_KEY],
+    /// The root key, sealed to the public half.
+    root: [u8; 32 + SEALED_KEY],
+}
+
+impl Header {
+    pub(super) fn new(
+        token: [u8; 16],
+        cost: KdfCost,
+        user: &Pin,
+        officer: &Pin,
+        root: &Key,
+    ) -> Result<Self, VaultError> {
+        let user = Entrance::new(&token, cost, UserType::User, user, root)?;
+        let officer = Entrance::new(&token, cost, UserType::SecurityOfficer, officer, root)?;
+        Ok(Self { token, cost, user, officer })
+    }
+
+    /// The root key, for who knows the PIN. `None` if it is wrong or something was changed: the two look the same.
+    pub(super) fn unlock(&self, role: UserType, pin: &Pin) -> Result<Option<Key>, VaultError> {
+        let entrance = self.entrance(role);
+        let key = self.cost.derive(pin, &entrance.salt)?;
+        let associated = private_associated(&self.token, self.cost, role, &entrance.salt, &entrance.public);
+        Ok(seal::open_key(&key, &associated, &entrance.private).and_then(|private| {
+            seal::open_from(&private, &root_associated(&self.token, role, &entrance.public), &entrance.root)
+        }))
+    }
+
+    /// The header with another root key; and with another PIN, for which a new pair is made, so that the old PIN opens
+    /// nothing that is written from now on.
+    pub(super) fn renew(&self, root: &Key, pin: Option<(UserType, &Pin)>) -> Result<Self, VaultError> {
+        let renew = |role| match pin {
+            Some((whose, pin)) if whose == role => Entrance::new(&self.token, self.cost, role, pin, root),
+            _ => self.entrance(role).with_root(&self.token, role, root),
+        };
+        let (user, officer) = (renew(UserType::User)?, renew(UserType::SecurityOfficer)?);
+        Ok(Self { token: self.token, cost: self.cost, user, officer })
+    }
+
+    const fn entrance(&self, role: UserType) -> &Entrance {
+        match role {
+            UserType::User => &self.user,
+            UserType::SecurityOfficer => &self.officer,
+        }
+    }
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.raw(MAGIC).u8(VERSION).raw(&self.token);
+        self.cost.encode(&mut out);
+        for entrance in [&self.user, &self.officer] {
+            out.raw(&entrance.salt).raw(&entrance.public).raw(&entrance.private).raw(&entrance.root);
+        }
+        out.finish()
+    }
+
+    pub(super) fn hash(&self) -> [u8; 32] {
+        Sha256::digest(self.encode()).into()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        if &reader.array()? != MAGIC {
+            return Err(DecodeError::Invalid("header"));
+        }
+        match reader.u8()? {
+            VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let token = reader.array()?;
+        let cost = KdfCost::decode(&mut reader)?;
+        let (user, officer) = (Entrance::decode(&mut reader)?, Entrance::decode(&mut reader)?);
+        reader.finish()?;
+        Ok(Self { token, cost, user, officer })
+    }
+}
+
+impl Entrance {
+    fn new(token: &[u8; 16], cost: KdfCost, role: UserType, pin: &Pin, root: &Key) -> Result<Self, VaultError> {
+        let salt = seal::random()?;
+        let private = seal::random_key()?;
+        let public = seal::public(&private);
+        let associated = private_associated(token, cost, role, &salt, &public);
+        let private = seal::seal(&cost.derive(pin, &salt)?, &associated, private.expose())?;
+        Self { salt, public, private: exact(&private)?, root: [0; 32 + SEALED_KEY] }.with_root(token, role, root)
+    }
+
+    fn with_root(&self, token: &[u8; 16], role: UserType, root: &Key) -> Result<Self, VaultError> {
+        let root = seal::seal_to(&self.public, &root_associated(token, role, &self.public), root)?;
+        Ok(Self { root: exact(&root)?, ..self.clone() })
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let (salt, public) = (reader.array()?, reader.array()?);
+        Ok(Self { salt, public, private: reader.array()?, root: reader.array()? })
+    }
+}
+
+fn exact<const N: usize>(bytes: &[u8]) -> Result<[u8; N], VaultError> {
+    bytes.try_into().map_err(|_| VaultError::Corrupt)
+}
+
+pub(super) const fn role_code(role: UserType) -> u8 {
+    match role {
+        UserType::User => 1,
+        UserType::SecurityOfficer => 2,
+    }
+}
+
+fn private_associated(token: &[u8; 16], cost: KdfCost, role: UserType, salt: &[u8; 16], public: &[u8; 32]) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.bytes(PRIVATE_TAG).u8(VERSION).raw(token);
+    cost.encode(&mut out);
+    out.u8(role_code(role)).raw(salt).raw(public).finish()
+}
+
+fn root_associated(token: &[u8; 16], role: UserType, public: &[u8; 32]) -> Vec<u8> {
+    Writer::new().bytes(ROOT_TAG).u8(VERSION).raw(token).u8(role_code(role)).raw(public).finish()
+}
+
+/// How far a token has got. The counter grows by one with each transaction, and never goes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ledger {
+    pub(super) counter: u64,
+    pub(super) head: Head,
+}
+
+impl Ledger {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        out.u8(STATE_VERSION).u64(self.counter).u64(self.head.next).raw(self.head.digest.as_bytes()).finish()
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.u8()? {
+            STATE_VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let (counter, next) = (reader.u64()?, reader.u64()?);
+        Ok(Self { counter, head: Head { next, digest: Digest::from_bytes(reader.array()?) } })
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let ledger = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(ledger)
+    }
+}
+
+/// What somebody who was logged in left behind; sealed under the root key. Only wrong tries can have come after it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct SealedState {
+    pub(super) ledger: Ledger,
+    /// The hash of the header.
+    pub(super) header: [u8; 32],
+    /// All sealed records together, see [`Marks`](super::marks::Marks).
+    pub(super) marks: Marks,
+}
+
+impl SealedState {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        Writer::new().raw(&self.ledger.encode()).raw(&self.header).raw(&self.marks.0).finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let ledger = Ledger::read(&mut reader)?;
+        let state = Self { ledger, header: reader.array()?, marks: Marks(reader.array()?) };
+        reader.finish()?;
+        Ok(state)
+    }
+}
+
+/// The wrong tries of each role since it last logged in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tries {
+    user: u8,
+    officer: u8,
+}
+
+impl Tries {
+    const fn allowed(role: UserType) -> u8 {
+        match role {
+            UserType::User => 10,
+            UserType::SecurityOfficer => 5,
+        }
+    }
+
+    const fn of(&mut self, role: UserType) -> &mut u8 {
+        match role {
+            UserType::User => &mut self.user,
+            UserType::SecurityOfficer => &mut self.officer,
+        }
+    }
+
+    pub(super) const fn left(mut self, role: UserType) -> u8 {
+        Self::allowed(role).saturating_sub(*self.of(role))
+    }
+
+    pub(super) const fn one_more(mut self, role: UserType) -> Self {
+        *self.of(role) = self.of(role).saturating_add(1);
+        self
+    }
+
+    pub(super) const fn none(mut self, role: UserType) -> Self {
+        *self.of(role) = 0;
+        self
+    }
+
+    pub(super) fn encode(self) -> Vec<u8> {
+        Writer::new().u8(STATE_VERSION).u8(self.user).u8(self.officer).finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.u8()? {
+            STATE_VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let tries = Self { user: reader.u8()?, officer: reader.u8()? };
+        reader.finish()?;
+        Ok(tries)
+    }
+}
