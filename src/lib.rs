@@ -6,6 +6,7 @@ mod protocol;
 mod secret;
 mod suite;
 mod wire;
+pub mod wrap;
 
 pub use keystore::{
     Change, Entry, FileStorage, KdfCost, MemoryStorage, Pin, PinError, Storage, StorageError, UserType,
@@ -15,3 +16,9 @@ pub use wire::{
     BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,
     MAX_MESSAGE, Message, Operations, Reason, Replaced, Roster, RunId,
 };
+
+/// Inner doors for tests, benches and fuzzing. Exempt from semver.
+#[cfg(feature = "hazmat")]
+pub mod hazmat {
+    pub use crate::wrap::hazmat as wrap;
+}
