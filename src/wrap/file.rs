@@ -2,10 +2,11 @@
 
 use core::fmt;
 use core::iter;
-use std::io::{Read, Write};
+use std::io::Read;
 
 use zeroize::Zeroizing;
 
+use super::stream::seal_to;
 use super::{Identity, Recipient, WrapError};
 
 /// The most bytes that a file is read or written with.
@@ -61,8 +62,6 @@ wrapped! {
 }
 
 /// Seals `plaintext` into a binary age file.
-///
-/// The age crate's writer keeps the plaintext (of each 64 KiB the last) in a buffer that it frees without wiping.
 pub(crate) fn seal(plaintext: &[u8], to: &Recipient) -> Result<Vec<u8>, WrapError> {
     if plaintext.len() > MAX_PLAINTEXT_LENGTH {
         return Err(WrapError::TooLarge);
@@ -82,15 +81,6 @@ pub(crate) fn open(file: &[u8], with: &Identity) -> Result<Zeroizing<Vec<u8>>, W
         Identity::Passphrase(words) => open_with(file, &words.to_age()),
         Identity::X25519(key) => open_with(file, key.as_age()),
     }
-}
-
-fn seal_to(plaintext: &[u8], recipient: &dyn age::Recipient) -> Result<Vec<u8>, WrapError> {
-    let encryptor = age::Encryptor::with_recipients(iter::once(recipient)).map_err(|_| WrapError::Recipient)?;
-    let mut file = Vec::new();
-    let mut writer = encryptor.wrap_output(&mut file).map_err(|_| WrapError::TooLarge)?;
-    writer.write_all(plaintext).map_err(|_| WrapError::TooLarge)?;
-    writer.finish().map_err(|_| WrapError::TooLarge)?;
-    Ok(file)
 }
 
 // No error of the age crate is formatted or kept: showing one of them can panic, and they tell wrong keys from changed

@@ -6,6 +6,7 @@
 mod file;
 mod identity;
 mod recipient;
+mod stream;
 
 use core::fmt;
 
