@@ -2,6 +2,8 @@
 //!
 //! Without the command this says so and checks nothing, unless `QUORUMKEY_REQUIRE_AGE=1` makes that a failure.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 

@@ -11,7 +11,6 @@ mod stream;
 use core::fmt;
 
 pub use file::{MAX_FILE_LENGTH, WrappedIdentity, WrappedShare};
-#[allow(unused_imports, reason = "the key store's doors; until it is there, only the tests pass them")]
 pub(crate) use file::{open, seal};
 pub use identity::{Identity, SecretKey, SecretWords};
 pub use recipient::{Passphrase, PublicKey, Recipient};
