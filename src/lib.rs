@@ -2,6 +2,7 @@
 
 pub mod audit;
 mod keystore;
+mod policy;
 mod protocol;
 mod secret;
 mod suite;
@@ -9,8 +10,11 @@ mod wire;
 pub mod wrap;
 
 pub use keystore::{
-    Change, Entry, FileStorage, KdfCost, MemoryStorage, Pin, PinError, Storage, StorageError, UserType,
+    Change, Declaration, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding, Init, KdfCost, KeyInfo,
+    KeyState, MemoryStorage, Misuse, NewCard, Operation, Origin, Output, Pin, PinError, Progress, Proposal, Protection,
+    Restriction, Result, SessionId, SoftToken, Storage, StorageError, Token, TokenInfo, UserType,
 };
+pub use protocol::{Certificate, CertificateError, Denial, Evidence, Misbehaviour, Rejection};
 pub use suite::{GroupKey, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{
     BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,

@@ -9,21 +9,21 @@ use zeroize::Zeroize;
 /// when dropped; not `Clone`, not `Debug` beyond its name, compared in constant time.
 ///
 /// What a computation leaves in registers and on its stack is out of its reach.
-pub struct Secret<T: Zeroize>(Box<T>);
+pub(crate) struct Secret<T: Zeroize>(Box<T>);
 
 impl<T: Zeroize> Secret<T> {
     /// Takes the value in.
-    pub fn new(value: T) -> Self {
+    pub(crate) fn new(value: T) -> Self {
         Self(Box::new(value))
     }
 
     /// The value, for as long as a computation needs it.
-    pub fn expose(&self) -> &T {
+    pub(crate) fn expose(&self) -> &T {
         &self.0
     }
 
     /// The value in place, to be filled without passing through the stack.
-    pub fn expose_mut(&mut self) -> &mut T {
+    pub(crate) fn expose_mut(&mut self) -> &mut T {
         &mut self.0
     }
 }

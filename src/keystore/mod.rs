@@ -1,13 +1,17 @@
-//! The key store.
+//! The key store: PKCS#11's nouns over one waist, [`Token`].
 
+mod error;
+mod object;
 mod pin;
+mod soft;
 mod storage;
-// The engine that uses all of it is not here yet.
-#[cfg_attr(not(test), allow(dead_code, unused_imports))]
+mod token;
 mod vault;
 
+pub use error::{Error, Misuse, Result};
+pub use object::{Declaration, EpochReport, Filter, Holder, Holding, KeyInfo, KeyState, Origin, Restriction};
 pub use pin::{Pin, PinError, UserType};
+pub use soft::{Init, SoftToken};
 pub use storage::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};
+pub use token::{NewCard, Operation, Output, Progress, Proposal, Protection, SessionId, Token, TokenInfo};
 pub use vault::KdfCost;
-#[allow(unused_imports)]
-pub(crate) use vault::{NewVault, RecordChange, Space, Unlocked, Vault, VaultError};

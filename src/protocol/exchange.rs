@@ -5,6 +5,7 @@
 //! on only once every member is in it, while members that saw different rounds find out whose messages differed.
 //! What a message means is left to the protocol above.
 
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fault::{Failure, Misbehaviour};
@@ -25,7 +26,8 @@ pub(crate) struct Frame {
     pub(crate) group: [u8; 32],
     pub(crate) epoch: [u8; 32],
     pub(crate) run: RunId,
-    pub(crate) me: Identifier,
+    /// Who this member is; whoever only listens is none.
+    pub(crate) me: Option<Identifier>,
     pub(crate) members: Roster,
 }
 
@@ -43,6 +45,18 @@ pub enum Rejection {
     Unauthentic,
     /// Nothing of the kind is expected now.
     Unexpected,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OtherRun => "the message belongs to another run",
+            Self::OtherGroup => "the message speaks of another suite, key or epoch than the run",
+            Self::Stranger => "the message's sender is not a member of the run",
+            Self::Unauthentic => "the message is not signed by the card that the plan names",
+            Self::Unexpected => "nothing of the kind is expected now",
+        })
+    }
 }
 
 /// What became of a message.
@@ -101,29 +115,30 @@ impl Exchange {
 
     /// Whether this member has something to say in the current round.
     pub(crate) fn speaks(&self) -> bool {
-        self.round(self.current).is_some_and(|round| round.senders.contains(&self.frame.me))
+        let me = self.frame.me;
+        self.round(self.current).is_some_and(|round| me.is_some_and(|me| round.senders.contains(&me)))
     }
 
     /// The header of this member's next message. `round` is the current one, or the disputed one.
-    pub(crate) fn header(&self, round: u8, subject: Subject, counter: u64, audit_head: [u8; 32]) -> Header {
-        Header {
+    pub(crate) fn header(&self, round: u8, subject: Subject, counter: u64, audit_head: [u8; 32]) -> Option<Header> {
+        Some(Header {
             suite: self.frame.suite,
             group: self.frame.group,
             epoch: self.frame.epoch,
             run: self.frame.run,
             round,
-            sender: self.frame.me,
+            sender: self.frame.me?,
             subject,
             counter,
             audit_head,
             view: self.view_before(round),
-        }
+        })
     }
 
     /// Keeps what this member said itself.
     pub(crate) fn sent(&mut self, message: &Message) {
         if message.header.subject != Subject::Dispute {
-            self.messages.insert((message.header.round, self.frame.me), message.clone());
+            self.messages.insert((message.header.round, message.header.sender), message.clone());
         }
     }
 
@@ -140,7 +155,7 @@ impl Exchange {
             return Ok(Accepted::Repeat);
         }
         self.authenticate(message).map_err(Refused::Rejected)?;
-        if message.header.sender == self.frame.me {
+        if Some(message.header.sender) == self.frame.me {
             return self.accept_own(message);
         }
         if message.header.subject == Subject::Dispute {
@@ -191,7 +206,8 @@ impl Exchange {
         self.rounds.get(usize::from(round))
     }
 
-    fn of_round(&self, round: u8) -> impl Iterator<Item = &Message> {
+    /// What was taken of a round so far.
+    pub(crate) fn of_round(&self, round: u8) -> impl Iterator<Item = &Message> {
         self.messages.iter().filter(move |((r, _), _)| *r == round).map(|(_, message)| message)
     }
 
@@ -213,11 +229,12 @@ impl Exchange {
 
     /// An echo is harmless. Other words under this member's own signature come from a copy of its token.
     fn accept_own(&self, message: &Message) -> Result<Accepted, Refused> {
-        let said = self.messages.get(&(message.header.round, self.frame.me));
+        let sender = message.header.sender;
+        let said = self.messages.get(&(message.header.round, sender));
         if message.header.subject == Subject::Dispute || said.is_some_and(|own| own.digest() == message.digest()) {
             return Ok(Accepted::Repeat);
         }
-        Err(Failure::by(self.frame.me, Misbehaviour::Cloned, &[message]).into())
+        Err(Failure::by(sender, Misbehaviour::Cloned, &[message]).into())
     }
 
     fn has_place_for(&self, message: &Message) -> bool {

@@ -15,7 +15,7 @@ pub enum Export {
 }
 
 impl Export {
-    const fn code(self) -> u8 {
+    pub(crate) const fn code(self) -> u8 {
         match self {
             Self::Never => 0,
             Self::WrappedToTrusted => 1,
@@ -23,7 +23,7 @@ impl Export {
         }
     }
 
-    const fn from_code(code: u8) -> Option<Self> {
+    pub(crate) const fn from_code(code: u8) -> Option<Self> {
         match code {
             0 => Some(Self::Never),
             1 => Some(Self::WrappedToTrusted),
@@ -53,6 +53,14 @@ impl Operations {
     pub const REFRESH: Self = Self(2);
     /// Every operation there is.
     pub const ALL: Self = Self(3);
+
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    pub(crate) const fn from_bits(bits: u8) -> Option<Self> {
+        if bits <= Self::ALL.0 { Some(Self(bits)) } else { None }
+    }
 
     /// What is in either set.
     #[must_use]
@@ -145,10 +153,7 @@ impl KeyTemplate {
                     .map_err(|_| DecodeError::Invalid("trusted recipient"))
             })
             .collect::<Result<_, _>>()?;
-        let operations = match reader.u8()? {
-            bits if bits <= Operations::ALL.0 => Operations(bits),
-            _ => return Err(DecodeError::Invalid("operations")),
-        };
+        let operations = Operations::from_bits(reader.u8()?).ok_or(DecodeError::Invalid("operations"))?;
         let require_backup = match reader.u8()? {
             0 => BackupGate::NotRequired,
             1 => BackupGate::Required,

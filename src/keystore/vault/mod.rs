@@ -140,10 +140,12 @@ impl From<AuditError> for VaultError {
 }
 
 impl<S: Storage> Vault<S> {
-    /// Makes a vault: `storage` is given its first contents, and so appears with them or not at all.
+    /// Makes a vault with its first records: `storage` is given its first contents, and so appears with them or not at
+    /// all.
     pub(crate) fn create(
         storage: impl FnOnce(&[Entry]) -> Result<S, StorageError>,
         new: &NewVault<'_>,
+        records: Vec<RecordChange>,
     ) -> Result<Self, VaultError> {
         let token = seal::random()?;
         let root = seal::random_key()?;
@@ -152,7 +154,8 @@ impl<S: Storage> Vault<S> {
         draft.record(new.events)?;
         draft.put(space::HEADER, header.encode());
         draft.put(space::TRIES, Tries::default().encode());
-        draft.finish(&root, &header, Marks::default())?;
+        let marks = renew::seal_new(&mut draft, &root, &token, records)?;
+        draft.finish(&root, &header, marks)?;
         let ledger = draft.ledger;
         let storage = storage(&draft.into_contents())?;
         let current = Current { header, ledger, tries: Tries::default() };

@@ -117,6 +117,18 @@ fn apply(records: &mut Records, change: RecordChange) -> Result<(), VaultError> 
     Ok(())
 }
 
+/// Seals the first records of a new vault.
+pub(super) fn seal_new(
+    draft: &mut Draft,
+    root: &Key,
+    token: &[u8; 16],
+    changes: Vec<RecordChange>,
+) -> Result<Marks, VaultError> {
+    let mut records = Records::new();
+    changes.into_iter().try_for_each(|change| apply(&mut records, change))?;
+    seal_all(draft, root, token, &records)
+}
+
 /// Seals all records, each space under a new data key.
 fn seal_all(draft: &mut Draft, root: &Key, token: &[u8; 16], records: &Records) -> Result<Marks, VaultError> {
     let mut marks = Marks::default();

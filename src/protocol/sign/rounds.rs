@@ -20,8 +20,9 @@ pub(crate) struct SignSetup {
     pub(crate) run: RunId,
     pub(crate) plan: SignPlan,
     pub(crate) epoch: Epoch,
-    pub(crate) me: Identifier,
-    /// The member's share; whoever only coordinates has none.
+    /// Who this member is; whoever only coordinates is none, and has no share.
+    pub(crate) me: Option<Identifier>,
+    /// The member's share.
     pub(crate) share: Option<Secret<[u8; 32]>>,
 }
 
@@ -92,7 +93,8 @@ impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
             package: hash,
             epoch: *self.setup.epoch.id.as_bytes(),
         };
-        let signed = sign(&package, nonces, &share, self.setup.me).map_err(|_| Failure::unattributed())?;
+        let me = self.setup.me.ok_or_else(Failure::unattributed)?;
+        let signed = sign(&package, nonces, &share, me).map_err(|_| Failure::unattributed())?;
         let body = Writer::new().raw(&hash).raw(&signed.to_bytes()).finish();
         let next = ExpectShares { setup: self.setup, package, hash };
         Ok(Transition {

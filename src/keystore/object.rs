@@ -1,0 +1,168 @@
+//! Keys as objects: what a token says of them.
+
+use crate::suite::{GroupKey, Suite, VerifyingKey};
+use crate::wire::{EpochId, Export, Identifier, KeyId, KeyTemplate, Operations, Roster};
+
+/// Where a key's share here stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyState {
+    /// A share was dealt, and the certificate is not here yet.
+    Pending,
+    /// The share is of the newest certified epoch that is known here.
+    Active,
+    /// The share came from a backup. It deals, and it signs once a refresh has renewed it. Whether its epoch is still
+    /// the newest is not known before a peer or a certificate says so.
+    Restored,
+    /// A certificate has shown that the share was of the past; it is erased.
+    Retired,
+}
+
+/// Where a share came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It was dealt to this token.
+    Generated,
+    /// It was read from a backup.
+    Restored,
+}
+
+/// Why somebody may still hold a share of an old epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holding {
+    /// The member has not confirmed that it erased the share.
+    NotConfirmed,
+    /// The member's device moved or is lost, and nobody confirmed that the share on it is gone.
+    Lost,
+    /// The member's device was stolen.
+    Stolen,
+    /// A backup of the share was made, and nobody said that it is destroyed.
+    Backup,
+}
+
+/// Somebody who may hold a share of an old epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holder {
+    /// Whose share.
+    pub identifier: Identifier,
+    /// Why it may still be there.
+    pub holding: Holding,
+}
+
+/// Whether an old epoch of a key can still do harm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochReport {
+    /// The old epoch, or an attempt at one that dealt shares of the key.
+    pub epoch: EpochId,
+    /// How many of its shares are the key.
+    pub threshold: u16,
+    /// Everybody who may still hold a share of it.
+    pub holders: Vec<Holder>,
+}
+
+impl EpochReport {
+    /// Whether fewer members' shares than the threshold can be left. Until then the epoch is the key to whoever collects
+    /// them, whatever newer epochs there are.
+    pub fn is_dead(&self) -> bool {
+        self.identifiers().count() < usize::from(self.threshold)
+    }
+
+    /// The members of which a share may be left, each once.
+    pub fn identifiers(&self) -> impl Iterator<Item = Identifier> {
+        let identifiers: std::collections::BTreeSet<_> = self.holders.iter().map(|holder| holder.identifier).collect();
+        identifiers.into_iter()
+    }
+}
+
+/// What a token says of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyInfo {
+    /// The key's name, the same for all members and epochs.
+    pub id: KeyId,
+    /// The suite.
+    pub suite: Suite,
+    /// The group's key; for taproot the internal key in full encoding.
+    pub group_key: GroupKey,
+    /// What signatures verify under; for taproot the output key.
+    pub verifying_key: VerifyingKey,
+    /// What the members agreed on.
+    pub template: KeyTemplate,
+    /// What the key may be used for here: the template, tightened by restrictions.
+    pub operations: Operations,
+    /// How the share may leave here: the template, tightened by restrictions.
+    pub export: Export,
+    /// Where the share stands.
+    pub state: KeyState,
+    /// Where the share came from.
+    pub origin: Origin,
+    /// The number of this member.
+    pub identifier: Identifier,
+    /// How many members sign.
+    pub threshold: u16,
+    /// The members.
+    pub roster: Roster,
+    /// The epoch; its transcript's hash.
+    pub epoch: EpochId,
+    /// How many epochs there were before.
+    pub height: u64,
+    /// Attempts that this token has signed and that no certificate has ended.
+    pub pending: Vec<EpochId>,
+    /// Older epochs, and whether they can still do harm.
+    pub old_epochs: Vec<EpochReport>,
+}
+
+/// Which keys to find. Every field that is set must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Keys of this suite.
+    pub suite: Option<Suite>,
+    /// The key with this name.
+    pub id: Option<KeyId>,
+    /// Keys with this label.
+    pub label: Option<String>,
+    /// Keys in this state.
+    pub state: Option<KeyState>,
+}
+
+impl Filter {
+    pub(crate) fn matches(&self, key: &KeyInfo) -> bool {
+        self.suite.is_none_or(|suite| suite == key.suite)
+            && self.id.is_none_or(|id| id == key.id)
+            && self.label.as_ref().is_none_or(|label| *label == key.template.label)
+            && self.state.is_none_or(|state| state == key.state)
+    }
+}
+
+/// What to tighten of a key, on this token. There is no way back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Restriction {
+    /// The operations that stay allowed.
+    pub operations: Option<Operations>,
+    /// The export rule from now on.
+    pub export: Option<Export>,
+}
+
+/// What people know of an old epoch's shares, and no protocol can find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declaration {
+    /// Every backup of that member's share of that epoch is destroyed.
+    BackupsDestroyed {
+        /// The epoch.
+        epoch: EpochId,
+        /// Whose share.
+        identifier: Identifier,
+    },
+    /// The member's device with its share of that epoch is destroyed.
+    DeviceDestroyed {
+        /// The epoch.
+        epoch: EpochId,
+        /// Whose device.
+        identifier: Identifier,
+    },
+    /// A copy of the member's share of that epoch is in somebody else's hands.
+    Stolen {
+        /// The epoch.
+        epoch: EpochId,
+        /// Whose share.
+        identifier: Identifier,
+    },
+}

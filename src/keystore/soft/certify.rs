@@ -1,0 +1,163 @@
+//! Certificates: what makes an epoch the key's, and what is erased by it.
+
+use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
+use super::record::{KeyRecord, OldEpoch, Standing};
+use super::runs::Live;
+use super::{Commit, Error, KeyInfo, Misuse, Result, Scene, SoftToken, Storage, Unlocked};
+use crate::audit::EventKind;
+use crate::keystore::object::Origin;
+use crate::protocol::{Certificate, CertificateError, Confirmation, Epoch, encode_confirmation};
+use crate::wire::{EpochId, Source};
+
+impl<S: Storage> SoftToken<S> {
+    /// The end of a dealing's run: the certificate is there.
+    pub(super) fn certify_run(
+        &self,
+        scene: &mut Scene<'_>,
+        live: &mut Live,
+        certificate: &Certificate,
+        commit: &mut Commit,
+    ) -> Result<(KeyInfo, Vec<u8>)> {
+        let id = certificate.key_id()?;
+        live.key = Some(id);
+        let mut key = self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?;
+        self.accept(&scene.login.unlocked, &mut key, certificate, commit)?;
+        scene.inner.end_signing(id);
+        let confirmation = Confirmation {
+            member: key.record.me,
+            erased: key.record.erased.clone(),
+            backed_up: key.record.backed_up.clone(),
+        };
+        Ok((key.info(), encode_confirmation(&confirmation)))
+    }
+
+    /// Finishes a pending epoch, or learns that the share here is of the past.
+    pub(super) fn complete_with(
+        &self,
+        scene: &mut Scene<'_>,
+        certificate: &Certificate,
+        commit: &mut Commit,
+    ) -> Result<KeyInfo> {
+        let id = certificate.key_id()?;
+        let mut key = scene.take_key(id)?;
+        self.accept(&scene.login.unlocked, &mut key, certificate, commit)?;
+        scene.inner.end_signing(id);
+        Ok(key.info())
+    }
+
+    /// Takes a certificate in, if it proves its epoch and supersedes what is held here.
+    fn accept(&self, unlocked: &Unlocked, key: &mut Key, certificate: &Certificate, commit: &mut Commit) -> Result<()> {
+        let chain = self.chain(unlocked, key.id)?;
+        if chain.iter().any(|known| known.epoch_id() == certificate.epoch_id()) {
+            return Ok(());
+        }
+        let stated = certificate.epoch()?;
+        let parent = match stated.parent() {
+            None if chain.is_empty() => None,
+            None => return Err(CertificateError::Parent.into()),
+            Some(parent) => {
+                let known = chain.iter().find(|known| known.epoch_id() == parent).ok_or(CertificateError::Parent)?;
+                Some(known.epoch()?)
+            }
+        };
+        let epoch = certificate.verify(parent.as_ref())?;
+        if key.is_certified() && !supersedes(&epoch, &key.epoch) {
+            return self.refuse_sibling(key, &epoch, &chain);
+        }
+        self.enthrone(unlocked, key, certificate, epoch, commit)
+    }
+
+    /// A certificate that does not supersede the epoch held here: superseded by it, or a fork.
+    fn refuse_sibling(&self, key: &Key, epoch: &Epoch, chain: &[Certificate]) -> Result<()> {
+        for known in chain {
+            if supersedes(&known.epoch()?, epoch) {
+                return Ok(());
+            }
+        }
+        Err(Error::Fork { ours: key.epoch.id, theirs: epoch.id })
+    }
+
+    /// Makes an epoch the key's, and erases what it supersedes, in one transaction.
+    fn enthrone(
+        &self,
+        unlocked: &Unlocked,
+        key: &mut Key,
+        certificate: &Certificate,
+        epoch: Epoch,
+        commit: &mut Commit,
+    ) -> Result<()> {
+        let mut superseded = Vec::new();
+        if key.is_certified() {
+            superseded.push(key.epoch.clone());
+        }
+        for attempt in key.record.pending.iter().filter(|attempt| epoch.named.contains(attempt)) {
+            superseded.push(self.attempt(unlocked, key.id, *attempt)?.epoch()?);
+        }
+        for old in &superseded {
+            self.supersede(unlocked, key, old, &epoch, commit)?;
+        }
+        key.record.pending.retain(|attempt| *attempt != epoch.id && !epoch.named.contains(attempt));
+        let held = self.share(unlocked, key, epoch.id)?.is_some();
+        key.record.standing = if held { Standing::Active } else { Standing::Retired };
+        if held {
+            key.record.origin = Origin::Generated;
+            key.record.forgetful = false;
+            key.record.promise = key.record.promise.max(epoch.position());
+            commit.delete(key.space_of(epoch.id), ATTEMPT);
+        }
+        commit.put(key.object(), &certificate_key(epoch.plan.height), certificate.to_bytes());
+        commit.event(key.epoch_event(EventKind::CertificateCompleted, epoch.id)?);
+        commit.event(key.epoch_event(if held { EventKind::KeyActive } else { EventKind::KeyRetired }, epoch.id)?);
+        key.epoch = epoch;
+        key.save(commit);
+        Ok(())
+    }
+
+    /// Erases what is here of an epoch that the certificate supersedes, and begins to keep track of who else holds it.
+    fn supersede(
+        &self,
+        unlocked: &Unlocked,
+        key: &mut Key,
+        old: &Epoch,
+        successor: &Epoch,
+        commit: &mut Commit,
+    ) -> Result<()> {
+        let mut entry = OldEpoch::new(old, successor);
+        if self.vault.get(unlocked, key.space_of(old.id), SHARE)?.is_some() {
+            commit.erase.push(key.space_of(old.id));
+            commit.event(key.epoch_event(EventKind::EpochErased, old.id)?);
+            key.record.erased.push(old.id);
+            entry.confirm(key.record.me);
+        }
+        if key.record.backed_up.contains(&old.id) {
+            entry.backed_up(key.record.me);
+        }
+        key.record.old.push(entry);
+        Ok(())
+    }
+}
+
+/// Rule 3: a certificate supersedes its ancestors and what it names. Of the epochs that are held here only the parent
+/// can be an ancestor.
+fn supersedes(epoch: &Epoch, other: &Epoch) -> bool {
+    epoch.parent() == Some(other.id) || epoch.named.contains(&other.id)
+}
+
+/// What another member says that it erased, and that it once backed up.
+pub(super) fn confirm(record: &mut KeyRecord, confirmation: &Confirmation) {
+    let find = |old: &&mut OldEpoch, epochs: &[EpochId]| epochs.contains(&old.epoch);
+    for old in record.old.iter_mut().filter(|old| find(old, &confirmation.erased)) {
+        old.confirm(confirmation.member);
+    }
+    for old in record.old.iter_mut().filter(|old| find(old, &confirmation.backed_up)) {
+        old.backed_up(confirmation.member);
+    }
+}
+
+/// Whether an invitation renews shares.
+pub(super) fn renews(source: &Source) -> Result<()> {
+    match source {
+        Source::Epoch { .. } => Ok(()),
+        Source::Fresh => Err(Misuse::Unsupported("an override for a new key").into()),
+    }
+}

@@ -1,0 +1,223 @@
+//! Keys as they are kept: loading, describing, restricting, destroying.
+
+use super::record::{KeyRecord, Standing};
+use super::{Commit, Error, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
+use crate::audit::{Event, EventKind};
+use crate::keystore::object::{Declaration, KeyState, Restriction};
+use crate::keystore::vault::VaultError;
+use crate::policy::Facts;
+use crate::protocol::{Certificate, Epoch};
+use crate::secret::Secret;
+use crate::wire::{EpochId, KeyId, Writer};
+
+pub(super) const RECORD: &[u8] = b"key";
+pub(super) const CHAIN_CODE: &[u8] = b"chain-code";
+pub(super) const SHARE: &[u8] = b"share";
+pub(super) const ATTEMPT: &[u8] = b"attempt";
+const CERTIFICATE: &[u8] = b"certificate/";
+const INDEX: &[u8] = b"key/";
+/// How many records are read at once.
+const PAGE: usize = 64;
+
+/// A key as it is kept.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) id: KeyId,
+    pub(super) record: KeyRecord,
+    /// The newest certified epoch, or the first attempt while nothing is certified.
+    pub(super) epoch: Epoch,
+}
+
+impl Key {
+    pub(super) const fn facts(&self) -> Facts {
+        let restored = matches!(self.record.standing, Standing::Restored);
+        Facts { operations: self.record.operations, export: self.record.export, restored }
+    }
+
+    pub(super) const fn object(&self) -> Space {
+        Space::Object(*self.id.as_bytes())
+    }
+
+    pub(super) const fn space_of(&self, epoch: EpochId) -> Space {
+        Space::Epoch(*self.id.as_bytes(), *epoch.as_bytes())
+    }
+
+    pub(super) const fn is_certified(&self) -> bool {
+        !matches!(self.record.standing, Standing::Pending)
+    }
+
+    pub(super) fn info(&self) -> KeyInfo {
+        KeyInfo {
+            id: self.id,
+            suite: self.epoch.suite(),
+            group_key: self.epoch.group_key.clone(),
+            verifying_key: self.epoch.group_key.verifying_key(None),
+            template: self.epoch.template().clone(),
+            operations: self.record.operations,
+            export: self.record.export,
+            state: match self.record.standing {
+                Standing::Pending => KeyState::Pending,
+                Standing::Active => KeyState::Active,
+                Standing::Restored => KeyState::Restored,
+                Standing::Retired => KeyState::Retired,
+            },
+            origin: self.record.origin,
+            identifier: self.record.me,
+            threshold: self.epoch.threshold(),
+            roster: self.epoch.roster().clone(),
+            epoch: self.epoch.id,
+            height: self.epoch.plan.height,
+            pending: self.record.pending.clone(),
+            old_epochs: self.record.old.iter().map(super::record::OldEpoch::report).collect(),
+        }
+    }
+
+    /// Writes the key's record.
+    pub(super) fn save(&self, commit: &mut Commit) {
+        commit.put(self.object(), RECORD, self.record.encode());
+    }
+
+    pub(super) fn event(&self, kind: EventKind) -> Event {
+        Event::new(kind).object(*self.id.as_bytes())
+    }
+
+    /// An event about an epoch of the key; the detail is the epoch's name.
+    pub(super) fn epoch_event(&self, kind: EventKind, epoch: EpochId) -> Result<Event> {
+        Ok(self.event(kind).detail(epoch.as_bytes().to_vec())?)
+    }
+}
+
+/// Where the certificate of a height is kept.
+pub(super) fn certificate_key(height: u64) -> Vec<u8> {
+    [CERTIFICATE, &height.to_be_bytes()].concat()
+}
+
+/// Where a key is listed among the token's.
+pub(super) fn index_key(id: KeyId) -> Vec<u8> {
+    [INDEX, id.as_bytes()].concat()
+}
+
+impl<S: Storage> SoftToken<S> {
+    /// A key that is kept here.
+    pub(super) fn load(&self, unlocked: &Unlocked, id: KeyId) -> Result<Option<Key>> {
+        let object = Space::Object(*id.as_bytes());
+        let Some(record) = self.vault.get(unlocked, object, RECORD)? else { return Ok(None) };
+        let record = KeyRecord::decode(&record)?;
+        let certificate = if record.standing == Standing::Pending {
+            let attempt = record.pending.first().ok_or(VaultError::Corrupt)?;
+            self.attempt(unlocked, id, *attempt)?
+        } else {
+            self.chain(unlocked, id)?.pop().ok_or(VaultError::Corrupt)?
+        };
+        let epoch = certificate.epoch()?;
+        Ok(Some(Key { id, record, epoch }))
+    }
+
+    /// The certificates of a key's epochs, oldest first.
+    pub(super) fn chain(&self, unlocked: &Unlocked, id: KeyId) -> Result<Vec<Certificate>> {
+        let object = Space::Object(*id.as_bytes());
+        let (mut chain, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = self.vault.scan(unlocked, object, CERTIFICATE, after.as_deref(), PAGE)?;
+            for (_, bytes) in &page {
+                chain.push(Certificate::from_bytes(bytes)?);
+            }
+            match page.into_iter().last() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(chain),
+            }
+        }
+    }
+
+    /// The certificates from the one that follows `epoch`; empty if that epoch is not in the chain, or is the newest.
+    pub(super) fn chain_after(&self, unlocked: &Unlocked, id: KeyId, epoch: EpochId) -> Result<Vec<Certificate>> {
+        let mut chain = self.chain(unlocked, id)?;
+        let known = chain.iter().position(|certificate| certificate.epoch_id() == epoch);
+        Ok(known.map(|place| chain.split_off(place + 1)).unwrap_or_default())
+    }
+
+    /// An attempt that this token has signed.
+    pub(super) fn attempt(&self, unlocked: &Unlocked, id: KeyId, epoch: EpochId) -> Result<Certificate> {
+        let space = Space::Epoch(*id.as_bytes(), *epoch.as_bytes());
+        let bytes = self.vault.get(unlocked, space, ATTEMPT)?.ok_or(VaultError::Corrupt)?;
+        Ok(Certificate::from_bytes(&bytes)?)
+    }
+
+    /// This token's share of an epoch.
+    pub(super) fn share(&self, unlocked: &Unlocked, key: &Key, epoch: EpochId) -> Result<Option<Secret<[u8; 32]>>> {
+        self.secret(unlocked, key.space_of(epoch), SHARE)
+    }
+
+    pub(super) fn chain_code(&self, unlocked: &Unlocked, key: &Key) -> Result<Option<Secret<[u8; 32]>>> {
+        self.secret(unlocked, key.object(), CHAIN_CODE)
+    }
+
+    fn secret(&self, unlocked: &Unlocked, space: Space, key: &[u8]) -> Result<Option<Secret<[u8; 32]>>> {
+        let Some(bytes) = self.vault.get(unlocked, space, key)? else { return Ok(None) };
+        let bytes = bytes.as_slice().try_into().map_err(|_| VaultError::Corrupt)?;
+        Ok(Some(Secret::new(bytes)))
+    }
+
+    pub(super) fn key_ids(&self, unlocked: &Unlocked) -> Result<Vec<KeyId>> {
+        let (mut ids, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = self.vault.scan(unlocked, Space::Token, INDEX, after.as_deref(), PAGE)?;
+            for (key, _) in &page {
+                let id = key.strip_prefix(INDEX).and_then(|id| id.try_into().ok()).ok_or(VaultError::Corrupt)?;
+                ids.push(KeyId::from_bytes(id));
+            }
+            match page.into_iter().last() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(ids),
+            }
+        }
+    }
+}
+
+/// Tightens a key.
+pub(super) fn restrict(key: &mut Key, change: &Restriction, commit: &mut Commit) -> Result<()> {
+    if let Some(operations) = change.operations {
+        if !key.record.operations.contains(operations) {
+            return Err(Misuse::Widens.into());
+        }
+        key.record.operations = operations;
+    }
+    if let Some(export) = change.export {
+        if export > key.record.export {
+            return Err(Misuse::Widens.into());
+        }
+        key.record.export = export;
+    }
+    key.save(commit);
+    let detail = Writer::new().u8(key.record.operations.bits()).u8(key.record.export.code()).finish();
+    commit.event(key.event(EventKind::Restricted).detail(detail)?);
+    Ok(())
+}
+
+/// Erases everything of a key, and takes it off the list.
+pub(super) fn destroy(key: &Key, commit: &mut Commit) {
+    commit.erase.push(key.object());
+    let epochs = key.record.pending.iter().copied().chain([key.epoch.id]);
+    commit.erase.extend(epochs.map(|epoch| key.space_of(epoch)));
+    commit.delete(Space::Token, &index_key(key.id));
+    commit.event(key.event(EventKind::KeyDestroyed));
+}
+
+/// Records what people know.
+pub(super) fn declare(key: &mut Key, declaration: &Declaration, commit: &mut Commit) -> Result<()> {
+    let (epoch, identifier, code) = match *declaration {
+        Declaration::BackupsDestroyed { epoch, identifier } => (epoch, identifier, 1),
+        Declaration::DeviceDestroyed { epoch, identifier } => (epoch, identifier, 2),
+        Declaration::Stolen { epoch, identifier } => (epoch, identifier, 3),
+    };
+    let old = key.record.old.iter_mut().find(|old| old.epoch == epoch).ok_or(Error::NotFound(key.id))?;
+    match declaration {
+        Declaration::BackupsDestroyed { .. } => old.backups_destroyed(identifier),
+        Declaration::DeviceDestroyed { .. } => old.device_destroyed(identifier),
+        Declaration::Stolen { .. } => old.stolen(identifier),
+    }
+    key.save(commit);
+    let detail = Writer::new().u8(code).raw(epoch.as_bytes()).identifier(identifier).finish();
+    commit.event(key.event(EventKind::HolderDeclared).detail(detail)?);
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! The one engine under every software token: sessions, runs, and the choke point that all operations pass.
+
+mod backup;
+mod certify;
+mod keys;
+mod propose;
+mod record;
+mod runs;
+mod token;
+
+use core::fmt;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+use zeroize::Zeroizing;
+
+use super::error::{Error, Misuse, Result};
+use super::object::KeyInfo;
+use super::token::SessionId;
+use super::vault::{NewVault, RecordChange, Space, Unlocked, Vault, VaultError};
+use super::{Entry, KdfCost, Pin, Storage, StorageError, UserType};
+use crate::audit::{Event, EventKind};
+use crate::policy::{self, Verb};
+use crate::wire::{Card, IdentityKey, KeyId, RunId};
+use crate::wrap::{Identity, WrappedIdentity};
+
+use keys::Key;
+use record::IdentityRecord;
+use runs::Live;
+
+const IDENTITY: &[u8] = b"identity";
+
+/// A token whose root key is sealed under PINs, on any [`Storage`].
+///
+/// It refuses to work in a process that was forked from the one that opened it: two processes would use one nonce.
+pub struct SoftToken<S> {
+    vault: Vault<S>,
+    inner: Mutex<Inner>,
+    process: u32,
+}
+
+/// What lives in memory only.
+#[derive(Debug, Default)]
+struct Inner {
+    sessions: BTreeMap<SessionId, Login>,
+    last_session: u64,
+    runs: BTreeMap<RunId, Live>,
+}
+
+/// Somebody who is logged in.
+#[derive(Clone, Debug)]
+struct Login {
+    unlocked: Arc<Unlocked>,
+    identity: Arc<IdentityKey>,
+    card: Card,
+}
+
+/// What a new token begins with.
+#[derive(Debug)]
+pub struct Init {
+    /// A name for people, up to 64 bytes of UTF-8 without control characters.
+    pub label: String,
+    /// The user's PIN. A copied file can be guessed offline: take a passphrase.
+    pub user: Pin,
+    /// The security officer's PIN.
+    pub officer: Pin,
+    /// What a guess at a PIN costs.
+    pub cost: KdfCost,
+}
+
+/// What one step changes. It is made durable as one transaction before anything that the step releases leaves.
+#[derive(Debug, Default)]
+struct Commit {
+    changes: Vec<RecordChange>,
+    events: Vec<Event>,
+    /// Spaces whose every byte is to be gone.
+    erase: Vec<Space>,
+}
+
+impl Commit {
+    fn put(&mut self, space: Space, key: &[u8], value: impl Into<Vec<u8>>) -> &mut Self {
+        self.changes.push(RecordChange::Put { space, key: key.to_vec(), value: Zeroizing::new(value.into()) });
+        self
+    }
+
+    fn insert(&mut self, space: Space, key: &[u8], value: impl Into<Vec<u8>>) -> &mut Self {
+        self.changes.push(RecordChange::Insert { space, key: key.to_vec(), value: Zeroizing::new(value.into()) });
+        self
+    }
+
+    fn delete(&mut self, space: Space, key: &[u8]) -> &mut Self {
+        self.changes.push(RecordChange::Delete { space, key: key.to_vec() });
+        self
+    }
+
+    fn event(&mut self, event: Event) -> &mut Self {
+        self.events.push(event);
+        self
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.changes.is_empty() && self.events.is_empty() && self.erase.is_empty()
+    }
+}
+
+/// What a step sees once it is allowed.
+struct Scene<'a> {
+    inner: &'a mut Inner,
+    session: SessionId,
+    login: Login,
+    /// The key that the request is about, if it is here.
+    key: Option<Key>,
+}
+
+impl Scene<'_> {
+    /// The key, which the caller said must be here.
+    fn take_key(&mut self, id: KeyId) -> Result<Key> {
+        self.key.take().ok_or(Error::NotFound(id))
+    }
+}
+
+impl<S: Storage> SoftToken<S> {
+    /// Makes a token with a new identity. `storage` is given its first contents, and so appears with them or not at all.
+    pub fn create(
+        storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
+        init: &Init,
+    ) -> Result<Self> {
+        let identity =
+            IdentityRecord { key: IdentityKey::generate(&mut rng()), incarnation: 0, label: init.label.clone() };
+        Self::create_with(storage, init, &identity, EventKind::TokenCreated)
+    }
+
+    /// Makes a token with the identity of a backup, in its next incarnation: its peers forget nothing, but let its
+    /// counters begin anew. `incarnation` is the lowest to take, for an identity that was restored more than once.
+    pub fn restore(
+        storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
+        init: &Init,
+        identity: &WrappedIdentity,
+        with: &Identity,
+        incarnation: u32,
+    ) -> Result<Self> {
+        let mut identity = backup::open_identity(identity, with)?;
+        let next = identity.incarnation.checked_add(1).ok_or(Misuse::Unsupported("another incarnation"))?;
+        identity.incarnation = next.max(incarnation);
+        identity.label.clone_from(&init.label);
+        Self::create_with(storage, init, &identity, EventKind::TokenRestored)
+    }
+
+    fn create_with(
+        storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
+        init: &Init,
+        identity: &IdentityRecord,
+        kind: EventKind,
+    ) -> Result<Self> {
+        let record = identity.encode();
+        // Read as it will be read later: a label out of bounds shows here.
+        IdentityRecord::decode(&record)?;
+        let card = Card::issue(&identity.key, identity.incarnation, identity.label.clone());
+        let event = Event::new(kind).object(*card.id().as_bytes());
+        let records = [RecordChange::Put { space: Space::Token, key: IDENTITY.to_vec(), value: record }];
+        let new = NewVault { user: &init.user, officer: &init.officer, cost: init.cost, events: &[event] };
+        Ok(Self::over(Vault::create(storage, &new, records.into())?))
+    }
+
+    /// Opens the token in a storage. Nothing can be done with it before a login.
+    pub fn open(storage: S) -> Result<Self> {
+        Ok(Self::over(Vault::open(storage)?))
+    }
+
+    fn over(vault: Vault<S>) -> Self {
+        Self { vault, inner: Mutex::default(), process: std::process::id() }
+    }
+
+    /// A thread that died held no half-made change: memory follows the vault, and the run that it worked on is gone.
+    fn lock(&self) -> Result<MutexGuard<'_, Inner>> {
+        if std::process::id() == self.process {
+            Ok(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+        } else {
+            Err(Misuse::Forked.into())
+        }
+    }
+
+    fn login_as(&self, user: UserType, pin: &Pin) -> Result<SessionId> {
+        let mut inner = self.lock()?;
+        let unlocked = self.vault.unlock(user, pin)?;
+        let record = self.vault.get(&unlocked, Space::Token, IDENTITY)?.ok_or(VaultError::Corrupt)?;
+        let IdentityRecord { key, incarnation, label } = IdentityRecord::decode(&record)?;
+        let card = Card::issue(&key, incarnation, label);
+        inner.last_session += 1;
+        let session = SessionId(inner.last_session);
+        inner.sessions.insert(session, Login { unlocked: Arc::new(unlocked), identity: Arc::new(key), card });
+        Ok(session)
+    }
+
+    /// The one choke point. Whatever is done for a session: who asks, may it, then the step, then one durable
+    /// transaction, and only then what the step releases.
+    fn operate<T>(
+        &self,
+        session: SessionId,
+        verb: Verb,
+        key: Option<KeyId>,
+        step: impl FnOnce(&mut Scene<'_>, &mut Commit) -> Result<T>,
+    ) -> Result<T> {
+        let mut inner = self.lock()?;
+        let login = inner.sessions.get(&session).cloned().ok_or(Error::LoggedOut)?;
+        let key = match key {
+            Some(id) => self.load(&login.unlocked, id)?,
+            None => None,
+        };
+        policy::decide(login.unlocked.role(), verb, key.as_ref().map(Key::facts).as_ref())?;
+        let unlocked = Arc::clone(&login.unlocked);
+        let mut commit = Commit::default();
+        let released = step(&mut Scene { inner: &mut inner, session, login, key }, &mut commit)?;
+        self.commit(&unlocked, commit)?;
+        Ok(released)
+    }
+
+    /// Makes a step's changes durable, with their audit records, in one transaction.
+    fn commit(&self, unlocked: &Unlocked, commit: Commit) -> Result<()> {
+        let Commit { changes, events, erase } = commit;
+        if !erase.is_empty() {
+            return Ok(self.vault.erase(unlocked, &erase, changes, &events)?);
+        }
+        if changes.is_empty() && events.is_empty() {
+            Ok(())
+        } else {
+            Ok(self.vault.transact(unlocked, changes, &events)?)
+        }
+    }
+}
+
+/// The operating system's randomness. If it has none, there is nothing sensible left to do, and this panics.
+fn rng() -> UnwrapErr<SysRng> {
+    UnwrapErr(SysRng)
+}
+
+impl<S> fmt::Debug for SoftToken<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SoftToken").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,319 @@
+//! What a token keeps of itself, of its peers and of each key.
+
+use zeroize::Zeroizing;
+
+use crate::keystore::object::{EpochReport, Holder, Holding, Origin};
+use crate::protocol::Epoch;
+use crate::secret::Secret;
+use crate::wire::{
+    DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Reason, Writer, decode_label,
+};
+
+/// The most epochs and attempts that are kept track of for one key.
+const MAX_EPOCHS: usize = 4096;
+
+/// The token's identity.
+#[derive(Debug)]
+pub(super) struct IdentityRecord {
+    pub(super) key: IdentityKey,
+    pub(super) incarnation: u32,
+    pub(super) label: String,
+}
+
+impl IdentityRecord {
+    const VERSION: u8 = 1;
+    /// Bytes of the longest encoding, so that the buffer never moves.
+    const MAX_LEN: usize = 1 + 32 + 4 + 4 + MAX_LABEL;
+
+    pub(super) fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(Self::MAX_LEN));
+        bytes.push(Self::VERSION);
+        bytes.extend_from_slice(self.key.seed());
+        bytes.extend(Writer::new().u32(self.incarnation).bytes(self.label.as_bytes()).finish());
+        bytes
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.u8()? {
+            Self::VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let seed = Secret::new(reader.array()?);
+        let record =
+            Self { key: IdentityKey::from_seed(seed), incarnation: reader.u32()?, label: decode_label(&mut reader)? };
+        reader.finish()?;
+        Ok(record)
+    }
+}
+
+/// The highest state that a peer has shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct PeerRecord {
+    pub(super) incarnation: u32,
+    pub(super) counter: u64,
+    pub(super) audit_head: [u8; 32],
+}
+
+impl PeerRecord {
+    pub(super) fn encode(self) -> Vec<u8> {
+        Writer::new().u32(self.incarnation).u64(self.counter).raw(&self.audit_head).finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let record = Self { incarnation: reader.u32()?, counter: reader.u64()?, audit_head: reader.array()? };
+        reader.finish()?;
+        Ok(record)
+    }
+}
+
+/// Where a key's share stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// No epoch is certified yet.
+    Pending,
+    /// The share of the current epoch is here.
+    Active,
+    /// The share of the current epoch is here, from a backup.
+    Restored,
+    /// The current epoch has no share for this token.
+    Retired,
+}
+
+impl Standing {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Pending => 0,
+            Self::Active => 1,
+            Self::Restored => 2,
+            Self::Retired => 3,
+        }
+    }
+
+    const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Pending),
+            1 => Some(Self::Active),
+            2 => Some(Self::Restored),
+            3 => Some(Self::Retired),
+            _ => None,
+        }
+    }
+}
+
+/// What became of a member's device, as far as an old epoch goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Device {
+    NotConfirmed,
+    Erased,
+    Lost,
+    Stolen,
+}
+
+/// What is known of one member's share of an old epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OldShare {
+    identifier: Identifier,
+    device: Device,
+    backup: bool,
+}
+
+/// An epoch, or an attempt at one, that a certificate has superseded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OldEpoch {
+    pub(super) epoch: EpochId,
+    threshold: u16,
+    shares: Vec<OldShare>,
+}
+
+impl OldEpoch {
+    /// The epoch once `successor` has superseded it: every member is yet to confirm, except those that were replaced.
+    pub(super) fn new(epoch: &Epoch, successor: &Epoch) -> Self {
+        let device = |identifier, identity: &[u8; 32]| {
+            match successor.replaced().iter().find(|replaced| replaced.identifier == identifier) {
+                Some(replaced) if replaced.reason == Reason::Stolen => Device::Stolen,
+                Some(_) => Device::Lost,
+                // An attempt may have had another card than the parent and the successor.
+                None if successor.roster().card(identifier).is_some_and(|now| now.identity() != identity) => {
+                    Device::Lost
+                }
+                None => Device::NotConfirmed,
+            }
+        };
+        let shares = epoch.roster().iter().map(|(identifier, card)| OldShare {
+            identifier,
+            device: device(identifier, card.identity()),
+            backup: false,
+        });
+        Self { epoch: epoch.id, threshold: epoch.threshold(), shares: shares.collect() }
+    }
+
+    fn change(&mut self, identifier: Identifier, act: impl FnOnce(&mut OldShare)) {
+        if let Some(share) = self.shares.iter_mut().find(|share| share.identifier == identifier) {
+            act(share);
+        }
+    }
+
+    /// The member says that its device erased the share. Of a device that is lost or stolen nobody can say so.
+    pub(super) fn confirm(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| {
+            if share.device == Device::NotConfirmed {
+                share.device = Device::Erased;
+            }
+        });
+    }
+
+    pub(super) fn backed_up(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| share.backup = true);
+    }
+
+    pub(super) fn backups_destroyed(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| share.backup = false);
+    }
+
+    pub(super) fn device_destroyed(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| share.device = Device::Erased);
+    }
+
+    pub(super) fn stolen(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| share.device = Device::Stolen);
+    }
+
+    pub(super) fn report(&self) -> EpochReport {
+        let mut holders = Vec::new();
+        for OldShare { identifier, device, backup } in &self.shares {
+            let holding = match device {
+                Device::NotConfirmed => Some(Holding::NotConfirmed),
+                Device::Lost => Some(Holding::Lost),
+                Device::Stolen => Some(Holding::Stolen),
+                Device::Erased => None,
+            };
+            let backup = backup.then_some(Holding::Backup);
+            let each = holding.into_iter().chain(backup);
+            holders.extend(each.map(|holding| Holder { identifier: *identifier, holding }));
+        }
+        EpochReport { epoch: self.epoch, threshold: self.threshold, holders }
+    }
+
+    fn encode(&self, writer: &mut Writer) {
+        writer.raw(self.epoch.as_bytes()).u16(self.threshold).count(self.shares.len());
+        for share in &self.shares {
+            let device = match share.device {
+                Device::NotConfirmed => 0,
+                Device::Erased => 1,
+                Device::Lost => 2,
+                Device::Stolen => 3,
+            };
+            writer.identifier(share.identifier).u8(device).u8(u8::from(share.backup));
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            epoch: EpochId::from_bytes(reader.array()?),
+            threshold: reader.u16()?,
+            shares: (0..reader.count(1000)?)
+                .map(|_| {
+                    Ok(OldShare {
+                        identifier: reader.identifier()?,
+                        device: match reader.u8()? {
+                            0 => Device::NotConfirmed,
+                            1 => Device::Erased,
+                            2 => Device::Lost,
+                            3 => Device::Stolen,
+                            _ => return Err(DecodeError::Invalid("device")),
+                        },
+                        backup: boolean(reader)?,
+                    })
+                })
+                .collect::<Result<_, DecodeError>>()?,
+        })
+    }
+}
+
+/// What is kept of a key besides its certificates and shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct KeyRecord {
+    pub(super) me: Identifier,
+    pub(super) origin: Origin,
+    pub(super) standing: Standing,
+    /// Rule 8: what was signed before the restore is forgotten.
+    pub(super) forgetful: bool,
+    /// Rule 2: the highest (height, attempt) that this token has entered.
+    pub(super) promise: (u64, u32),
+    /// Attempts that it has signed and that no certificate has ended.
+    pub(super) pending: Vec<EpochId>,
+    /// Epochs of which it made, or came from, a backup.
+    pub(super) backed_up: Vec<EpochId>,
+    /// Epochs whose shares it erased.
+    pub(super) erased: Vec<EpochId>,
+    pub(super) old: Vec<OldEpoch>,
+    pub(super) operations: Operations,
+    pub(super) export: Export,
+}
+
+impl KeyRecord {
+    const VERSION: u8 = 1;
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut writer = Writer::new();
+        writer.u8(Self::VERSION).identifier(self.me);
+        writer.u8(match self.origin {
+            Origin::Generated => 0,
+            Origin::Restored => 1,
+        });
+        writer.u8(self.standing.code()).u8(u8::from(self.forgetful)).u64(self.promise.0).u32(self.promise.1);
+        for epochs in [&self.pending, &self.backed_up, &self.erased] {
+            writer.count(epochs.len());
+            for epoch in epochs {
+                writer.raw(epoch.as_bytes());
+            }
+        }
+        writer.count(self.old.len());
+        for old in &self.old {
+            old.encode(&mut writer);
+        }
+        writer.u8(self.operations.bits()).u8(self.export.code());
+        writer.finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        match reader.u8()? {
+            Self::VERSION => {}
+            version => return Err(DecodeError::Version(version)),
+        }
+        let record = Self {
+            me: reader.identifier()?,
+            origin: match reader.u8()? {
+                0 => Origin::Generated,
+                1 => Origin::Restored,
+                _ => return Err(DecodeError::Invalid("origin")),
+            },
+            standing: Standing::from_code(reader.u8()?).ok_or(DecodeError::Invalid("standing"))?,
+            forgetful: boolean(&mut reader)?,
+            promise: (reader.u64()?, reader.u32()?),
+            pending: epochs(&mut reader)?,
+            backed_up: epochs(&mut reader)?,
+            erased: epochs(&mut reader)?,
+            old: (0..reader.count(MAX_EPOCHS)?).map(|_| OldEpoch::decode(&mut reader)).collect::<Result<_, _>>()?,
+            operations: Operations::from_bits(reader.u8()?).ok_or(DecodeError::Invalid("operations"))?,
+            export: Export::from_code(reader.u8()?).ok_or(DecodeError::Invalid("export rule"))?,
+        };
+        reader.finish()?;
+        Ok(record)
+    }
+}
+
+fn boolean(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(DecodeError::Invalid("boolean")),
+    }
+}
+
+fn epochs(reader: &mut Reader<'_>) -> Result<Vec<EpochId>, DecodeError> {
+    (0..reader.count(MAX_EPOCHS)?).map(|_| reader.array().map(EpochId::from_bytes)).collect()
+}

@@ -1,0 +1,145 @@
+//! The waist: each call of a token, through the choke point.
+
+use super::backup::destination;
+use super::certify::renews;
+use super::runs::override_key;
+use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, UserType, keys};
+use crate::audit::{self, Event, EventKind};
+use crate::keystore::object::{Declaration, Filter, Restriction};
+use crate::keystore::token::{Operation, Progress, Proposal, Protection, SessionId, Token, TokenInfo};
+use crate::keystore::vault::VaultError;
+use crate::policy::Verb;
+use crate::protocol::{Certificate, deal_plan};
+use crate::wire::{Card, Invitation, KeyId, Message, RunId};
+use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
+
+impl<S: Storage> Token for SoftToken<S> {
+    fn info(&self) -> Result<TokenInfo> {
+        Ok(TokenInfo { id: self.vault.token_id()?, protection: Protection::Software })
+    }
+
+    fn login(&self, user: UserType, pin: &Pin) -> Result<SessionId> {
+        self.login_as(user, pin)
+    }
+
+    fn logout(&self, session: SessionId) -> Result<()> {
+        let mut inner = self.lock()?;
+        inner.end_runs(session);
+        inner.sessions.remove(&session).map(drop).ok_or(Error::LoggedOut)
+    }
+
+    fn card(&self, session: SessionId) -> Result<Card> {
+        self.operate(session, Verb::Look, None, |scene, _| Ok(scene.login.card.clone()))
+    }
+
+    fn set_pin(&self, session: SessionId, user: UserType, new: &Pin) -> Result<()> {
+        // The vault decides who may set which, and writes its audit record with the new header.
+        self.operate(session, Verb::Look, None, |scene, _| Ok(self.vault.set_pin(&scene.login.unlocked, user, new)?))
+    }
+
+    fn find_objects(&self, session: SessionId, filter: &Filter) -> Result<Vec<KeyInfo>> {
+        self.operate(session, Verb::Look, None, |scene, _| {
+            let mut found = Vec::new();
+            for id in self.key_ids(&scene.login.unlocked)? {
+                let key = self.load(&scene.login.unlocked, id)?.ok_or(VaultError::Corrupt)?.info();
+                if filter.matches(&key) {
+                    found.push(key);
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    fn restrict(&self, session: SessionId, key: KeyId, change: &Restriction) -> Result<()> {
+        self.operate(session, Verb::Restrict, Some(key), |scene, commit| {
+            keys::restrict(&mut scene.take_key(key)?, change, commit)
+        })
+    }
+
+    fn destroy_object(&self, session: SessionId, key: KeyId) -> Result<()> {
+        self.operate(session, Verb::Destroy, Some(key), |scene, commit| {
+            keys::destroy(&scene.take_key(key)?, commit);
+            scene.inner.runs.retain(|_, live| live.key != Some(key));
+            Ok(())
+        })
+    }
+
+    fn invite(&self, session: SessionId, proposal: &Proposal) -> Result<Invitation> {
+        let (verb, key) = match proposal {
+            Proposal::Dkg { .. } => (Verb::Propose, None),
+            Proposal::Refresh { key, .. } => (Verb::Renew, Some(*key)),
+            Proposal::Sign { key, .. } => (Verb::Sign, Some(*key)),
+        };
+        self.operate(session, verb, key, |scene, _| self.propose(&scene.login, scene.key.take(), proposal))
+    }
+
+    fn begin(&self, session: SessionId, operation: Operation<'_>) -> Result<(RunId, Progress)> {
+        let (verb, key) = match operation {
+            Operation::Deal(invitation) => (Verb::Renew, invitation.key()),
+            Operation::Sign(invitation, _) => (Verb::Sign, invitation.key()),
+        };
+        self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))
+    }
+
+    fn advance(&self, session: SessionId, run: RunId, message: &Message) -> Result<Progress> {
+        self.operate(session, Verb::Continue, None, |scene, _| self.give(scene, run, message))
+    }
+
+    fn abort(&self, session: SessionId, run: RunId) -> Result<()> {
+        self.operate(session, Verb::Continue, None, |scene, _| scene.inner.end_run(session, run))
+    }
+
+    fn override_restored(&self, session: SessionId, invitation: &Invitation) -> Result<()> {
+        self.operate(session, Verb::Override, invitation.key(), |_, commit| {
+            let run = invitation.run_id();
+            renews(&deal_plan(&invitation.plan).ok_or(Misuse::Unsupported("an override for a signature"))?.source)?;
+            commit.put(Space::Token, &override_key(run), Vec::new());
+            let mut event = Event::new(EventKind::OverrideUsed).run(*run.as_bytes());
+            if let Some(key) = invitation.key() {
+                event = event.object(*key.as_bytes());
+            }
+            commit.event(event);
+            Ok(())
+        })
+    }
+
+    fn declare(&self, session: SessionId, key: KeyId, declaration: &Declaration) -> Result<()> {
+        self.operate(session, Verb::Override, Some(key), |scene, commit| {
+            keys::declare(&mut scene.take_key(key)?, declaration, commit)
+        })
+    }
+
+    fn wrap_key(&self, session: SessionId, key: KeyId, to: &Recipient) -> Result<WrappedShare> {
+        let kept = self.operate(session, Verb::Look, Some(key), |scene, _| scene.take_key(key))?;
+        let verb = Verb::Export(destination(Some(&kept), to));
+        self.operate(session, verb, Some(key), |scene, commit| self.export(scene, key, to, commit))
+    }
+
+    fn wrap_identity(&self, session: SessionId, to: &Recipient) -> Result<WrappedIdentity> {
+        self.operate(session, Verb::ExportIdentity, None, |scene, commit| {
+            self.export_identity(&scene.login, to, commit)
+        })
+    }
+
+    fn unwrap_key(&self, session: SessionId, share: &WrappedShare, with: &Identity) -> Result<KeyInfo> {
+        self.operate(session, Verb::Restore, None, |scene, commit| self.import(scene, share, with, commit))
+    }
+
+    fn certificates(&self, session: SessionId, key: KeyId) -> Result<Vec<Certificate>> {
+        self.operate(session, Verb::Look, Some(key), |scene, _| {
+            let key = scene.take_key(key)?;
+            self.chain(&scene.login.unlocked, key.id)
+        })
+    }
+
+    fn complete(&self, session: SessionId, certificate: &Certificate) -> Result<KeyInfo> {
+        let key = certificate.key_id()?;
+        self.operate(session, Verb::Complete, Some(key), |scene, commit| self.complete_with(scene, certificate, commit))
+    }
+
+    fn audit(&self, session: SessionId, after: Option<audit::Digest>, limit: usize) -> Result<Vec<audit::Record>> {
+        self.operate(session, Verb::Look, None, |_, _| {
+            self.vault.audit(after, limit)?.ok_or(Error::Audit(audit::AuditError::Cut(0)))
+        })
+    }
+}

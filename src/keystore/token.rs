@@ -1,0 +1,164 @@
+//! What a backend implements.
+
+use core::fmt::Debug;
+
+use super::error::Result;
+use super::object::{Declaration, Filter, KeyInfo, Restriction};
+use super::{Pin, UserType};
+use crate::audit;
+use crate::protocol::Certificate;
+use crate::suite::{Signature, Suite};
+use crate::wire::{Card, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Roster, RunId};
+use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
+
+/// What holds shares and uses them: a software token, or a device. A backend implements it; wallets never call it, they
+/// hold a [`KeyStore`](crate::KeyStore), a [`Session`](crate::Session) and [`Run`](crate::Run)s.
+///
+/// Secrets go in and out by [`wrap_key`](Self::wrap_key), [`wrap_identity`](Self::wrap_identity) and
+/// [`unwrap_key`](Self::unwrap_key) alone, encrypted. Each call does one thing whole or not at all, and what it releases
+/// is durable before it returns. A backend answers [`LoggedOut`](crate::Error::LoggedOut) to a session that it does not
+/// know, whoever asks.
+pub trait Token: Debug + Send + Sync {
+    /// What is public about the token. Needs no login.
+    fn info(&self) -> Result<TokenInfo>;
+    /// Begins a session of that user.
+    fn login(&self, user: UserType, pin: &Pin) -> Result<SessionId>;
+    /// The token's card. It is public; it is sealed with everything else, so a session is needed to read it.
+    fn card(&self, session: SessionId) -> Result<Card>;
+    /// Ends a session and its runs; their nonces are gone.
+    fn logout(&self, session: SessionId) -> Result<()>;
+    /// Sets a PIN: the user its own, the security officer either.
+    fn set_pin(&self, session: SessionId, user: UserType, new: &Pin) -> Result<()>;
+    /// The keys that match.
+    fn find_objects(&self, session: SessionId, filter: &Filter) -> Result<Vec<KeyInfo>>;
+    /// Tightens what a key may do on this token.
+    fn restrict(&self, session: SessionId, key: KeyId, change: &Restriction) -> Result<()>;
+    /// Erases a key's shares and all else that is kept of it.
+    fn destroy_object(&self, session: SessionId, key: KeyId) -> Result<()>;
+    /// Signs an invitation.
+    fn invite(&self, session: SessionId, proposal: &Proposal) -> Result<Invitation>;
+    /// Enters a run.
+    fn begin(&self, session: SessionId, operation: Operation<'_>) -> Result<(RunId, Progress)>;
+    /// Gives a run a message.
+    fn advance(&self, session: SessionId, run: RunId, message: &Message) -> Result<Progress>;
+    /// Ends a run.
+    fn abort(&self, session: SessionId, run: RunId) -> Result<()>;
+    /// Lets a restored token renew shares in that run without a quorum of unrestored members. Of the security officer.
+    fn override_restored(&self, session: SessionId, invitation: &Invitation) -> Result<()>;
+    /// Records what people know of old shares. Of the security officer.
+    fn declare(&self, session: SessionId, key: KeyId, declaration: &Declaration) -> Result<()>;
+    /// A backup of a share.
+    fn wrap_key(&self, session: SessionId, key: KeyId, to: &Recipient) -> Result<WrappedShare>;
+    /// A backup of the token's identity.
+    fn wrap_identity(&self, session: SessionId, to: &Recipient) -> Result<WrappedIdentity>;
+    /// Takes a share from its backup.
+    fn unwrap_key(&self, session: SessionId, share: &WrappedShare, with: &Identity) -> Result<KeyInfo>;
+    /// The certificates of a key's epochs, from the first to the newest that is known here.
+    fn certificates(&self, session: SessionId, key: KeyId) -> Result<Vec<Certificate>>;
+    /// Finishes a pending epoch, or learns that a share is of the past.
+    fn complete(&self, session: SessionId, certificate: &Certificate) -> Result<KeyInfo>;
+    /// Audit records after that one, or from the first.
+    fn audit(&self, session: SessionId, after: Option<audit::Digest>, limit: usize) -> Result<Vec<audit::Record>>;
+}
+
+/// How a token's root key is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protection {
+    /// By a passphrase: whoever copies the file can guess it offline.
+    Software,
+}
+
+/// What is public about a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenInfo {
+    /// The token's random name; its audit log begins with it.
+    pub id: [u8; 16],
+    /// What a thief of the file is up against.
+    pub protection: Protection,
+}
+
+/// Names a session of a token. It is no secret, and worthless in another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub(crate) u64);
+
+/// A new card for a member, when shares are renewed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCard {
+    /// The member.
+    pub identifier: Identifier,
+    /// Its card from now on. A card of the same identity is that of a restored token, which may deal.
+    pub card: Card,
+    /// Why the old card no longer counts; of no meaning for a restored token.
+    pub reason: Reason,
+}
+
+/// What a member proposes to the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proposal {
+    /// A new key.
+    Dkg {
+        /// Its suite.
+        suite: Suite,
+        /// How many members sign, at least 2.
+        threshold: u16,
+        /// The members, numbered 1 to n.
+        members: Roster,
+        /// What they agree on.
+        template: KeyTemplate,
+    },
+    /// New shares of a key for the same members, with the same threshold.
+    Refresh {
+        /// The key.
+        key: KeyId,
+        /// Members with a new card.
+        cards: Vec<NewCard>,
+        /// The lowest attempt to propose, if another token has refused a lower one; else 0.
+        attempt: u32,
+    },
+    /// A signature.
+    Sign {
+        /// The key.
+        key: KeyId,
+        /// Who signs: at least as many members as the threshold.
+        signers: Vec<Identifier>,
+        /// What: at most 1 MiB. For taproot it is mostly a 32-byte sighash.
+        message: Vec<u8>,
+    },
+}
+
+/// What a member enters a run for.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Operation<'a> {
+    /// The dealing that the invitation proposes.
+    Deal(&'a Invitation),
+    /// The signature that the invitation proposes, if it is of the message that this member approves.
+    Sign(&'a Invitation, &'a [u8]),
+}
+
+/// What came of a call to a run.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Messages for every other member of the run.
+    pub outgoing: Vec<Message>,
+    /// How many rounds are done.
+    pub done: u8,
+    /// How many rounds there are.
+    pub total: u8,
+    /// Whose messages the run waits for.
+    pub awaiting: Vec<Identifier>,
+    /// The run's output, or why there is none. A failed run may still have something to say.
+    pub outcome: Option<Result<Output>>,
+}
+
+/// What a run leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Output {
+    /// A key with new shares.
+    Key(Box<KeyInfo>),
+    /// A signature, verified.
+    Signature(Signature),
+}

@@ -1,0 +1,134 @@
+//! Who may do what: pure decisions, asked at the one choke point.
+
+use crate::keystore::UserType;
+use crate::protocol::Denial;
+use crate::wire::{Export, Operations};
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    /// Reading what is public: keys, certificates, the audit log.
+    Look,
+    /// Signing an invitation, or making a new key.
+    Propose,
+    /// A run that renews shares.
+    Renew,
+    /// A run that signs.
+    Sign,
+    /// A message or the end of a run that was begun.
+    Continue,
+    /// A backup of a share, to this kind of recipient.
+    Export(Destination),
+    /// A backup of the token's identity, which opens no share.
+    ExportIdentity,
+    /// Bringing a backup in.
+    Restore,
+    /// Finishing an epoch with its certificate.
+    Complete,
+    /// Tightening what a key may do.
+    Restrict,
+    /// Ending a key here.
+    Destroy,
+    /// Lifting a rule for one run, or declaring what people know.
+    Override,
+}
+
+/// To whom a backup goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Destination {
+    /// A recipient of the template's list.
+    Trusted,
+    /// Anybody else, or a passphrase.
+    Other,
+}
+
+/// What is known of the key that a request is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) operations: Operations,
+    pub(crate) export: Export,
+    /// The share was restored, and no refresh has renewed it.
+    pub(crate) restored: bool,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The role that is logged in may not do this.
+    Role,
+    /// The key may not be used for this.
+    Denied(Denial),
+}
+
+/// Decides on a request. A key's facts are missing when it makes a new key, or is about none.
+pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) -> Result<(), Refusal> {
+    if !role_may(role, verb) {
+        return Err(Refusal::Role);
+    }
+    let Some(facts) = facts else { return Ok(()) };
+    match verb {
+        Verb::Sign if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
+        Verb::Sign if !facts.operations.contains(Operations::SIGN) => Err(Refusal::Denied(Denial::Operation)),
+        Verb::Renew if !facts.operations.contains(Operations::REFRESH) => Err(Refusal::Denied(Denial::Operation)),
+        Verb::Export(destination) => match (facts.export, destination) {
+            (Export::Wrapped, _) | (Export::WrappedToTrusted, Destination::Trusted) => Ok(()),
+            _ => Err(Refusal::Denied(Denial::Export)),
+        },
+        _ => Ok(()),
+    }
+}
+
+/// PKCS#11's split: the user uses keys, the security officer looks after the token and never touches a share.
+const fn role_may(role: UserType, verb: Verb) -> bool {
+    match role {
+        UserType::User => !matches!(verb, Verb::Override),
+        UserType::SecurityOfficer => matches!(verb, Verb::Look | Verb::Override | Verb::Restrict | Verb::Destroy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPEN: Facts = Facts { operations: Operations::ALL, export: Export::Wrapped, restored: false };
+
+    #[test]
+    fn a_security_officer_touches_no_share() {
+        for verb in [Verb::Sign, Verb::Renew, Verb::Export(Destination::Trusted), Verb::Restore, Verb::ExportIdentity] {
+            assert_eq!(decide(UserType::SecurityOfficer, verb, Some(&OPEN)), Err(Refusal::Role));
+        }
+    }
+
+    #[test]
+    fn a_user_overrides_nothing() {
+        assert_eq!(decide(UserType::User, Verb::Override, Some(&OPEN)), Err(Refusal::Role));
+    }
+
+    #[test]
+    fn a_restored_share_deals_and_does_not_sign() {
+        let restored = Facts { restored: true, ..OPEN };
+        assert_eq!(decide(UserType::User, Verb::Renew, Some(&restored)), Ok(()));
+        let denied = Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh));
+        assert_eq!(decide(UserType::User, Verb::Sign, Some(&restored)), denied);
+    }
+
+    #[test]
+    fn an_operation_that_the_key_does_not_allow_is_denied() {
+        let signing = Facts { operations: Operations::SIGN, ..OPEN };
+        let denied = Err(Refusal::Denied(Denial::Operation));
+        assert_eq!(decide(UserType::User, Verb::Renew, Some(&signing)), denied);
+        let none = Facts { operations: Operations::NONE, ..OPEN };
+        assert_eq!(decide(UserType::User, Verb::Sign, Some(&none)), denied);
+    }
+
+    #[test]
+    fn exports_follow_the_rule() {
+        let rule = |export, destination| {
+            decide(UserType::User, Verb::Export(destination), Some(&Facts { export, ..OPEN })).is_ok()
+        };
+        assert!(rule(Export::Wrapped, Destination::Other));
+        assert!(rule(Export::WrappedToTrusted, Destination::Trusted));
+        assert!(!rule(Export::WrappedToTrusted, Destination::Other));
+        assert!(!rule(Export::Never, Destination::Trusted));
+    }
+}
