@@ -1,6 +1,8 @@
 //! quorumkey
 
 pub mod audit;
+#[cfg(feature = "hazmat")]
+pub mod hazmat;
 mod keystore;
 mod policy;
 mod protocol;
@@ -20,9 +22,3 @@ pub use wire::{
     BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,
     MAX_MESSAGE, Message, Operations, Reason, Replaced, Roster, RunId,
 };
-
-/// Inner doors for tests, benches and fuzzing. Exempt from semver.
-#[cfg(feature = "hazmat")]
-pub mod hazmat {
-    pub use crate::wrap::hazmat as wrap;
-}

@@ -3,9 +3,13 @@
 mod cipher;
 mod ed25519;
 mod hash;
+#[cfg(test)]
+pub(crate) mod official;
 mod ristretto;
 mod secp256k1;
 mod taproot;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use core::fmt::Debug;

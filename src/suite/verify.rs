@@ -166,8 +166,9 @@ fn verify<C: Ciphersuite>(key: &[u8], message: &[u8], signature: &[u8]) -> Resul
     let (commitment, response) = C::decode_signature(signature).ok_or(SuiteError::MalformedSignature)?;
     // RFC 8032, Section 5.1.7, without the cofactor; RFC 9591, Section 6.5; BIP-340, "Verification", where a commitment
     // that is decoded has an even y-coordinate, so that equality is the check of both its parity and x-coordinate.
+    // The key is negated, not the challenge: on a torsion component the order of the subgroup does not act as zero.
     let challenge = C::challenge(&commitment, &key, message);
-    let expected = C::Element::vartime_sum_of_products(&[(response, C::Element::generator()), (-challenge, key)]);
+    let expected = C::Element::vartime_sum_of_products(&[(response, C::Element::generator()), (challenge, -key)]);
     if expected == commitment { Ok(()) } else { Err(SuiteError::Unverified) }
 }
 

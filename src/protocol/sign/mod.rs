@@ -5,6 +5,8 @@ mod nonces;
 mod package;
 mod rounds;
 mod share;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use aggregate::{AggregateError, aggregate};
 pub(crate) use nonces::{Commitments, Nonces};

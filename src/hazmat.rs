@@ -1,0 +1,57 @@
+//! Inner doors, for tests, benches and fuzzing: exempt from semver, and nothing a wallet should touch.
+
+use std::collections::BTreeMap;
+
+use frost_core::keys::{KeyPackage, PublicKeyPackage, SigningShare, VerifyingShare};
+use frost_core::{Ciphersuite, Error, Identifier as FrostIdentifier, VerifyingKey};
+
+use crate::wire::Identifier;
+
+pub use crate::wrap::hazmat as wrap;
+
+/// frost's identifier of a member.
+///
+/// # Errors
+/// What frost says.
+pub fn frost_identifier<F: Ciphersuite>(id: Identifier) -> Result<FrostIdentifier<F>, Error<F>> {
+    FrostIdentifier::try_from(id.get())
+}
+
+/// A share as frost holds it, by canonical bytes. The caller vouches that the three values belong together.
+///
+/// # Errors
+/// What frost says.
+///
+/// # Security
+/// The share lies open in what comes back, and frost's types leave copies of it in memory.
+pub fn frost_key_package<F: Ciphersuite>(
+    id: Identifier,
+    share: &[u8; 32],
+    verifying_share: &[u8],
+    group_key: &[u8],
+    threshold: u16,
+) -> Result<KeyPackage<F>, Error<F>> {
+    Ok(KeyPackage::new(
+        frost_identifier(id)?,
+        SigningShare::deserialize(share)?,
+        VerifyingShare::deserialize(verifying_share)?,
+        VerifyingKey::deserialize(group_key)?,
+        threshold,
+    ))
+}
+
+/// The public half of a key as frost holds it, by canonical bytes.
+///
+/// # Errors
+/// What frost says.
+pub fn frost_public_key_package<F: Ciphersuite>(
+    verifying_shares: &BTreeMap<Identifier, Vec<u8>>,
+    group_key: &[u8],
+    threshold: u16,
+) -> Result<PublicKeyPackage<F>, Error<F>> {
+    let verifying_shares = verifying_shares
+        .iter()
+        .map(|(id, bytes)| Ok((frost_identifier(*id)?, VerifyingShare::deserialize(bytes)?)))
+        .collect::<Result<_, Error<F>>>()?;
+    Ok(PublicKeyPackage::new(verifying_shares, VerifyingKey::deserialize(group_key)?, Some(threshold)))
+}

@@ -1,0 +1,218 @@
+//! The groups, keys and signatures, against what others published and what other libraries say.
+
+use bitcoin::secp256k1::{self as libsecp, All};
+use bitcoin::taproot::{TapNodeHash, TaprootSpendInfo};
+use curve25519_dalek::constants::EIGHT_TORSION;
+use proptest::prelude::*;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use super::official::{hex, official, official_json};
+use super::*;
+
+fn verify(suite: Suite, key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), SuiteError> {
+    VerifyingKey::from_bytes(suite, key)?.verify(message, &Signature::from_bytes(suite, signature)?)
+}
+
+fn bip340(line: &str) {
+    let [_, _, key, _, message, signature, result] = line.splitn(8, ',').collect::<Vec<_>>()[..7] else {
+        unreachable!("seven are taken")
+    };
+    let verdict = verify(Suite::Secp256k1Taproot, &hex(key), &hex(message), &hex(signature));
+    assert_eq!(verdict.is_ok(), result == "TRUE", "{line}: {verdict:?}");
+}
+
+/// From bitcoin/bips, bip-0340/test-vectors.csv: good, y of R odd, negated message, R at infinity, s at the order, a
+/// key above the field, an empty message. Secret keys and comments are left out.
+const BIP340: [&str; 7] = [
+    "1,,DFF1D77F2A671C5F36183726DB2341BE58FEAE1DA2DECED843240F7B502BA659,,243F6A8885A308D313198A2E03707344A4093822299F31D0082EFA98EC4E6C89,6896BD60EEAE296DB48A229FF71DFE071BDE413E6D43F917DC8DCF8C78DE33418906D11AC976ABCCB20B091292BFF4EA897EFCB639EA871CFA95F6DE339E4B0A,TRUE",
+    "6,,DFF1D77F2A671C5F36183726DB2341BE58FEAE1DA2DECED843240F7B502BA659,,243F6A8885A308D313198A2E03707344A4093822299F31D0082EFA98EC4E6C89,FFF97BD5755EEEA420453A14355235D382F6472F8568A18B2F057A14602975563CC27944640AC607CD107AE10923D9EF7A73C643E166BE5EBEAFA34B1AC553E2,FALSE",
+    "7,,DFF1D77F2A671C5F36183726DB2341BE58FEAE1DA2DECED843240F7B502BA659,,243F6A8885A308D313198A2E03707344A4093822299F31D0082EFA98EC4E6C89,1FA62E331EDBC21C394792D2AB1100A7B432B013DF3F6FF4F99FCB33E0E1515F28890B3EDB6E7189B630448B515CE4F8622A954CFE545735AAEA5134FCCDB2BD,FALSE",
+    "9,,DFF1D77F2A671C5F36183726DB2341BE58FEAE1DA2DECED843240F7B502BA659,,243F6A8885A308D313198A2E03707344A4093822299F31D0082EFA98EC4E6C89,0000000000000000000000000000000000000000000000000000000000000000123DDA8328AF9C23A94C1FEECFD123BA4FB73476F0D594DCB65C6425BD186051,FALSE",
+    "13,,DFF1D77F2A671C5F36183726DB2341BE58FEAE1DA2DECED843240F7B502BA659,,243F6A8885A308D313198A2E03707344A4093822299F31D0082EFA98EC4E6C89,6CFF5C3BA86C69EA4B7376F31A9BCB4F74C1976089B2D9963DA2E5543E177769FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141,FALSE",
+    "14,,FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEFFFFFC30,,243F6A8885A308D313198A2E03707344A4093822299F31D0082EFA98EC4E6C89,6CFF5C3BA86C69EA4B7376F31A9BCB4F74C1976089B2D9963DA2E5543E17776969E89B4C5564D00349106B8497785DD7D1D713A8AE82B32FA79D5F7FC407D39B,FALSE",
+    "15,,778CAA53B4393AC467774D09497A87224BF9FAB6F6E68B23086497324D6FD117,,,71535DB165ECD9FBBC046E5FFAEA61186BB6AD436732FCCC25291A55895464CF6069CE26BF03466228F19A3A62DB8A649F2D560FAC652827D1AF0574E427AB63,TRUE",
+];
+
+#[test]
+fn the_main_rows_of_bip_340_get_their_verdict() {
+    BIP340.into_iter().for_each(bip340);
+}
+
+#[test]
+fn every_row_of_bip_340_gets_its_verdict() {
+    let Some(csv) = official("bip340/test-vectors.csv") else { return };
+    let rows: Vec<_> = csv.lines().skip(1).collect();
+    assert!(rows.len() >= 19);
+    rows.into_iter().for_each(bip340);
+}
+
+#[test]
+fn every_ed25519_case_of_wycheproof_gets_its_verdict() {
+    let Some(json) = official_json("wycheproof/ed25519_test.json") else { return };
+    let mut count = 0;
+    for group in json["testGroups"].as_array().unwrap() {
+        let key = hex(group["publicKey"]["pk"].as_str().unwrap());
+        for test in group["tests"].as_array().unwrap() {
+            let [message, signature] = ["msg", "sig"].map(|name| hex(test[name].as_str().unwrap()));
+            let verdict = verify(Suite::Ed25519, &key, &message, &signature);
+            assert_eq!(verdict.is_ok(), test["result"] == "valid", "{test}: {verdict:?}");
+            count += 1;
+        }
+    }
+    assert_eq!(Some(count), json["numberOfTests"].as_u64());
+}
+
+/// A signature by a key with a torsion component: `A = aB + T`, `R = rB + U`, `s = r + ca`.
+fn torsioned(secret: u64, key: usize, commitment: usize, message: &[u8]) -> ([u8; 32], [u8; 64]) {
+    use curve25519_dalek::{EdwardsPoint, Scalar};
+    let (a, r) = (Scalar::from(secret), Scalar::from(secret / 3));
+    let key = (EdwardsPoint::mul_base(&a) + EIGHT_TORSION[key]).compress().to_bytes();
+    let commitment = (EdwardsPoint::mul_base(&r) + EIGHT_TORSION[commitment]).compress().to_bytes();
+    let challenge = Scalar::from_bytes_mod_order_wide(&hash::sha512(&[&commitment, &key, message]));
+    let mut signature = [0; 64];
+    signature[..32].copy_from_slice(&commitment);
+    signature[32..].copy_from_slice((r + challenge * a).as_bytes());
+    (key, signature)
+}
+
+fn dalek_strict(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+    ed25519_dalek::VerifyingKey::from_bytes(key)
+        .and_then(|key| key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)))
+        .is_ok()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn ed25519_is_as_strict_as_dalek(
+        secret in 0_u64..4, big: u64, key in 0_usize..8, commitment in 0_usize..8, flip in 0_usize..1024,
+        message: Vec<u8>,
+    ) {
+        let secret = if secret == 3 { big } else { secret };
+        let (key, mut signature) = torsioned(secret, key, commitment, &message);
+        if flip < 512 {
+            signature[flip / 8] ^= 1 << (flip % 8);
+        }
+        let ours = verify(Suite::Ed25519, &key, &message, &signature).is_ok();
+        prop_assert_eq!(ours, dalek_strict(&key, &message, &signature));
+    }
+}
+
+#[test]
+fn the_taproot_output_key_is_that_of_the_bitcoin_crate() {
+    let secp = libsecp::Secp256k1::<All>::gen_new();
+    let mut rng = ChaCha20Rng::seed_from_u64(1);
+    let mut parities = std::collections::BTreeSet::new();
+    for round in 0..32_u8 {
+        let element = <Taproot as Ciphersuite>::Element::mul_base(&Scalar::random(&mut rng));
+        let key = GroupKey::new::<Taproot>(&element);
+        let (parity, x) = key.as_bytes().split_first().unwrap();
+        let internal = libsecp::XOnlyPublicKey::from_slice(x).unwrap();
+        for root in [None, Some([round; 32])] {
+            let node = root.map(TapNodeHash::assume_hidden);
+            let info = TaprootSpendInfo::new_key_spend(&secp, internal, node);
+            assert_eq!(key.verifying_key(root.as_ref()).as_bytes(), info.output_key().serialize());
+            parities.insert((*parity, info.output_key_parity() == libsecp::Parity::Odd));
+        }
+    }
+    assert_eq!(parities.len(), 4, "odd and even keys, inner and outer");
+}
+
+fn refuses<C: Ciphersuite>(bad_points: &[Vec<u8>], bad_scalars: &[[u8; 32]]) {
+    let good = C::Element::generator().to_bytes();
+    assert_eq!(C::Element::from_bytes(&good), Some(C::Element::generator()));
+    assert_eq!(good.len(), C::Element::LEN);
+    assert_eq!(C::Element::IDENTITY.to_bytes(), vec![0; C::Element::LEN]);
+    assert!(C::Element::IDENTITY.is_identity());
+    assert!(C::Element::from_bytes(&vec![0; C::Element::LEN]).is_none());
+    assert!(C::Element::from_bytes(&[good.as_slice(), &[0]].concat()).is_none());
+    (0..good.len()).for_each(|cut| assert!(C::Element::from_bytes(&good[..cut]).is_none()));
+    for bytes in bad_points {
+        assert!(C::Element::from_bytes(bytes).is_none(), "{bytes:02x?}");
+        assert!(GroupKey::from_bytes(C::SUITE, bytes).is_err());
+    }
+    for bytes in bad_scalars {
+        assert!(C::Scalar::from_bytes(bytes).is_none(), "{bytes:02x?}");
+    }
+    let top = -C::Scalar::ONE;
+    assert_eq!(C::Scalar::from_bytes(&top.to_bytes()), Some(top));
+    assert_eq!(C::Scalar::ZERO.invert(), None);
+    assert_eq!(top.invert(), Some(top));
+    assert_eq!(format!("{top:?}"), "Scalar(..)");
+}
+
+#[test]
+fn ed25519_refuses_small_order_torsion_second_encodings_and_large_scalars() {
+    let base = curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+    let mut points: Vec<_> = EIGHT_TORSION.iter().map(|point| point.compress().to_bytes().to_vec()).collect();
+    points.extend(EIGHT_TORSION[1..].iter().map(|point| (base + point).compress().to_bytes().to_vec()));
+    // y = p + k: second encodings of y = 0 to 18, two of which are on the curve with a large order (y = 3, 4, ...)
+    for k in 0xed..=0xff_u8 {
+        for last in [0x7f, 0xff] {
+            let mut bytes = vec![0xff; 32];
+            (bytes[0], bytes[31]) = (k, last);
+            points.push(bytes);
+        }
+    }
+    // x = 0 with a sign
+    points.push([vec![1], vec![0; 30], vec![0x80]].concat());
+    let order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+    let mut next = order.clone();
+    next[0] += 1;
+    refuses::<Ed25519>(&points, &[order.try_into().unwrap(), next.try_into().unwrap(), [0xff; 32]]);
+}
+
+#[test]
+fn a_second_encoding_of_a_key_or_of_a_commitment_verifies_nothing() {
+    // Keys with y < 19 have a second encoding, y + p; of these, those that decode at all are refused by their bytes.
+    let mut second = [0xff; 32];
+    (second[0], second[31]) = (0xf0, 0x7f);
+    assert!(curve25519_dalek::edwards::CompressedEdwardsY(second).decompress().is_some(), "the point is there");
+    assert_eq!(VerifyingKey::from_bytes(Suite::Ed25519, &second), Err(SuiteError::MalformedKey));
+    let signature = [second, [0; 32]].concat();
+    assert_eq!(Signature::from_bytes(Suite::Ed25519, &signature), Err(SuiteError::MalformedSignature));
+}
+
+#[test]
+fn secp256k1_refuses_other_prefixes_the_field_order_off_curve_and_large_scalars() {
+    let generator = <Secp256k1 as Ciphersuite>::Element::generator().to_bytes();
+    let mut points: Vec<Vec<u8>> =
+        [0, 1, 4, 5, 6, 7, 0xff].into_iter().map(|prefix| [&[prefix], &generator[1..]].concat()).collect();
+    // x = 5 is not on the curve; x = p + 1 would be x = 1, which is.
+    points.push([vec![2], vec![0; 31], vec![5]].concat());
+    points.push(hex("02fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc30"));
+    let order: [u8; 32] = hex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141").try_into().unwrap();
+    refuses::<Secp256k1>(&points, &[order, [0xff; 32]]);
+    refuses::<Taproot>(&points, &[order, [0xff; 32]]);
+}
+
+#[test]
+fn a_key_and_a_signature_of_different_suites_meet_in_an_error() {
+    let key = GroupKey::new::<Secp256k1>(&Element::generator()).verifying_key(None);
+    let element = <Ed25519 as Ciphersuite>::Element::generator();
+    let signature = Signature::new::<Ed25519>(&element, &Scalar::ONE);
+    assert_eq!(key.verify(b"", &signature), Err(SuiteError::OtherSuite));
+    assert_eq!(GroupKey::new::<Ed25519>(&element).element::<Secp256k1>(), None);
+}
+
+#[test]
+fn a_share_cipher_opens_what_it_sealed_and_nothing_else() {
+    fn check<C: Ciphersuite>() {
+        let cipher = |context: &[u8]| C::share_cipher(b"secret", b"e", b"s", b"r", context);
+        let sealed = cipher(b"here").seal(b"a share");
+        assert_eq!(sealed.len(), 7 + 16);
+        assert_eq!(cipher(b"here").open(&sealed).unwrap().as_slice(), b"a share");
+        assert!(cipher(b"there").open(&sealed).is_none());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(cipher(b"here").open(&changed).is_none());
+            assert!(cipher(b"here").open(&sealed[..at]).is_none());
+        }
+    }
+    check::<Ed25519>();
+    check::<Secp256k1>();
+    check::<Taproot>();
+}
