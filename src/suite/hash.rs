@@ -6,14 +6,18 @@ use zeroize::Zeroizing;
 /// SHA-512 of the concatenated parts. Wiped when dropped, since nonces and keys are made of it.
 pub(super) fn sha512(parts: &[&[u8]]) -> Zeroizing<[u8; 64]> {
     let mut hasher = Sha512::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     Zeroizing::new(hasher.finalize().into())
 }
 
 /// SHA-256 of the concatenated parts. Wiped when dropped.
 pub(super) fn sha256(parts: &[&[u8]]) -> Zeroizing<[u8; 32]> {
     let mut hasher = Sha256::new();
-    parts.iter().for_each(|part| hasher.update(part));
+    for part in parts {
+        hasher.update(part);
+    }
     Zeroizing::new(hasher.finalize().into())
 }
 

@@ -5,7 +5,6 @@ mod ed25519;
 mod hash;
 #[cfg(test)]
 pub(crate) mod official;
-mod ristretto;
 mod secp256k1;
 mod taproot;
 #[cfg(test)]
@@ -175,7 +174,7 @@ pub(crate) trait Ciphersuite: Copy + Debug + Eq + Send + Sync + 'static {
     fn cocktail_nonce(parts: &[&[u8]]) -> Self::Scalar;
     /// `HashToScalar(prefix_H7 || parts)`.
     fn cocktail_challenge(parts: &[&[u8]]) -> Self::Scalar;
-    /// The bytes of a shared point.
+    /// The bytes of a shared point, which is secret and not the identity.
     fn ecdh_encode(point: &Self::Element) -> zeroize::Zeroizing<Vec<u8>>;
     /// H6: the cipher of one share. `ecdh` is the ephemeral-to-static secret followed by the static-to-static one.
     fn share_cipher(ecdh: &[u8], ephemeral: &[u8], sender: &[u8], recipient: &[u8], context: &[u8]) -> ShareCipher;

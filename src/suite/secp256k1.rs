@@ -83,6 +83,17 @@ impl Secp256k1Element {
         (affine.x().into(), affine.y_is_odd())
     }
 
+    /// SEC 1, Section 2.3.3, without a branch. Not for the identity.
+    fn compress(&self) -> Zeroizing<[u8; 33]> {
+        let (x, odd) = self.x_and_parity();
+        let x = Zeroizing::new(x);
+        let mut bytes = Zeroizing::new([2; 33]);
+        let [prefix, rest @ ..] = &mut *bytes;
+        *prefix |= odd.unwrap_u8();
+        rest.copy_from_slice(x.as_slice());
+        bytes
+    }
+
     fn decompress(x: &[u8; 32], y_is_odd: Choice) -> Option<Self> {
         let affine: Option<AffinePoint> = AffinePoint::decompress(&(*x).into(), y_is_odd).into();
         affine.map(|affine| Self(affine.into()))
@@ -115,11 +126,7 @@ impl Element for Secp256k1Element {
         if self.is_identity() {
             return vec![0; Self::LEN];
         }
-        // SEC 1, Section 2.3.3
-        let (x, odd) = self.x_and_parity();
-        let mut bytes = vec![2 | odd.unwrap_u8()];
-        bytes.extend_from_slice(&x);
-        bytes
+        self.compress().to_vec()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -186,7 +193,7 @@ impl Ciphersuite for Secp256k1 {
     }
 
     fn ecdh_encode(point: &Secp256k1Element) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(point.to_bytes())
+        Zeroizing::new(point.compress().to_vec())
     }
 
     fn share_cipher(ecdh: &[u8], ephemeral: &[u8], sender: &[u8], recipient: &[u8], context: &[u8]) -> ShareCipher {

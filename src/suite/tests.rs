@@ -100,6 +100,61 @@ proptest! {
     }
 }
 
+/// The order of the subgroup does not act as zero on torsion: negating the challenge in place of the key refused these.
+#[test]
+fn ed25519_keys_with_a_torsion_component_verify_where_dalek_says() {
+    let mut verified = 0;
+    for pair in 0..64 {
+        for message in 0..8_u8 {
+            let (key, signature) = torsioned(0x1234_5678_9abc, pair / 8, pair % 8, &[message]);
+            let ours = verify(Suite::Ed25519, &key, &[message], &signature).is_ok();
+            assert_eq!(ours, dalek_strict(&key, &[message], &signature));
+            verified += u32::from(ours);
+        }
+    }
+    assert!(verified > 8, "more than those without torsion");
+}
+
+fn cocktail<C: Ciphersuite>(file: &str) {
+    let Some(json) = official_json(&format!("cocktail-dkg/{file}")) else { return };
+    assert_eq!(json["ciphersuite"], C::COCKTAIL_ID);
+    let bytes = |value: &serde_json::Value| hex(value.as_str().unwrap());
+    let scalar = |value| C::Scalar::from_bytes(&bytes(value).try_into().unwrap()).unwrap();
+    for vector in json["vectors"].as_array().unwrap() {
+        let (context, keys) = (bytes(&vector["context"]), &vector["config"]["static_public_keys"]);
+        for (sender, round) in vector["round1"].as_array().unwrap().iter().enumerate() {
+            let pop = &round["pop_intermediate"];
+            let [message, input] = ["message", "nonce_input"].map(|name| bytes(&pop[name]));
+            // The input ends with secret key and message; before them is the prefix, where there is one.
+            let (head, _) = input.split_at(input.len() - message.len());
+            let key = bytes(&round["vss_commitment"][0]);
+            let (nonce, challenge) = (scalar(&pop["nonce"]), scalar(&pop["challenge"]));
+            let secret = head.last_chunk::<32>().unwrap();
+            assert_eq!(C::Element::mul_base(&C::Scalar::from_bytes(secret).unwrap()).to_bytes(), key);
+            assert!(C::cocktail_nonce(&[secret, &message]) == nonce);
+            let commitment = C::Element::mul_base(&nonce).to_bytes();
+            assert!(C::cocktail_challenge(&[&commitment, &key, &message]) == challenge);
+
+            let (ephemeral, from) = (bytes(&round["ephemeral_public_key"]), bytes(&keys[sender]));
+            for (recipient, sealed) in round["encrypted_shares"].as_array().unwrap().iter().enumerate() {
+                let own = scalar(&vector["config"]["static_secret_keys"][recipient]);
+                let ecdh = [&ephemeral, &from]
+                    .map(|point| C::ecdh_encode(&(C::Element::from_bytes(point).unwrap() * own)).to_vec());
+                let cipher = C::share_cipher(&ecdh.concat(), &ephemeral, &from, &bytes(&keys[recipient]), &context);
+                let share = cipher.open(&bytes(sealed)).unwrap();
+                assert_eq!(cipher.seal(&share), bytes(sealed));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_shares_and_proofs_in_cocktail_s_vectors_open_and_come_out() {
+    cocktail::<Ed25519>("cocktail-dkg-ed25519-sha512.json");
+    cocktail::<Secp256k1>("cocktail-dkg-secp256k1-sha256.json");
+    cocktail::<Taproot>("cocktail-dkg-secp256k1-sha256.json");
+}
+
 #[test]
 fn the_taproot_output_key_is_that_of_the_bitcoin_crate() {
     let secp = libsecp::Secp256k1::<All>::gen_new();

@@ -10,8 +10,8 @@ use crate::suite::{Ciphersuite, Element, Scalar};
 
 /// The secret nonces of one member for one signature. Consumed by signing; there is no second use and no copy.
 pub(crate) struct Nonces<C: Ciphersuite> {
-    hiding: Secret<C::Scalar>,
-    binding: Secret<C::Scalar>,
+    pub(super) hiding: Secret<C::Scalar>,
+    pub(super) binding: Secret<C::Scalar>,
     commitments: Commitments<C>,
 }
 
@@ -43,12 +43,9 @@ impl<C: Ciphersuite> Nonces<C> {
         &self.commitments
     }
 
-    pub(super) fn hiding(&self) -> &C::Scalar {
-        self.hiding.expose()
-    }
-
-    pub(super) fn binding(&self) -> &C::Scalar {
-        self.binding.expose()
+    /// RFC 9591, Section 5.2: `hiding_nonce + binding_nonce * binding_factor`, and the nonces are gone.
+    pub(super) fn combine(self, binding_factor: &C::Scalar) -> Zeroizing<C::Scalar> {
+        Zeroizing::new(*self.hiding.expose() + *self.binding.expose() * *binding_factor)
     }
 }
 
@@ -76,7 +73,7 @@ impl<C: Ciphersuite> Commitments<C> {
     pub(crate) const LEN: usize = 2 * C::Element::LEN;
 
     /// Hiding, then binding.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(self) -> Vec<u8> {
         [self.hiding.to_bytes(), self.binding.to_bytes()].concat()
     }
 

@@ -61,8 +61,8 @@ pub(crate) fn sign<C: Ciphersuite>(
     }
     let Adjustment { factor, addend, .. } = *package.adjustment();
     let share = Zeroizing::new(factor * *share.expose() + addend);
-    let nonce = Zeroizing::new(package.nonce_sign() * (*nonces.hiding() + *nonces.binding() * *binding_factor));
-    Ok(SignatureShare(*nonce + package.weight(id) * *share))
+    let nonce = nonces.combine(binding_factor);
+    Ok(SignatureShare(package.nonce_sign() * *nonce + package.weight(id) * *share))
 }
 
 /// RFC 9591, Section 5.4: whether a share is that of the member with this verifying share, to the commitments that

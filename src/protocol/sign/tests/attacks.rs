@@ -80,6 +80,22 @@ fn derive<C: Ciphersuite>() {
     }
 }
 
+#[test]
+fn the_bitcoin_crate_verifies_taproot_signatures() {
+    let (mut rng, secp) = (rng(), bitcoin::secp256k1::Secp256k1::verification_only());
+    for round in 0..16_u8 {
+        let group = group::<Taproot>(&mut rng);
+        let target = Target { root: (round < 8).then_some([round; 32]), ..Target::new(group.key) };
+        let (nonces, commitments) = group.round_one(&[1, 2, 4], &mut rng);
+        let package = SigningPackage::new(vec![round; 32], commitments, &target).unwrap();
+        let signature = aggregate(&package, &group.round_two(&package, nonces), &group.verifying_shares).unwrap();
+        let key = bitcoin::secp256k1::XOnlyPublicKey::from_slice(target.verifying_key().as_bytes()).unwrap();
+        let signature = bitcoin::secp256k1::schnorr::Signature::from_slice(signature.as_bytes()).unwrap();
+        let message = bitcoin::secp256k1::Message::from_digest([round; 32]);
+        secp.verify_schnorr(&signature, &message, &key).unwrap();
+    }
+}
+
 fn other_commitments<C: Ciphersuite>() {
     let mut rng = rng();
     let group = group::<C>(&mut rng);
@@ -182,5 +198,5 @@ fn reuse<C: Ciphersuite>() {
 fn debug<C: Ciphersuite>() {
     let nonces = Nonces::<C>::generate(&Secret::new(C::Scalar::ONE), &mut rng());
     assert_eq!(format!("{nonces:?}"), "Nonces(..)");
-    assert_eq!(format!("{:?}", nonces.hiding()), "Scalar(..)");
+    assert_eq!(format!("{:?}", nonces.combine(&C::Scalar::ONE)), "Zeroizing { .. }");
 }

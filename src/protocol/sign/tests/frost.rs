@@ -106,8 +106,8 @@ fn output_key<C: Ciphersuite>(key: &C::Element, root: Option<[u8; 32]>) -> Vec<u
 }
 
 fn copy<C: Ciphersuite, F: Frost>(nonces: &Nonces<C>) -> SigningNonces<F> {
-    let nonce = |scalar: &C::Scalar| Nonce::deserialize(&scalar.to_bytes()).unwrap();
-    SigningNonces::from_nonces(nonce(nonces.hiding()), nonce(nonces.binding()))
+    let nonce = |scalar: &Secret<C::Scalar>| Nonce::deserialize(&scalar.expose().to_bytes()).unwrap();
+    SigningNonces::from_nonces(nonce(&nonces.hiding), nonce(&nonces.binding))
 }
 
 fn plain<F: Frost>() -> Door<F> {
