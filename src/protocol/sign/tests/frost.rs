@@ -14,16 +14,15 @@ use crate::suite::{Ed25519, GroupKey, Secp256k1, Taproot};
 
 type Root<'a> = Option<&'a [u8]>;
 
+type Sign<F> = fn(&FrostPackage<F>, &SigningNonces<F>, &KeyPackage<F>, Root<'_>) -> Result<FrostShare<F>, Error<F>>;
+type FrostShares<F> = BTreeMap<frost_core::Identifier<F>, FrostShare<F>>;
+type Aggregate<F> =
+    fn(&FrostPackage<F>, &FrostShares<F>, &PublicKeyPackage<F>, Root<'_>) -> Result<FrostSignature<F>, Error<F>>;
+
 /// How a frost crate signs and aggregates.
 struct Door<F: Frost> {
-    sign: fn(&FrostPackage<F>, &SigningNonces<F>, &KeyPackage<F>, Root<'_>) -> Result<FrostShare<F>, Error<F>>,
-    #[allow(clippy::type_complexity)]
-    aggregate: fn(
-        &FrostPackage<F>,
-        &BTreeMap<frost_core::Identifier<F>, FrostShare<F>>,
-        &PublicKeyPackage<F>,
-        Root<'_>,
-    ) -> Result<FrostSignature<F>, Error<F>>,
+    sign: Sign<F>,
+    aggregate: Aggregate<F>,
 }
 
 /// A random group of up to nine out of 1 to 1,000, random signers, a message and perhaps a root.

@@ -19,6 +19,8 @@ fn id(number: u16) -> Identifier {
     Identifier::new(number).unwrap()
 }
 
+type RoundOne<C> = (BTreeMap<Identifier, Nonces<C>>, BTreeMap<Identifier, Commitments<C>>);
+
 /// What a dealer would hold.
 struct Group<C: Ciphersuite> {
     coefficients: Vec<C::Scalar>,
@@ -43,12 +45,7 @@ impl<C: Ciphersuite> Group<C> {
     }
 
     /// Nonces of these signers, and their commitments.
-    #[allow(clippy::type_complexity)]
-    fn round_one<R: CryptoRng>(
-        &self,
-        signers: &[u16],
-        rng: &mut R,
-    ) -> (BTreeMap<Identifier, Nonces<C>>, BTreeMap<Identifier, Commitments<C>>) {
+    fn round_one<R: CryptoRng>(&self, signers: &[u16], rng: &mut R) -> RoundOne<C> {
         let nonces: BTreeMap<_, _> =
             signers.iter().map(|number| (id(*number), Nonces::generate(&self.share(id(*number)), rng))).collect();
         let commitments = nonces.iter().map(|(id, nonces)| (*id, *nonces.commitments())).collect();

@@ -114,12 +114,14 @@ fn every_vector_of_taproot_comes_out() {
     check_files::<Taproot>("secp256k1-tr");
 }
 
+type Figure = (u16, &'static str, [&'static str; 2], [&'static str; 2], &'static str, &'static str);
+
 /// Two of three sign "test": the key, the secret and the slope, and for members 1 and 3 the share, the randomness of
 /// both nonces, both commitments, the binding factor and the signature share; at last the signature.
 struct Figures {
     key: &'static str,
     coefficients: [&'static str; 2],
-    signers: [(u16, &'static str, [&'static str; 2], [&'static str; 2], &'static str, &'static str); 2],
+    signers: [Figure; 2],
     signature: &'static str,
 }
 
