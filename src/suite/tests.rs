@@ -83,7 +83,7 @@ fn dalek_strict(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn ed25519_is_as_strict_as_dalek(
