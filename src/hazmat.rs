@@ -1,5 +1,7 @@
 //! Inner doors, for tests, benches and fuzzing: exempt from semver, and nothing a wallet should touch.
 
+mod cocktail;
+
 use std::collections::BTreeMap;
 
 use frost_core::keys::{KeyPackage, PublicKeyPackage, SigningShare, VerifyingShare};
@@ -8,6 +10,10 @@ use frost_core::{Ciphersuite, Error, Identifier as FrostIdentifier, VerifyingKey
 use crate::wire::Identifier;
 
 pub use crate::wrap::hazmat as wrap;
+pub use cocktail::{
+    CocktailFigures, CocktailRecovery, CocktailRound, CocktailRun, CocktailSignature, cocktail_dkg, cocktail_recover,
+    cocktail_sign,
+};
 
 /// frost's identifier of a member.
 ///

@@ -13,9 +13,9 @@ use crate::keystore::object::Origin;
 use crate::keystore::token::{Operation, Output, Progress, SessionId};
 use crate::policy::{self, Verb};
 use crate::protocol::{
-    Accepted, Certificate, Claim, Denial, Effect, Epoch, Exchange, Failure, Frame, Halt, Machine,
-    PendingShare, Refused, Rejection, Round, Setup, SignSetup, Standing as Memory, Succession, check_succession,
-    decode_confirmation, start_dealing, start_signing, verify_chain,
+    Accepted, Certificate, Claim, Denial, Effect, Epoch, Exchange, Failure, Frame, Halt, Machine, PendingShare,
+    Refused, Rejection, Round, Setup, SignSetup, Standing as Memory, Succession, check_succession, decode_confirmation,
+    start_dealing, start_signing, verify_chain,
 };
 use crate::wire::{
     Action, Card, DealPlan, Identifier, Invitation, KeyId, Message, Reader, Roster, RunId, SignPlan, Source, Subject,

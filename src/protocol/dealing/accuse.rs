@@ -17,7 +17,7 @@ use crate::wire::{DecodeError, Identifier, Reader, Writer};
 ///
 /// It opens this one ciphertext to everybody, and nothing else: the run key stays secret, and every other ciphertext
 /// needs a point made with another ephemeral key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opening<C: Ciphersuite> {
     shared: [C::Element; 2],
     proof: EqualityProof<C>,

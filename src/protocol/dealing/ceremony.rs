@@ -8,9 +8,11 @@ use crate::wire::Identifier;
 
 /// The longest context, in bytes.
 pub(super) const MAX_CONTEXT: usize = 1024;
+/// The most members in one role; identifiers end there.
+pub(super) const MAX_MEMBERS: usize = 1000;
 
 /// A member in one role of a ceremony.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Participant<C: Ciphersuite> {
     /// The member.
     pub(crate) id: Identifier,
@@ -18,17 +20,11 @@ pub(crate) struct Participant<C: Ciphersuite> {
     pub(crate) run_key: C::Element,
 }
 
-impl<C: Ciphersuite> Participant<C> {
-    fn key(&self) -> (Identifier, C::Element) {
-        (self.id, self.run_key)
-    }
-}
-
 /// Who deals to whom: agreed by all before round 1, and valid by construction.
 ///
 /// Identifiers ascend and are unique in each role; 2 ≤ threshold ≤ receivers ≤ 1,000; no run key is the identity or
 /// stands under two identifiers. A DKG has the same participants 1 … n in both roles.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ceremony<C: Ciphersuite> {
     context: Vec<u8>,
     threshold: u16,
@@ -66,8 +62,7 @@ impl<C: Ciphersuite> Ceremony<C> {
         }
         match &constants {
             None => {
-                let same = dealers.iter().map(Participant::key).eq(receivers.iter().map(Participant::key));
-                ensure(same, "dealers and receivers of a DKG differ")?;
+                ensure(dealers == receivers, "dealers and receivers of a DKG differ")?;
                 // COCKTAIL-DKG, "Setup": the contiguous integers 1 … n.
                 let contiguous = (1..).zip(&dealers).all(|(number, member)| member.id.get() == number);
                 ensure(contiguous, "identifiers of a DKG are not 1 … n")?;

@@ -3,7 +3,7 @@
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::ceremony::length;
+use super::ceremony::{MAX_MEMBERS, length};
 use super::{Ceremony, DealingError, Hedge, Proof, RunKey};
 use crate::protocol::polynomial::evaluate;
 use crate::secret::Secret;
@@ -16,7 +16,7 @@ pub(super) const MAX_CIPHERTEXT: usize = 65_536;
 pub(super) const OVERHEAD: usize = 32 + 16;
 
 /// The part of a deal that enters the transcript.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Offer<C: Ciphersuite> {
     /// The committed coefficients, constant term first.
     pub(crate) commitment: Vec<C::Element>,
@@ -30,14 +30,16 @@ impl<C: Ciphersuite> Offer<C> {
     /// COCKTAIL-DKG, "Round 1", step 4: what the proof of possession signs.
     pub(crate) fn possession_message(context: &[u8], commitment: &[C::Element], ephemeral: &C::Element) -> Vec<u8> {
         let mut message = context.to_vec();
-        commitment.iter().for_each(|point| message.extend(point.to_bytes()));
+        for point in commitment {
+            message.extend(point.to_bytes());
+        }
         message.extend(ephemeral.to_bytes());
         message
     }
 }
 
 /// What a dealer sends to all: its offer, and a ciphertext for each receiver, in their order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deal<C: Ciphersuite> {
     /// What enters the transcript.
     pub(crate) offer: Offer<C>,
@@ -104,8 +106,7 @@ pub(super) fn cipher<C: Ciphersuite>(
     sender: &C::Element,
     recipient: &C::Element,
 ) -> ShareCipher {
-    let [with_ephemeral, with_static] = shared;
-    let parts = [C::ecdh_encode(with_ephemeral), C::ecdh_encode(with_static)];
+    let parts = shared.each_ref().map(C::ecdh_encode);
     let ecdh = Zeroizing::new(parts.each_ref().map(|part| part.as_slice()).concat());
     C::share_cipher(&ecdh, &ephemeral.to_bytes(), &sender.to_bytes(), &recipient.to_bytes(), ceremony.context())
 }
@@ -135,7 +136,10 @@ impl<C: Ciphersuite> Deal<C> {
     ) -> Result<Self, DecodeError> {
         let ciphertext_len = payload_len.checked_add(OVERHEAD).filter(|len| *len <= MAX_CIPHERTEXT);
         let ciphertext_len = ciphertext_len.ok_or(DecodeError::TooLong)?;
-        let tail_len = Proof::<C>::LEN + C::Element::LEN + receivers.saturating_mul(8 + ciphertext_len);
+        if receivers > MAX_MEMBERS {
+            return Err(DecodeError::TooLong);
+        }
+        let tail_len = Proof::<C>::LEN + C::Element::LEN + receivers * (8 + ciphertext_len);
         let commitment_len = usize::from(threshold) * C::Element::LEN;
         // The encoding does not say how many points there are; a whole number of them too many or too few says it.
         match bytes.len().checked_sub(tail_len) {

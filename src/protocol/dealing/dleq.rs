@@ -23,7 +23,7 @@ pub(super) struct Statement<'a, C: Ciphersuite> {
 }
 
 /// One challenge and one response for the three equations: key, first product, second product.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct EqualityProof<C: Ciphersuite> {
     challenge: C::Scalar,
     response: C::Scalar,

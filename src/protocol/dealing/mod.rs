@@ -20,8 +20,10 @@ pub(crate) use accuse::{Fault, Opening, Verdict, accuse, judge};
 pub(crate) use ceremony::{Ceremony, Participant, cocktail_context};
 pub(crate) use deal::{Deal, Offer, deal};
 pub(crate) use error::{DealingError, Misdeal};
-pub(crate) use receive::{Opened, Received, check, combine, group_keys, open};
+pub(crate) use receive::{GroupKeys, Opened, Received, check, combine, group_keys, open};
 pub(crate) use recover::recover;
 pub(crate) use run_key::RunKey;
 pub(crate) use schnorr::{Hedge, Proof};
+#[cfg(feature = "hazmat")]
+pub(crate) use schnorr::{challenge, nonce};
 pub(crate) use transcript::{ParsedTranscript, sign_transcript, transcript, verify_transcript_signature};

@@ -151,7 +151,7 @@ pub(super) fn combine_offers<C: Ciphersuite>(
     offers: &BTreeMap<Identifier, &Offer<C>>,
 ) -> Result<Received<C>, DealingError> {
     ceremony.receiver(receiver)?;
-    let (group_key, verifying_shares) = group_keys(ceremony, offers)?;
+    let GroupKeys { group_key, verifying_shares } = group_keys(ceremony, offers)?;
     let mut share = Secret::new(C::Scalar::ZERO);
     let mut payloads = BTreeMap::new();
     for (dealer, opened) in opened {
@@ -170,13 +170,22 @@ pub(super) fn combine_offers<C: Ciphersuite>(
     Ok(Received { id: receiver, share, group_key, verifying_shares, payloads })
 }
 
+/// The public outcome of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupKeys<C: Ciphersuite> {
+    /// The group's key.
+    pub(crate) group_key: C::Element,
+    /// Every receiver's share times the generator.
+    pub(crate) verifying_shares: BTreeMap<Identifier, C::Element>,
+}
+
 /// The group key and every receiver's verifying share, from public data.
 ///
 /// The commitments are summed first and evaluated once: the work grows with dealers plus receivers, not their product.
 pub(crate) fn group_keys<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     offers: &BTreeMap<Identifier, &Offer<C>>,
-) -> Result<(C::Element, BTreeMap<Identifier, C::Element>), DealingError> {
+) -> Result<GroupKeys<C>, DealingError> {
     if !offers.keys().eq(ceremony.dealers().iter().map(|dealer| &dealer.id)) {
         return Err(DealingError::Dealers);
     }
@@ -199,7 +208,7 @@ pub(crate) fn group_keys<C: Ciphersuite>(
     if interpolated != group_key || !kept {
         return Err(DealingError::Inconsistent);
     }
-    Ok((group_key, verifying_shares))
+    Ok(GroupKeys { group_key, verifying_shares })
 }
 
 /// The value at zero of the polynomial through the first `threshold` verifying shares.

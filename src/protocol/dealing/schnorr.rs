@@ -26,7 +26,7 @@ pub(super) fn fresh<R: CryptoRng + ?Sized>(rng: &mut R) -> Zeroizing<[u8; 32]> {
 }
 
 /// A Schnorr signature; over a key's own statement it is a proof of possession.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Proof<C: Ciphersuite> {
     commitment: C::Element,
     response: C::Scalar,

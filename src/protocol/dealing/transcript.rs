@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::ceremony::{MAX_CONTEXT, length};
+use super::ceremony::{MAX_CONTEXT, MAX_MEMBERS, length};
 use super::deal::{point, proof};
-use super::{Ceremony, Deal, DealingError, Hedge, Offer, Participant, Proof, RunKey};
+use super::{Ceremony, Deal, DealingError, GroupKeys, Hedge, Offer, Participant, Proof, RunKey};
 use crate::suite::{Ciphersuite, Element};
 use crate::wire::{DecodeError, Identifier, Reader, Writer};
 
 /// The first bytes of a transcript of a refresh or reshare.
 const REDEALING: &[u8] = b"quorumkey/redealing/v1";
-/// The most members in one role.
-const MAX_MEMBERS: usize = 1000;
 /// The longest extension, in bytes.
 const MAX_EXTENSION: usize = 65_536;
 
@@ -133,7 +131,7 @@ impl<C: Ciphersuite> ParsedTranscript<C> {
     }
 
     /// The group key and every receiver's verifying share.
-    pub(crate) fn group_keys(&self) -> Result<(C::Element, BTreeMap<Identifier, C::Element>), DealingError> {
+    pub(crate) fn group_keys(&self) -> Result<GroupKeys<C>, DealingError> {
         super::group_keys(&self.ceremony, &self.offers.iter().map(|(id, offer)| (*id, offer)).collect())
     }
 }
