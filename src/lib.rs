@@ -8,13 +8,15 @@ mod policy;
 mod protocol;
 mod secret;
 mod suite;
+pub mod transport;
 mod wire;
 pub mod wrap;
 
 pub use keystore::{
-    Change, Declaration, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding, Init, KdfCost, KeyInfo,
-    KeyState, MemoryStorage, Misuse, NewCard, Operation, Origin, Output, Pin, PinError, Progress, Proposal, Protection,
-    Restriction, Result, SessionId, SoftToken, Storage, StorageError, Token, TokenInfo, UserType,
+    Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding,
+    Init, KdfCost, KeyInfo, KeyState, KeyStore, MemoryStorage, Misuse, NewCard, OfficerSession, Operation, Origin,
+    Output, Pin, PinError, Progress, Proposal, Protection, Protocol, Restriction, Result, Run, RunProgress, Session,
+    SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo, UserType,
 };
 pub use protocol::{Certificate, CertificateError, Denial, Evidence, Misbehaviour, Rejection};
 pub use suite::{GroupKey, Signature, Suite, SuiteError, VerifyingKey};

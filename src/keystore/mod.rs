@@ -1,17 +1,25 @@
 //! The key store: PKCS#11's nouns over one waist, [`Token`].
 
+mod coordinator;
 mod error;
 mod object;
 mod pin;
+mod run;
+mod session;
 mod soft;
 mod storage;
+mod store;
 mod token;
 mod vault;
 
+pub use coordinator::Coordinator;
 pub use error::{Error, Misuse, Result};
 pub use object::{Declaration, EpochReport, Filter, Holder, Holding, KeyInfo, KeyState, Origin, Restriction};
 pub use pin::{Pin, PinError, UserType};
+pub use run::{Dealing, Protocol, Run, RunProgress, Signing};
+pub use session::{Dkg, OfficerSession, Session};
 pub use soft::{Init, SoftToken};
 pub use storage::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};
+pub use store::KeyStore;
 pub use token::{NewCard, Operation, Output, Progress, Proposal, Protection, SessionId, Token, TokenInfo};
 pub use vault::KdfCost;

@@ -201,16 +201,16 @@ impl Certificate {
         agree(ceremony.receivers().iter().map(id).eq(plan.receivers.identifiers()), "receivers")?;
         agree(ceremony.dealers().iter().map(id).eq(plan.dealers().identifiers()), "dealers")?;
         agree(ceremony.constants().is_none() == matches!(plan.source, Source::Fresh), "source")?;
-        let (group_key, verifying_shares) =
+        let keys =
             transcript.group_keys().map_err(|_| CertificateError::Contradiction("the group key is the identity"))?;
-        let group_key = GroupKey::new::<C>(&group_key);
+        let group_key = GroupKey::new::<C>(&keys.group_key);
         Ok(Epoch {
             id: self.epoch_id(),
             run: extension.run,
             key: key_id(&group_key),
             group_key,
             plan: plan.clone(),
-            verifying_shares: verifying_shares.into_iter().map(|(id, share)| (id, share.to_bytes())).collect(),
+            verifying_shares: keys.verifying_shares.into_iter().map(|(id, share)| (id, share.to_bytes())).collect(),
             chain_hash: extension.chain_hash,
             named: extension.named,
         })

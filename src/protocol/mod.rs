@@ -1,7 +1,7 @@
 //! Sans-IO protocols. No IO, clock or storage; randomness is passed in.
 
 mod certificate;
-mod dealing;
+pub(crate) mod dealing;
 mod epoch;
 mod exchange;
 mod fault;

@@ -29,6 +29,7 @@ use crate::wrap::{Identity, WrappedIdentity};
 use keys::Key;
 use record::IdentityRecord;
 use runs::Live;
+pub(super) use runs::signing_exchange;
 
 const IDENTITY: &[u8] = b"identity";
 

@@ -1,0 +1,85 @@
+//! Aggregation without a token.
+
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+
+use super::error::{Error, Misuse, Result};
+use super::soft::signing_exchange;
+use crate::protocol::{Certificate, Effect, Exchange, Machine, Refused, SignSetup, start_signing, verify_chain};
+use crate::suite::Signature;
+use crate::wire::{Action, Identifier, Invitation, Message, Roster};
+
+/// Whoever collects the messages of a signing run, with no share and no token: it follows along from public data, and has
+/// the signature as soon as the signers have it.
+///
+/// It is not trusted. What it gives out was verified, and it cannot make anybody sign anything.
+#[derive(Debug)]
+pub struct Coordinator {
+    exchange: Exchange,
+    machine: Option<Box<dyn Machine>>,
+    output: Option<Signature>,
+}
+
+impl Coordinator {
+    /// Follows the run of that invitation. `certificates` lead from the key's making to the epoch that signs.
+    ///
+    /// # Errors
+    ///
+    /// [`Certificate`](Error::Certificate) when they prove nothing, [`Stale`](Error::Stale) when they lead to another
+    /// epoch, [`Misuse`](Error::Misuse) when the invitation is for no signature or not a member's.
+    pub fn new(invitation: &Invitation, certificates: &[Certificate]) -> Result<Self> {
+        let Action::Sign(plan) = &invitation.plan.action else {
+            return Err(Misuse::Unsupported("this operation for this invitation").into());
+        };
+        let epoch = verify_chain(certificates)?;
+        if (plan.key, plan.epoch) != (epoch.key, epoch.id) {
+            return Err(Error::Stale { have: epoch.id, certificates: Vec::new() });
+        }
+        let inviter = epoch.roster().card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
+        inviter.ok_or(Misuse::Inviter)?;
+        let signers = plan.signers.iter().map(|id| Some((*id, epoch.roster().card(*id)?.clone())));
+        let signers = signers.collect::<Option<Vec<_>>>().and_then(Roster::new).ok_or(Misuse::Plan("signers"))?;
+        if signers.len() < usize::from(epoch.threshold()) || plan.suite != epoch.suite() {
+            return Err(Misuse::Plan("fewer signers than the threshold").into());
+        }
+        let run = invitation.run_id();
+        let setup = SignSetup { run, plan: plan.clone(), epoch, me: None, share: None };
+        let (machine, _) = start_signing(setup, &mut UnwrapErr(SysRng))?;
+        Ok(Self { exchange: signing_exchange(run, plan, None, signers), machine: Some(machine), output: None })
+    }
+
+    /// Takes a message of a signer.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`](Error::Rejected) changes nothing; after [`PeerMisbehaved`](Error::PeerMisbehaved), which names all
+    /// culprits, there will be no signature.
+    pub fn handle(&mut self, message: &Message) -> Result<()> {
+        if let Err(refused) = self.exchange.accept(message) {
+            if matches!(refused, Refused::Failed(_)) {
+                self.machine = None;
+            }
+            return Err(refused.into());
+        }
+        while let Some(round) = self.exchange.take_round() {
+            let Some(machine) = self.machine.take() else { break };
+            let transition = machine.handle(&round, &mut UnwrapErr(SysRng))?;
+            if let Effect::Signed(signature) = transition.effect {
+                self.output = Some(signature);
+            }
+            self.machine = Some(transition.next);
+            self.exchange.compare_early()?;
+        }
+        Ok(())
+    }
+
+    /// Whose messages it waits for.
+    pub fn awaiting(&self) -> Vec<Identifier> {
+        self.exchange.awaiting()
+    }
+
+    /// The signature, once.
+    pub const fn poll_output(&mut self) -> Option<Signature> {
+        self.output.take()
+    }
+}

@@ -1,0 +1,164 @@
+//! A member's handle on a run.
+
+use core::fmt::Debug;
+use core::marker::PhantomData;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::error::{Error, Result};
+use super::object::KeyInfo;
+use super::token::{Output, Progress, SessionId, Token};
+use crate::suite::Signature;
+use crate::wire::{Identifier, Message, RunId};
+
+/// What a run is of.
+pub trait Protocol: Debug + Send + 'static {
+    /// What it leads to.
+    type Output: Debug + Send;
+
+    /// The output, if it is of this kind.
+    #[doc(hidden)]
+    fn output(output: Output) -> Option<Self::Output>;
+}
+
+/// Shares are dealt: a new key, or new shares of one.
+#[derive(Debug)]
+pub struct Dealing;
+
+impl Protocol for Dealing {
+    type Output = KeyInfo;
+
+    fn output(output: Output) -> Option<KeyInfo> {
+        match output {
+            Output::Key(key) => Some(*key),
+            Output::Signature(_) => None,
+        }
+    }
+}
+
+/// A signature.
+#[derive(Debug)]
+pub struct Signing;
+
+impl Protocol for Signing {
+    type Output = Signature;
+
+    fn output(output: Output) -> Option<Signature> {
+        match output {
+            Output::Key(_) => None,
+            Output::Signature(signature) => Some(signature),
+        }
+    }
+}
+
+/// A run of a session. It holds no secret, and dies with [`LoggedOut`](crate::Error::LoggedOut) when its session ends.
+///
+/// Send what [`poll_transmit`](Self::poll_transmit) gives to every other member of the run, give every message that
+/// arrives to [`handle`](Self::handle), and look for the output after each. Repeats, reordering and strangers' messages
+/// do no harm. [`transport::drive`](crate::transport::drive) does all that.
+#[derive(Debug)]
+pub struct Run<P: Protocol> {
+    token: Arc<dyn Token>,
+    session: SessionId,
+    id: RunId,
+    outgoing: VecDeque<Message>,
+    sent: Vec<Message>,
+    done: u8,
+    total: u8,
+    awaiting: Vec<Identifier>,
+    output: Option<P::Output>,
+    protocol: PhantomData<fn() -> P>,
+}
+
+/// How far a run has got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunProgress {
+    /// Rounds that are done.
+    pub done: u8,
+    /// Rounds that there are.
+    pub total: u8,
+    /// Whose messages the current round waits for.
+    pub awaiting: Vec<Identifier>,
+}
+
+impl<P: Protocol> Run<P> {
+    pub(super) fn new(token: Arc<dyn Token>, session: SessionId, id: RunId, progress: Progress) -> Self {
+        let mut run = Self {
+            token,
+            session,
+            id,
+            outgoing: VecDeque::new(),
+            sent: Vec::new(),
+            done: 0,
+            total: 0,
+            awaiting: Vec::new(),
+            output: None,
+            protocol: PhantomData,
+        };
+        run.note(progress);
+        run
+    }
+
+    /// The name of the run; messages carry it.
+    pub const fn id(&self) -> RunId {
+        self.id
+    }
+
+    /// The next message for every other member of the run. Call it until it gives none, after the start and after each
+    /// [`handle`](Self::handle), also after one that failed: a run's last words may name the culprit to others.
+    pub fn poll_transmit(&mut self) -> Option<Message> {
+        self.outgoing.pop_front()
+    }
+
+    /// Has everything that this run has said given by [`poll_transmit`](Self::poll_transmit) again, byte for byte: for
+    /// members that may not have got it.
+    pub fn resend(&mut self) {
+        self.outgoing = self.sent.iter().cloned().collect();
+    }
+
+    /// Takes a message that arrived.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`](crate::Error::Rejected) changes nothing, and the run goes on: anybody can send such bytes. After any
+    /// other error the run is dead.
+    pub fn handle(&mut self, message: &Message) -> Result<()> {
+        let progress = self.token.advance(self.session, self.id, message)?;
+        match self.note(progress) {
+            None => Ok(()),
+            Some(Err(error)) => Err(error),
+            Some(Ok(output)) => {
+                self.output = P::output(output);
+                Ok(())
+            }
+        }
+    }
+
+    /// How far it has got, and whom it waits for.
+    pub fn progress(&self) -> RunProgress {
+        RunProgress { done: self.done, total: self.total, awaiting: self.awaiting.clone() }
+    }
+
+    /// The output, once. The run goes on answering after it, for members that still lack something.
+    pub fn poll_output(&mut self) -> Option<P::Output> {
+        self.output.take()
+    }
+
+    /// Ends the run.
+    pub fn abort(self) -> Result<()> {
+        self.token.abort(self.session, self.id)
+    }
+
+    /// Why the run ends when nobody answers any more.
+    pub(crate) fn absent(&self) -> Error {
+        Error::Absent { awaiting: self.awaiting.clone() }
+    }
+
+    fn note(&mut self, progress: Progress) -> Option<Result<Output>> {
+        let Progress { outgoing, done, total, awaiting, outcome } = progress;
+        self.sent.extend(outgoing.iter().cloned());
+        self.outgoing.extend(outgoing);
+        (self.done, self.total, self.awaiting) = (done, total, awaiting);
+        outcome
+    }
+}

@@ -1,0 +1,137 @@
+//! Getting messages to the other members, and driving a run with them.
+//!
+//! A transport may lose, delay, repeat, reorder and change what it carries, and invent more: a run sorts that out. What it
+//! cannot do without is that messages arrive in the end.
+
+mod bus;
+
+use core::time::Duration;
+use std::time::Instant;
+
+pub use bus::{Bus, Endpoint, Faults};
+
+use crate::keystore::{Error, Protocol, Result, Run};
+use crate::wire::Message;
+
+/// Carries one member's messages to all the others, and theirs to it.
+pub trait Transport {
+    /// Sends a message to every other member of its run.
+    ///
+    /// # Errors
+    ///
+    /// Only when nothing will be sent any more; what is lost is sent again.
+    fn send(&mut self, message: &Message) -> Result<()>;
+
+    /// The next message that arrives within that time, or `None`.
+    ///
+    /// # Errors
+    ///
+    /// Only when nothing will arrive any more. Bytes that are no message are for the transport to drop.
+    fn receive(&mut self, timeout: Duration) -> Result<Option<Message>>;
+}
+
+/// How patient a driver is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// When a run that has no output ends with [`Absent`](crate::Error::Absent).
+    pub deadline: Duration,
+    /// How often everything is sent again while the run waits.
+    pub resend: Duration,
+    /// How long a run goes on answering after its own output: another member may still lack its last message.
+    pub linger: Duration,
+}
+
+impl Default for Patience {
+    /// One minute, twice a second, two seconds.
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(60), resend: Duration::from_millis(500), linger: Duration::from_secs(2) }
+    }
+}
+
+/// What a driven run led to.
+#[derive(Debug)]
+pub struct Driven<O> {
+    /// The output.
+    pub output: O,
+    /// How many messages were given to the run and changed nothing: repeats aside, those of strangers and other runs.
+    pub rejected: u64,
+}
+
+/// Drives a run to its output: sends what it says, gives it what arrives, sends again, and lingers.
+///
+/// The clock is the caller's thread's. A failed run's last words are sent before its error is returned.
+///
+/// # Errors
+///
+/// [`Absent`](crate::Error::Absent), with whose messages are missing, at the deadline; else what the run or the transport
+/// says.
+pub fn drive<P: Protocol>(
+    run: &mut Run<P>,
+    transport: &mut impl Transport,
+    patience: Patience,
+) -> Result<Driven<P::Output>> {
+    let start = Instant::now();
+    let mut loop_state = Loop { resent: start, rejected: 0 };
+    let output = loop {
+        if start.elapsed() >= patience.deadline {
+            return Err(run.absent());
+        }
+        loop_state.step(run, transport, patience)?;
+        if let Some(output) = run.poll_output() {
+            break output;
+        }
+    };
+    let end = Instant::now();
+    while end.elapsed() < patience.linger && !is_complete(run) {
+        loop_state.step(run, transport, patience)?;
+    }
+    flush(run, transport)?;
+    Ok(Driven { output, rejected: loop_state.rejected })
+}
+
+struct Loop {
+    resent: Instant,
+    rejected: u64,
+}
+
+impl Loop {
+    /// Sends what there is, waits for one message, and gives it to the run.
+    fn step<P: Protocol>(
+        &mut self,
+        run: &mut Run<P>,
+        transport: &mut impl Transport,
+        patience: Patience,
+    ) -> Result<()> {
+        flush(run, transport)?;
+        let wait = patience.resend.saturating_sub(self.resent.elapsed());
+        match transport.receive(wait)? {
+            Some(message) => match run.handle(&message) {
+                Ok(()) => {}
+                Err(Error::Rejected(_)) => self.rejected += 1,
+                Err(error) => {
+                    flush(run, transport)?;
+                    return Err(error);
+                }
+            },
+            None if self.resent.elapsed() >= patience.resend => {
+                run.resend();
+                self.resent = Instant::now();
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// Whether everybody has said everything.
+fn is_complete<P: Protocol>(run: &Run<P>) -> bool {
+    let progress = run.progress();
+    progress.awaiting.is_empty() && progress.done >= progress.total
+}
+
+fn flush<P: Protocol>(run: &mut Run<P>, transport: &mut impl Transport) -> Result<()> {
+    while let Some(message) = run.poll_transmit() {
+        transport.send(&message)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! A group of members in one thread, for tests: every message goes to everybody, in a fixed order.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use quorumkey::{
+    Card, Dkg, Error, Identifier, Init, Invitation, KdfCost, KeyId, KeyInfo, KeyStore, KeyTemplate, Message, Pin,
+    Protocol, Roster, Run, Session, Signature, Suite,
+};
+
+pub fn id(number: u16) -> Identifier {
+    Identifier::new(number).unwrap()
+}
+
+pub fn user_pin() -> Pin {
+    Pin::new("the user's words").unwrap()
+}
+
+pub fn officer_pin() -> Pin {
+    Pin::new("the officer's words").unwrap()
+}
+
+pub fn init(label: &str) -> Init {
+    Init { label: label.to_owned(), user: user_pin(), officer: officer_pin(), cost: KdfCost::insecure_for_tests() }
+}
+
+/// A member: a token and its user's session.
+pub struct Member {
+    pub store: KeyStore,
+    pub session: Session,
+}
+
+impl Member {
+    pub fn new(store: KeyStore) -> Self {
+        let session = store.login(&user_pin()).unwrap();
+        Self { store, session }
+    }
+
+    pub fn in_memory(label: &str) -> Self {
+        Self::new(KeyStore::memory(&init(label)).unwrap())
+    }
+
+    pub fn card(&self) -> Card {
+        self.session.card().unwrap()
+    }
+
+    pub fn key(&self, key: KeyId) -> KeyInfo {
+        self.session.key(key).unwrap()
+    }
+}
+
+pub fn group(n: u16) -> Vec<Member> {
+    (1..=n).map(|i| Member::in_memory(&format!("member {i}"))).collect()
+}
+
+pub fn roster(members: &[Member]) -> Roster {
+    Roster::numbered(members.iter().map(Member::card)).unwrap()
+}
+
+/// Changes or drops messages on their way: (from, to, message).
+pub type Wire<'a> = &'a mut dyn FnMut(usize, usize, Message) -> Vec<Message>;
+
+/// Hands messages around until nobody has more to say. What each run said or failed with, in order.
+pub fn exchange_over<P: Protocol>(runs: &mut [Run<P>], wire: Wire<'_>) -> Vec<Result<Option<P::Output>, Error>> {
+    let mut results: Vec<Result<Option<P::Output>, Error>> = runs.iter().map(|_| Ok(None)).collect();
+    loop {
+        let mut said = Vec::new();
+        for (from, run) in runs.iter_mut().enumerate() {
+            while let Some(message) = run.poll_transmit() {
+                said.push((from, message));
+            }
+        }
+        if said.is_empty() {
+            return results;
+        }
+        for (from, message) in said {
+            for to in (0..runs.len()).filter(|to| *to != from) {
+                for message in wire(from, to, message.clone()) {
+                    if results[to].is_err() {
+                        continue;
+                    }
+                    match runs[to].handle(&message) {
+                        Ok(()) => {
+                            if let Some(output) = runs[to].poll_output() {
+                                results[to] = Ok(Some(output));
+                            }
+                        }
+                        Err(Error::Rejected(_)) => {}
+                        Err(error) => results[to] = Err(error),
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub fn exchange<P: Protocol>(runs: &mut [Run<P>]) -> Vec<P::Output> {
+    let results = exchange_over(runs, &mut |_, _, message| vec![message]);
+    results.into_iter().map(|result| result.expect("the run fails").expect("the run has no output")).collect()
+}
+
+pub fn dkg_invitation(members: &[Member], suite: Suite, threshold: u16) -> Invitation {
+    let template = KeyTemplate::wallet("a wallet");
+    members[0].session.invite(Dkg { suite, threshold, members: roster(members), template }).unwrap()
+}
+
+pub fn dkg(members: &[Member], suite: Suite, threshold: u16) -> KeyInfo {
+    deal(members, &dkg_invitation(members, suite, threshold))
+}
+
+/// Everybody enters the dealing, and it succeeds.
+pub fn deal(members: &[Member], invitation: &Invitation) -> KeyInfo {
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(invitation).unwrap()).collect();
+    let keys = exchange(&mut runs);
+    assert!(keys.windows(2).all(|pair| pair[0].group_key == pair[1].group_key && pair[0].epoch == pair[1].epoch));
+    keys.into_iter().next().unwrap()
+}
+
+pub fn refresh(members: &[Member], key: KeyId) -> KeyInfo {
+    deal(members, &members[0].session.invite_refresh(key, Vec::new()).unwrap())
+}
+
+/// The members with these numbers sign, and the signature verifies.
+pub fn sign(members: &[Member], key: KeyId, signers: &[u16], message: &[u8]) -> Signature {
+    let ids: Vec<_> = signers.iter().map(|number| id(*number)).collect();
+    let of = |number: u16| &members[usize::from(number) - 1];
+    let invitation = of(signers[0]).session.invite_sign(key, &ids, message).unwrap();
+    let mut runs: Vec<_> =
+        signers.iter().map(|number| of(*number).session.start_sign(&invitation, message).unwrap()).collect();
+    let signatures = exchange(&mut runs);
+    assert!(signatures.windows(2).all(|pair| pair[0] == pair[1]));
+    let signature = signatures.into_iter().next().unwrap();
+    of(signers[0]).key(key).verifying_key.verify(message, &signature).unwrap();
+    signature
+}
