@@ -36,7 +36,7 @@ struct Open {
 }
 
 /// What stands between the database and its file. Tests put something there that fails.
-type Wrap = Arc<dyn Fn(Disk) -> Box<dyn StorageBackend> + Send + Sync>;
+pub(crate) type Wrap = Arc<dyn Fn(Disk) -> Box<dyn StorageBackend> + Send + Sync>;
 
 impl FileStorage {
     /// Makes a file with these contents, durable when this returns.

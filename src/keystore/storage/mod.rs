@@ -3,6 +3,8 @@
 mod disk;
 mod file;
 mod memory;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 use std::io;

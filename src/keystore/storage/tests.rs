@@ -1,0 +1,300 @@
+//! Tests of the file: what it refuses, and what it survives.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use redb::StorageBackend;
+
+use super::disk::Disk;
+use super::*;
+
+fn entry(key: &str, value: &str) -> Entry {
+    (key.into(), value.into())
+}
+
+fn put(key: &str, value: &str) -> Change {
+    Change::Put { key: key.into(), value: value.into() }
+}
+
+fn all(storage: &dyn Storage) -> Vec<Entry> {
+    storage.scan(b"", None, usize::MAX).unwrap()
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Works until it was asked to change something so many times, and then never again.
+#[derive(Debug)]
+struct Failing {
+    disk: Disk,
+    left: Arc<AtomicI64>,
+}
+
+impl Failing {
+    fn count(&self) -> io::Result<()> {
+        if self.left.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
+    }
+}
+
+impl StorageBackend for Failing {
+    fn len(&self) -> io::Result<u64> {
+        self.disk.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.disk.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.count()?;
+        self.disk.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.count()?;
+        self.disk.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.count()?;
+        self.disk.write(offset, data)
+    }
+}
+
+fn failing(left: &Arc<AtomicI64>) -> file::Wrap {
+    let left = Arc::clone(left);
+    Arc::new(move |disk| Box::new(Failing { disk, left: Arc::clone(&left) }))
+}
+
+#[test]
+fn creation_refuses_whatever_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    fs::write(&path, b"precious").unwrap();
+    assert_eq!(FileStorage::create(&path, &[]).unwrap_err(), StorageError::Exists);
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("nowhere", &path).unwrap();
+    assert_eq!(FileStorage::create(&path, &[]).unwrap_err(), StorageError::Exists);
+    assert_eq!(FileStorage::create(folder.path(), &[]).unwrap_err(), StorageError::Exists);
+    assert_eq!(names(folder.path()), ["store"]);
+}
+
+#[test]
+fn a_name_taken_while_the_file_was_made_is_not_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let temporary = disk::Temporary::new(&path).unwrap();
+    fs::write(&path, b"precious").unwrap();
+    assert_eq!(temporary.publish(&path).unwrap_err(), StorageError::Exists);
+    assert_eq!(fs::read(&path).unwrap(), b"precious");
+    assert_eq!(names(folder.path()), ["store"]);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_an_error_of_the_system() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, b"x").unwrap();
+    for path in [file.join("store"), folder.path().join("missing").join("store")] {
+        assert!(matches!(FileStorage::create(&path, &[]).unwrap_err(), StorageError::Io(_)));
+    }
+}
+
+#[test]
+fn opening_refuses_what_is_no_store_and_leaves_it_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    drop(FileStorage::create(&path, &[entry("a", "b")]).unwrap());
+    let whole = fs::read(&path).unwrap();
+    let with = |at: usize, bytes: &[u8]| {
+        let mut changed = whole.clone();
+        changed[at..at + bytes.len()].copy_from_slice(bytes);
+        changed
+    };
+    let cases = [
+        (vec![], StorageError::Foreign),
+        (vec![b'q'], StorageError::Foreign),
+        (vec![0; 8192], StorageError::Foreign),
+        (whole[4096..].to_vec(), StorageError::Foreign),
+        (whole[..4096].to_vec(), StorageError::Corrupt),
+        (whole[..4096 + 9].to_vec(), StorageError::Corrupt),
+        (with(16, &[0, 2]), StorageError::Future(2)),
+        (with(16, &[0xff, 0xff])[..18].to_vec(), StorageError::Future(0xffff)),
+        (with(16, &[0, 0]), StorageError::Corrupt),
+        (with(4095, &[1]), StorageError::Corrupt),
+        // What redb takes for a file that it may make anew.
+        (with(4096, &[0; 9]), StorageError::Corrupt),
+    ];
+    for (bytes, expected) in cases {
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(FileStorage::open(&path).unwrap_err(), expected);
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{expected:?}");
+    }
+    assert_eq!(FileStorage::open(folder.path()).unwrap_err(), StorageError::Foreign);
+    assert_eq!(FileStorage::open(folder.path().join("none")).unwrap_err(), StorageError::Missing);
+    fs::write(&path, &whole).unwrap();
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert_eq!(FileStorage::open(&link).unwrap_err(), StorageError::Foreign);
+    assert_eq!(all(&FileStorage::open(&path).unwrap()), [entry("a", "b")]);
+}
+
+#[test]
+fn a_store_cut_anywhere_is_damaged_or_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    drop(FileStorage::create(&path, &[entry("a", "b")]).unwrap());
+    let whole = fs::read(&path).unwrap();
+    for cut in (4096..whole.len()).step_by(1021) {
+        fs::write(&path, &whole[..cut]).unwrap();
+        match FileStorage::open(&path) {
+            Ok(storage) => assert_eq!(all(&storage), [entry("a", "b")]),
+            Err(error) => assert_eq!(error, StorageError::Corrupt),
+        }
+    }
+}
+
+#[test]
+fn a_second_handle_is_refused_also_after_a_rewrite() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let first = FileStorage::create(&path, &[]).unwrap();
+    assert_eq!(FileStorage::open(&path).unwrap_err(), StorageError::InUse);
+    first.rewrite(&[entry("a", "b")]).unwrap();
+    assert_eq!(FileStorage::open(&path).unwrap_err(), StorageError::InUse);
+    drop(first);
+    let first = FileStorage::open(&path).unwrap();
+    assert_eq!(FileStorage::open(&path).unwrap_err(), StorageError::InUse);
+    assert_eq!(all(&first), [entry("a", "b")]);
+}
+
+#[test]
+fn only_its_owner_may_read_a_store() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let storage = FileStorage::create(&path, &[]).unwrap();
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o600);
+    storage.rewrite(&[]).unwrap();
+    assert_eq!(mode(), 0o600);
+}
+
+#[test]
+fn a_rewrite_overwrites_the_old_bytes_and_leaves_nothing_beside_the_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let storage = FileStorage::create(&path, &[entry("key", "what is to be forgotten")]).unwrap();
+    let mut old = File::open(&path).unwrap();
+    storage.rewrite(&[entry("key", "new")]).unwrap();
+    let mut bytes = Vec::new();
+    old.read_to_end(&mut bytes).unwrap();
+    assert!(bytes.len() > 4096 && bytes.iter().all(|byte| *byte == 0));
+    assert_eq!(names(folder.path()), ["store"]);
+    storage.commit(&[put("more", "x")]).unwrap();
+    drop(storage);
+    assert_eq!(all(&FileStorage::open(&path).unwrap()), [entry("key", "new"), entry("more", "x")]);
+}
+
+#[test]
+fn what_a_crash_left_is_overwritten_and_removed_but_never_the_store_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    drop(FileStorage::create(&path, &[entry("a", "b")]).unwrap());
+    let beside = |name: &str| folder.path().join(name);
+    // Died between giving the store its second name and renaming, and after renaming.
+    fs::hard_link(&path, beside("store.0123456789abcdef.old")).unwrap();
+    fs::write(beside("store.00000000deadbeef.old"), b"old secret").unwrap();
+    let mut old = File::open(beside("store.00000000deadbeef.old")).unwrap();
+    fs::write(beside("store.00000000deadbeef.tmp"), b"half").unwrap();
+    // Somebody else's.
+    let others = ["store.old", "store.backup", "other.0123456789abcdef.old", "store.0123456789abcdeg.tmp"];
+    for name in others {
+        fs::write(beside(name), b"mine").unwrap();
+    }
+    assert_eq!(all(&FileStorage::open(&path).unwrap()), [entry("a", "b")]);
+    let mut expected = vec!["store"];
+    expected.extend(others);
+    expected.sort_unstable();
+    assert_eq!(names(folder.path()), expected);
+    let mut bytes = Vec::new();
+    old.read_to_end(&mut bytes).unwrap();
+    assert_eq!(bytes, [0; 10]);
+    assert_eq!(all(&FileStorage::open(&path).unwrap()), [entry("a", "b")]);
+}
+
+#[test]
+fn a_failure_at_any_write_of_a_commit_leaves_all_or_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    drop(FileStorage::create(&path, &[entry("a", "0"), entry("b", "0")]).unwrap());
+    let before = fs::read(&path).unwrap();
+    let (old, new) = ([entry("a", "0"), entry("b", "0")], [entry("a", "1"), entry("c", "1")]);
+    let mut failures = 0;
+    for works in 0.. {
+        fs::write(&path, &before).unwrap();
+        let left = Arc::new(AtomicI64::new(i64::MAX));
+        let storage = FileStorage::open_wrapped(&path, failing(&left)).unwrap();
+        left.store(works, Ordering::SeqCst);
+        let changes = [put("a", "1"), put("c", "1"), Change::Delete { key: b"b".into() }];
+        let result = storage.commit(&changes);
+        if result.is_err() {
+            failures += 1;
+            assert!(matches!(result, Err(StorageError::Io(_))), "{result:?}");
+            assert!(storage.commit(&changes).is_err(), "it does not go on as if nothing had been");
+        }
+        drop(storage);
+        let found = all(&FileStorage::open(&path).unwrap());
+        assert!(found == new || (result.is_err() && found == old), "after {works} writes: {found:?}");
+        if result.is_ok() {
+            break;
+        }
+    }
+    assert!(failures > 3);
+}
+
+#[test]
+fn a_failure_at_any_write_of_a_rewrite_leaves_either_file_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let (old, new) = ([entry("a", "0")], [entry("b", "1")]);
+    for works in 0.. {
+        let left = Arc::new(AtomicI64::new(i64::MAX));
+        let storage = FileStorage::create_wrapped(&path, &old, failing(&left)).unwrap();
+        left.store(works, Ordering::SeqCst);
+        let result = storage.rewrite(&new);
+        if result.is_err() {
+            assert_eq!(all(&storage), old, "the old file is still served");
+        }
+        drop(storage);
+        assert_eq!(names(folder.path()), ["store"]);
+        assert_eq!(all(&FileStorage::open(&path).unwrap()), if result.is_ok() { &new } else { &old }.as_slice());
+        fs::remove_file(&path).unwrap();
+        if result.is_ok() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_failure_at_any_write_of_a_creation_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    for works in 0.. {
+        let created = FileStorage::create_wrapped(&path, &[entry("a", "0")], failing(&Arc::new(AtomicI64::new(works))));
+        match created {
+            Ok(_) => break,
+            Err(error) => assert!(matches!(error, StorageError::Io(_)), "{error:?}"),
+        }
+        assert!(names(folder.path()).is_empty());
+    }
+    assert_eq!(names(folder.path()), ["store"]);
+}
