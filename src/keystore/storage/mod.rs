@@ -11,6 +11,8 @@ use std::io;
 
 pub use file::FileStorage;
 pub use memory::MemoryStorage;
+#[cfg(test)]
+pub(crate) use tests::open_unsynced;
 
 /// A key and its value.
 pub type Entry = (Vec<u8>, Vec<u8>);

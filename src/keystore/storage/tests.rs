@@ -73,6 +73,36 @@ fn failing(left: &Arc<AtomicI64>) -> file::Wrap {
     Arc::new(move |disk| Box::new(Failing { disk, left: Arc::clone(&left) }))
 }
 
+/// Does not wait for the medium, for tests that open thousands of files.
+#[derive(Debug)]
+struct Unsynced(Disk);
+
+impl StorageBackend for Unsynced {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+}
+
+pub(crate) fn open_unsynced(path: &Path) -> Result<FileStorage, StorageError> {
+    FileStorage::open_wrapped(path, Arc::new(|disk| Box::new(Unsynced(disk))))
+}
+
 #[test]
 fn creation_refuses_whatever_is_there() {
     let folder = tempfile::tempdir().unwrap();

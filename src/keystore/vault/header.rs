@@ -258,3 +258,85 @@ impl Tries {
         Ok(tries)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn pin(text: &str) -> Pin {
+        Pin::new(text).unwrap()
+    }
+
+    fn header(root: &Key) -> Header {
+        let cost = KdfCost::insecure_for_tests();
+        Header::new([9; 16], cost, &pin("user words"), &pin("officer words"), root).unwrap()
+    }
+
+    fn opened(header: &Header, role: UserType, words: &str) -> Option<[u8; 32]> {
+        header.unlock(role, &pin(words)).unwrap().map(|root| *root.expose())
+    }
+
+    #[test]
+    fn each_role_opens_with_its_own_pin_only() {
+        let header = header(&Secret::new([3; 32]));
+        assert_eq!(opened(&header, UserType::User, "user words"), Some([3; 32]));
+        assert_eq!(opened(&header, UserType::SecurityOfficer, "officer words"), Some([3; 32]));
+        assert_eq!(opened(&header, UserType::User, "officer words"), None);
+        let swapped = Header { user: header.officer.clone(), officer: header.user.clone(), ..header };
+        assert_eq!(opened(&swapped, UserType::User, "officer words"), None);
+    }
+
+    #[test]
+    fn a_renewed_root_key_opens_for_both_and_an_old_pin_with_an_old_copy_opens_it_no_more() {
+        let old = header(&Secret::new([3; 32]));
+        let new = old.renew(&Secret::new([4; 32]), Some((UserType::User, &pin("other words")))).unwrap();
+        assert_eq!(opened(&new, UserType::User, "other words"), Some([4; 32]));
+        assert_eq!(opened(&new, UserType::User, "user words"), None);
+        assert_eq!(opened(&new, UserType::SecurityOfficer, "officer words"), Some([4; 32]));
+        // The pair of the old copy, and the root key of the new one.
+        let mixed = |old: &Entrance, new: &Entrance| Entrance { root: new.root, ..old.clone() };
+        let mixed =
+            Header { user: mixed(&old.user, &new.user), officer: mixed(&old.officer, &new.officer), ..old.clone() };
+        assert_eq!(opened(&mixed, UserType::User, "user words"), None);
+        assert_eq!(opened(&mixed, UserType::SecurityOfficer, "officer words"), Some([4; 32]));
+    }
+
+    #[test]
+    fn a_header_has_one_encoding() {
+        let header = header(&Secret::new([3; 32]));
+        let bytes = header.encode();
+        assert_eq!(Header::decode(&bytes), Ok(header));
+        for cut in 0..bytes.len() {
+            assert!(Header::decode(&bytes[..cut]).is_err());
+        }
+        assert_eq!(Header::decode(&[&bytes[..], &[0]].concat()), Err(DecodeError::Trailing));
+        assert_eq!(KdfCost::new(19 * 1024 - 1, 2, 1), None);
+        assert_eq!(KdfCost::new(19 * 1024, 1, 1), None);
+        assert_eq!(KdfCost::new(19 * 1024, 2, 1), Some(KdfCost::small()));
+        assert!(KdfCost::strong() != KdfCost::default());
+    }
+
+    /// Written by the first version: "user words", "officer words", a root key of 32 times 3.
+    const SAMPLE: &str = "\
+        514b56480109090909090909090909090909090909000000080000000100000001f298436d6e6b88a2737a545154a9de197c\
+        c00ab76b493ff58a15a74bbda1c5ed706a2ccf1fdb1e18472246585249db291c8f84cc8d449ccedba0e85dae0221d3755232\
+        9e2be0fd29ad89c60fb568bb1b1951352d7f78364577ac871aaf9dcebebb89674d695714ab5c4bf379a39f20b0d9e54fe447\
+        dba22fc037de15a9140e41f380d1a419a128f22d995d79ff2d4a6205be3739326443723b0eabcbfcbcd3992e2b4e4c8f8738\
+        9deadb27101241b400daed46ab0ce59aa29053cf253e96a7f8f40ab67643145fbd343893a422200dd2f9cd611ff9a1a54a2b\
+        8f2a6f2d22e1ab535556f5dc98c1ee20176c2bfc7acde637384b6ff8d1146d91b4a5e859f030668bdf233894e8d5b19a9ffa\
+        ef5394e666e78e0034bfa02307fc69907b7f663e8cea600c7fc17463ebf975b03161f6abc875e906e27c0d679e91b9886f65\
+        3c65a61535288d97a1d96a591e8786ce1bd1792e821455f35726fa5fef0b8cdf036d139a805c01da3329bbd04f4e857b8f4d\
+        649ce6940ac8e3cc580b45fbdb392937945573de2a598d86a560989515dad57a9961ef336d5cb9036bc6ac811ed038e89ed9\
+        48df68c42d1830f82fa8fc1a9fd5fe869fa89bb119cbb7a66365ee5cc090dc";
+
+    #[test]
+    fn the_format_is_frozen() {
+        let digits: Vec<_> = SAMPLE.bytes().map(|digit| char::from(digit).to_digit(16).unwrap()).collect();
+        let bytes: Vec<_> = digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect();
+        let header = Header::decode(&bytes).unwrap();
+        assert_eq!(header.encode(), bytes);
+        assert_eq!(opened(&header, UserType::User, "user words"), Some([3; 32]));
+        assert_eq!(opened(&header, UserType::SecurityOfficer, "officer words"), Some([3; 32]));
+    }
+}

@@ -1,0 +1,75 @@
+//! What every storage promises, through the public interface.
+
+use quorumkey::{Change, Entry, FileStorage, MemoryStorage, Storage};
+
+fn entry(key: &str, value: &str) -> Entry {
+    (key.into(), value.into())
+}
+
+fn put(key: &str, value: &str) -> Change {
+    Change::Put { key: key.into(), value: value.into() }
+}
+
+fn delete(key: &str) -> Change {
+    Change::Delete { key: key.into() }
+}
+
+fn keys(storage: &dyn Storage, prefix: &str, after: Option<&str>, limit: usize) -> Vec<String> {
+    let found = storage.scan(prefix.as_bytes(), after.map(str::as_bytes), limit).unwrap();
+    found.into_iter().map(|(key, _)| String::from_utf8(key).unwrap()).collect()
+}
+
+fn each_storage(check: fn(&dyn Storage)) {
+    let contents = [entry("b", "2"), entry("a1", "1"), entry("a", "0"), entry("c", "")];
+    check(&MemoryStorage::new(&contents));
+    let folder = tempfile::tempdir().unwrap();
+    check(&FileStorage::create(folder.path().join("store"), &contents).unwrap());
+}
+
+#[test]
+fn an_empty_value_is_found_and_a_key_that_was_never_put_is_absent() {
+    each_storage(|storage| {
+        assert_eq!(storage.get(b"c").unwrap(), Some(vec![]));
+        assert_eq!(storage.get(b"d").unwrap(), None);
+        assert_eq!(storage.get(b"").unwrap(), None);
+    });
+}
+
+#[test]
+fn a_scan_is_ordered_and_stays_below_its_prefix() {
+    each_storage(|storage| {
+        assert_eq!(keys(storage, "", None, 9), ["a", "a1", "b", "c"]);
+        assert_eq!(keys(storage, "a", None, 9), ["a", "a1"]);
+        assert_eq!(keys(storage, "", Some("a"), 2), ["a1", "b"]);
+        assert_eq!(keys(storage, "b", Some("a"), 9), ["b"]);
+        assert_eq!(keys(storage, "a", Some("b"), 9), [""; 0]);
+        assert_eq!(keys(storage, "", None, 0), [""; 0]);
+    });
+}
+
+#[test]
+fn the_later_change_of_a_key_counts() {
+    each_storage(|storage| {
+        storage
+            .commit(&[put("x", "1"), delete("x"), put("a", "1"), put("a", "2"), delete("b"), delete("none")])
+            .unwrap();
+        assert_eq!(keys(storage, "", None, 9), ["a", "a1", "c"]);
+        assert_eq!(storage.get(b"a").unwrap().unwrap(), b"2");
+    });
+}
+
+#[test]
+fn a_rewrite_replaces_everything() {
+    each_storage(|storage| {
+        storage.rewrite(&[entry("z", "9")]).unwrap();
+        assert_eq!(keys(storage, "", None, 9), ["z"]);
+        storage.commit(&[put("y", "8")]).unwrap();
+        assert_eq!(keys(storage, "", None, 9), ["y", "z"]);
+    });
+}
+
+#[test]
+fn the_text_of_a_storage_shows_nothing_of_its_contents() {
+    let shown = format!("{:?} {:?}", MemoryStorage::new(&[entry("key", "value")]), put("key", "value"));
+    assert!(!shown.contains("key") && !shown.contains("value"));
+}
