@@ -146,12 +146,14 @@ impl Event {
     }
 
     /// The event of an object, such as a key.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn object(mut self, object: [u8; 32]) -> Self {
         self.object = Some(object);
         self
     }
 
     /// The event of a run.
+    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn run(mut self, run: [u8; 32]) -> Self {
         self.run = Some(run);
         self

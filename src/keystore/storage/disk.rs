@@ -205,7 +205,8 @@ impl Temporary {
     pub(super) fn replace(self, store: &Path) -> Result<Retired, StorageError> {
         let retired = beside(store, "old")?;
         // Without links the old file is overwritten through its handle alone.
-        let retired = fs::hard_link(store, &retired).is_ok().then_some(Retired(Some(retired))).unwrap_or_default();
+        let linked = fs::hard_link(store, &retired).is_ok();
+        let retired = Retired(linked.then_some(retired));
         fs::rename(&self.path, store)?;
         Ok(retired)
     }
@@ -219,7 +220,7 @@ impl Drop for Temporary {
 }
 
 /// The second name of a file that is to be overwritten; the name goes when this is dropped.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Retired(Option<PathBuf>);
 
 impl Retired {

@@ -12,6 +12,9 @@ use super::marks::Marks;
 use super::seal::{self, Key};
 use super::{Current, Draft, Space, Unlocked, Vault, VaultError, associated};
 
+/// A record's key within its space, and its value.
+pub(crate) type Opened = (Vec<u8>, Zeroizing<Vec<u8>>);
+
 /// One change of a transaction.
 pub(crate) enum RecordChange {
     /// Sets a record, whether it is there or not.
@@ -57,7 +60,7 @@ impl<S: Storage> Vault<S> {
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Zeroizing<Vec<u8>>)>, VaultError> {
+    ) -> Result<Vec<Opened>, VaultError> {
         let state = self.state()?;
         let after = after.map(|after| space.record(after));
         let page = self.storage.scan(&space.record(prefix), after.as_deref(), limit)?;

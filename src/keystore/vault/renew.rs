@@ -1,6 +1,7 @@
 //! Another root key, and a storage written afresh under it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use zeroize::Zeroizing;
 
@@ -88,10 +89,10 @@ impl<S: Storage> Vault<S> {
         let mut records = Records::new();
         self.each(space::RECORD, |(place, sealed)| {
             let (space, _) = Space::of_record(&place)?;
-            if !keys.contains_key(&space) {
-                keys.insert(space, self.data_key(root, token, space)?.ok_or(VaultError::Corrupt)?);
-            }
-            let key = keys.get(&space).ok_or(VaultError::Corrupt)?;
+            let key = match keys.entry(space) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(self.data_key(root, token, space)?.ok_or(VaultError::Corrupt)?),
+            };
             let plain = seal::open(key, &associated(token, &place), &sealed).ok_or(VaultError::Corrupt)?;
             records.insert(place, (space, plain));
             Ok(())
