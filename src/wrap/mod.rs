@@ -15,12 +15,12 @@ pub(crate) use file::{open, seal};
 pub use identity::{Identity, SecretKey, SecretWords};
 pub use recipient::{Passphrase, PublicKey, Recipient};
 
-/// log2 of scrypt's N for a passphrase, if nothing else is asked for: 256 MiB, and 0.5 s to 1 s on a current desktop.
+/// log2 of scrypt's N for a passphrase, if nothing else is asked for: 256 MiB, and about a second.
 ///
 /// It is what the `age` command uses too.
 pub const DEFAULT_WORK_FACTOR: u8 = 18;
 
-/// The least work factor that a passphrase is wrapped with: 32 MiB, a tenth of a second.
+/// The least work factor that a passphrase is wrapped with: 32 MiB, a tenth or two of a second.
 pub const MIN_WORK_FACTOR: u8 = 15;
 
 /// The largest work factor that is written or read: 1 GiB, some four seconds. A file that asks for more is refused

@@ -78,9 +78,9 @@ fn the_sample_is_spent_by_another_owner() {
     let signatures = signer.sign(&spend);
     assert_eq!(signatures.len(), 2);
     let prevouts = spend.prevouts.clone();
-    let spent = spend.finalize(&signatures).unwrap();
-    let transaction: Transaction = bitcoin::consensus::encode::deserialize_hex(&spent.hex).unwrap();
-    assert_eq!(transaction.compute_txid(), spent.txid);
+    let done = spend.finalize(&signatures).unwrap();
+    let transaction: Transaction = bitcoin::consensus::encode::deserialize_hex(&done.hex).unwrap();
+    assert_eq!(transaction.compute_txid(), done.txid);
     assert_eq!(transaction.output, sample().unsigned_tx.output);
     for (input, signature) in transaction.input.iter().zip(&signatures) {
         assert_eq!(input.witness.to_vec(), [signature.to_vec()]);
@@ -143,8 +143,8 @@ fn an_input_of_somebody_else_stays_as_it_is() {
     let spend = signer.spend(psbt.clone()).unwrap();
     assert_eq!((spend.hashes().len(), &spend.prevouts[0]), (1, psbt.inputs[0].witness_utxo.as_ref().unwrap()));
     let signatures = signer.sign(&spend);
-    let spent = spend.finalize(&signatures).unwrap();
-    let transaction: Transaction = bitcoin::consensus::encode::deserialize_hex(&spent.hex).unwrap();
+    let done = spend.finalize(&signatures).unwrap();
+    let transaction: Transaction = bitcoin::consensus::encode::deserialize_hex(&done.hex).unwrap();
     assert_eq!(transaction.input[0].witness, foreign);
 
     psbt.inputs[1].final_script_witness = Some(foreign);
