@@ -4,7 +4,7 @@ use core::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::wire::{DecodeError, Reader, Writer};
+use crate::wire::{DecodeError, Hex, Reader, Writer};
 
 const RECORD_TAG: &[u8] = b"quorumkey/audit/v1";
 const GENESIS_TAG: &[u8] = b"quorumkey/audit/genesis/v1";
@@ -30,7 +30,7 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        hex(&self.0, f)
+        Hex(&self.0).fmt(f)
     }
 }
 
@@ -221,12 +221,12 @@ impl fmt::Display for Event {
         for (what, id) in [("object", &self.object), ("run", &self.run)] {
             if let Some(id) = id {
                 write!(f, ", {what} ")?;
-                hex(id, f)?;
+                Hex(id).fmt(f)?;
             }
         }
         if !self.detail.is_empty() {
             f.write_str(", detail ")?;
-            hex(&self.detail, f)?;
+            Hex(&self.detail).fmt(f)?;
         }
         Ok(())
     }
@@ -369,10 +369,6 @@ pub fn follow(records: &[Record], from: &Head) -> Result<Head, AuditError> {
         head = record.head();
     }
     Ok(head)
-}
-
-fn hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(crate) use exchange::{Accepted, Exchange, Frame, Refused, Round};
 pub(crate) use fault::Failure;
 pub use fault::{Evidence, Misbehaviour};
 pub use machine::Denial;
-pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare, Transition};
+pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare};
 pub(crate) use renewal::{Setup, Standing, Succession, decode_confirmation, encode_confirmation};
 pub(crate) use sign::{Claim, SignSetup};
 

@@ -42,9 +42,6 @@ pub(crate) enum Verdict {
 }
 
 impl<C: Ciphersuite> Opening<C> {
-    /// Bytes of the encoding.
-    pub(crate) const LEN: usize = 2 * C::Element::LEN + EqualityProof::<C>::LEN;
-
     /// The point shared with the ephemeral key, the point shared with the run key, challenge, response.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut bytes: Vec<u8> = self.shared.iter().flat_map(Element::to_bytes).collect();

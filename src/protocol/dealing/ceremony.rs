@@ -107,6 +107,7 @@ impl<C: Ciphersuite> Ceremony<C> {
     }
 
     /// The run keys that sign the transcript: the dealers', then those receivers' that are not among them.
+    #[cfg(any(test, feature = "hazmat"))]
     pub(crate) fn signatories(&self) -> Vec<C::Element> {
         let dealers: BTreeSet<_> = self.dealers.iter().map(|dealer| dealer.run_key.to_bytes()).collect();
         let others = self.receivers.iter().filter(|receiver| !dealers.contains(&receiver.run_key.to_bytes()));

@@ -30,6 +30,7 @@ pub(super) struct EqualityProof<C: Ciphersuite> {
 }
 
 impl<C: Ciphersuite> EqualityProof<C> {
+    #[cfg(test)]
     pub(super) const LEN: usize = 64;
 
     pub(super) fn prove<R: CryptoRng + ?Sized>(

@@ -56,6 +56,7 @@ pub(crate) enum DealingError {
     /// The bytes are not what they should be.
     Decode(DecodeError),
     /// The transcript's signature of the signatory with this position does not verify.
+    #[cfg(any(test, feature = "hazmat"))]
     Signature(usize),
     /// The group key would be the identity.
     IdentityKey,
@@ -75,6 +76,7 @@ impl fmt::Display for DealingError {
             Self::Dealers => f.write_str("there is not one message for each dealer"),
             Self::Misdeal(id, misdeal) => write!(f, "{id} sent {misdeal}"),
             Self::Decode(error) => error.fmt(f),
+            #[cfg(any(test, feature = "hazmat"))]
             Self::Signature(position) => write!(f, "signature {position} of the transcript is invalid"),
             Self::IdentityKey => f.write_str("the group key is the identity"),
             Self::Inconsistent => f.write_str("the shares contradict the group key"),

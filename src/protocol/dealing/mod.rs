@@ -9,6 +9,7 @@ mod deal;
 mod dleq;
 mod error;
 mod receive;
+#[cfg(any(test, feature = "hazmat"))]
 mod recover;
 mod run_key;
 mod schnorr;
@@ -21,6 +22,7 @@ pub(crate) use ceremony::{Ceremony, Participant, cocktail_context};
 pub(crate) use deal::{Deal, Offer, deal};
 pub(crate) use error::{DealingError, Misdeal};
 pub(crate) use receive::{GroupKeys, Opened, Received, check, combine, group_keys, open};
+#[cfg(any(test, feature = "hazmat"))]
 pub(crate) use recover::recover;
 pub(crate) use run_key::RunKey;
 pub(crate) use schnorr::{Hedge, Proof};

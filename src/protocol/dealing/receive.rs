@@ -119,6 +119,7 @@ pub(super) fn open_with<C: Ciphersuite>(
 
 /// What a receiver has at the end.
 #[derive(Debug)]
+#[cfg_attr(not(any(test, feature = "hazmat")), allow(dead_code, reason = "the transcript states the rest anew"))]
 pub(crate) struct Received<C: Ciphersuite> {
     /// Whose share it is.
     pub(crate) id: Identifier,

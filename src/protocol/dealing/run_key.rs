@@ -26,6 +26,7 @@ impl<C: Ciphersuite> RunKey<C> {
     }
 
     /// The key of that secret; `None` unless the bytes are a canonical scalar that is not zero.
+    #[cfg(any(test, feature = "hazmat"))]
     pub(crate) fn from_secret_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let key = Self::from_secret(Secret::new(C::Scalar::from_bytes(bytes)?));
         if key.public.is_identity() { None } else { Some(key) }

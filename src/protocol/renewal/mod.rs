@@ -9,5 +9,4 @@ mod join;
 mod joins;
 
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
-pub(crate) use join::AttemptReport;
 pub(crate) use joins::{Setup, Standing, Succession, start};

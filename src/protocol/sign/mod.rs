@@ -10,6 +10,10 @@ mod tests;
 
 pub(crate) use aggregate::{AggregateError, aggregate};
 pub(crate) use nonces::{Commitments, Nonces};
-pub(crate) use package::{PackageError, SigningPackage, Target};
+#[cfg(test)]
+pub(crate) use package::PackageError;
+pub(crate) use package::{SigningPackage, Target};
 pub(crate) use rounds::{Claim, SignSetup, start};
-pub(crate) use share::{SignError, SignatureShare, sign, verify_share};
+#[cfg(test)]
+pub(crate) use share::SignError;
+pub(crate) use share::{SignatureShare, sign, verify_share};

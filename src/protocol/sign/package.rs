@@ -33,6 +33,7 @@ impl<C: Ciphersuite> Target<C> {
     }
 
     /// The key that the signature will verify under.
+    #[cfg(test)]
     pub(crate) fn verifying_key(&self) -> VerifyingKey {
         VerifyingKey::new(&self.adjustment())
     }
