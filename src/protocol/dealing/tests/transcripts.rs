@@ -163,6 +163,20 @@ in_every_suite!(
     an_extension_and_a_set_of_dealers_are_bounded,
 );
 
+/// A redealing is a format of our own: this is what it was when it was fixed.
+#[test]
+fn the_bytes_of_a_redealing_are_frozen() {
+    fn first_bytes_of_hash<C: Ciphersuite>() -> String {
+        let [_, run] = runs::<C>();
+        let message: Vec<u8> = run.deals.values().flat_map(Deal::encode).collect();
+        let hash = C::hash(&[&run.transcript(), &message, &run.signatures()]);
+        hash.iter().take(16).fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    }
+    assert_eq!(first_bytes_of_hash::<Ed25519>(), "1294de04581e8251e016b24cdfd6d1f5");
+    assert_eq!(first_bytes_of_hash::<Secp256k1>(), "d82464fa1b5b66435f783a7f3dbf33af");
+    assert_eq!(first_bytes_of_hash::<Taproot>(), "8057dc8cf9b04b5fdeaa730587c405bb");
+}
+
 #[test]
 fn suites_of_one_curve_refuse_each_others_redealings() {
     let [_, run] = runs::<Taproot>();
