@@ -1,5 +1,5 @@
 //! A group of members in one thread, for tests: every message goes to everybody, in a fixed order.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 
 use quorumkey::{
     Card, Dkg, Error, Identifier, Init, Invitation, KdfCost, KeyId, KeyInfo, KeyStore, KeyTemplate, Message, Pin,

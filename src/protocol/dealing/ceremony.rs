@@ -1,6 +1,6 @@
 //! What is public and fixed before anybody deals.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::DealingError;
 use crate::suite::{Ciphersuite, Element};
@@ -109,7 +109,8 @@ impl<C: Ciphersuite> Ceremony<C> {
     /// The run keys that sign the transcript: the dealers', then those receivers' that are not among them.
     #[cfg(any(test, feature = "hazmat"))]
     pub(crate) fn signatories(&self) -> Vec<C::Element> {
-        let dealers: BTreeSet<_> = self.dealers.iter().map(|dealer| dealer.run_key.to_bytes()).collect();
+        let dealers: std::collections::BTreeSet<_> =
+            self.dealers.iter().map(|dealer| dealer.run_key.to_bytes()).collect();
         let others = self.receivers.iter().filter(|receiver| !dealers.contains(&receiver.run_key.to_bytes()));
         self.dealers.iter().chain(others).map(|member| member.run_key).collect()
     }

@@ -30,9 +30,6 @@ pub(super) struct EqualityProof<C: Ciphersuite> {
 }
 
 impl<C: Ciphersuite> EqualityProof<C> {
-    #[cfg(test)]
-    pub(super) const LEN: usize = 64;
-
     pub(super) fn prove<R: CryptoRng + ?Sized>(
         statement: &Statement<'_, C>,
         run_key: &RunKey<C>,

@@ -21,7 +21,9 @@ pub(crate) use accuse::{Fault, Opening, Verdict, accuse, judge};
 pub(crate) use ceremony::{Ceremony, Participant, cocktail_context};
 pub(crate) use deal::{Deal, Offer, deal};
 pub(crate) use error::{DealingError, Misdeal};
-pub(crate) use receive::{GroupKeys, Opened, Received, check, combine, group_keys, open};
+#[cfg(any(test, feature = "hazmat"))]
+pub(crate) use receive::Received;
+pub(crate) use receive::{GroupKeys, Opened, check, combine, group_keys, open};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use recover::recover;
 pub(crate) use run_key::RunKey;

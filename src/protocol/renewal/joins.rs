@@ -7,18 +7,17 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::deals::ExpectDeals;
+use super::entered::{Entered, entered};
 use super::join::{AttemptReport, Join, chain_commitment, possession_statement};
-use crate::protocol::certificate::{Certificate, fixed_constants};
-use crate::protocol::dealing::{Ceremony, Hedge, Participant, RunKey, cocktail_context, deal};
+use crate::protocol::certificate::Certificate;
+use crate::protocol::dealing::{Ceremony, Hedge, RunKey, deal};
 use crate::protocol::epoch::Epoch;
-use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::fault::Failure;
 use crate::protocol::machine::{Denial, Done, Effect, Halt, Machine, Transition};
 use crate::protocol::polynomial::lagrange;
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Scalar, with_suite};
-use crate::wire::{
-    DealPlan, EpochId, Identifier, IdentityKey, Message, Plan, Roster, RunId, Source, Subject, hash_messages,
-};
+use crate::wire::{DealPlan, EpochId, Identifier, IdentityKey, Message, Plan, Roster, RunId, Source, Subject};
 
 /// What a member knows of a key that it helps to renew.
 #[derive(Debug)]
@@ -109,29 +108,13 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         Ok((Box::new(Self { setup, run, run_key, chain_part }), join.encode()))
     }
 
-    fn read(&self, round: &[Message]) -> Result<BTreeMap<Identifier, Join<C>>, Failure> {
-        let mut joins = BTreeMap::new();
-        for message in round {
-            let sender = message.sender();
-            let join =
-                Join::decode(&message.body).map_err(|_| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
-            if !self.proves_possession(sender, &join) {
-                return Err(Failure::by(sender, Misbehaviour::RunKey, &[message]));
-            }
-            joins.insert(sender, join);
-        }
-        Ok(joins)
-    }
-
-    fn proves_possession(&self, member: Identifier, join: &Join<C>) -> bool {
-        let Some(card) = self.setup.participants.card(member) else { return false };
-        let statement = possession_statement(self.run, member, card.id(), &join.contribution, &join.chain_commitment);
-        RunKey::<C>::verify_possession(&join.run_key, &statement, &join.possession)
+    fn parent(&self) -> Option<&Epoch> {
+        self.setup.succession.as_ref().map(|succession| &succession.parent)
     }
 
     /// Rule 4: if the joins show every signature of an attempt, that attempt is complete, and this one ends.
     fn completed(&self, joins: &BTreeMap<Identifier, Join<C>>) -> Option<Certificate> {
-        let parent = self.setup.succession.as_ref().map(|succession| &succession.parent);
+        let parent = self.parent();
         self.setup.attempts().iter().find_map(|attempt| {
             let mut certificate = attempt.clone();
             for (member, join) in joins {
@@ -168,21 +151,6 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         }
     }
 
-    fn ceremony(&self, joins: &BTreeMap<Identifier, Join<C>>, session: &[u8; 32]) -> Option<Ceremony<C>> {
-        let participants = |roster: &Roster| -> Option<Vec<Participant<C>>> {
-            roster.identifiers().map(|id| Some(Participant { id, run_key: joins.get(&id)?.run_key })).collect()
-        };
-        let (dealers, receivers) =
-            (participants(self.setup.deal.dealers())?, participants(&self.setup.deal.receivers)?);
-        let constants = match &self.setup.succession {
-            None => None,
-            Some(succession) => Some(fixed_constants::<C>(&succession.parent, self.setup.deal.dealers())?),
-        };
-        let all = participants(&self.setup.participants)?;
-        let context = cocktail_context(session, &all);
-        Ceremony::new(context, self.setup.deal.threshold, dealers, receivers, constants).ok()
-    }
-
     /// λᵢ·sᵢ: what this member deals of the old epoch.
     fn constant(&self) -> Option<Secret<C::Scalar>> {
         let share = self.setup.succession.as_ref()?.share.as_ref()?;
@@ -208,16 +176,11 @@ impl<C: Ciphersuite> ExpectJoins<C> {
 
 impl<C: Ciphersuite> Machine for ExpectJoins<C> {
     fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        let joins = self.read(round)?;
+        let Entered { joins, ceremony } = entered::<C>(&self.setup.plan, self.parent(), round)?;
         if let Some(certificate) = self.completed(&joins) {
             return Ok(Transition::silent(Box::new(Done), Effect::Certified(Box::new(certificate))));
         }
         self.check_standing(&joins)?;
-        // The session is named after all that was said in it so far: cards by way of the run's plan, run keys and
-        // contributions by way of the joins.
-        let session = hash_messages("quorumkey/session/v1", self.run, round);
-        // All that could be wrong with the ceremony now is one run key under two members, who then share a secret.
-        let ceremony = self.ceremony(&joins, &session).ok_or_else(Failure::unattributed)?;
         let send = if self.setup.is_dealer() {
             Some((Subject::Deal, self.deal(&ceremony, rng).ok_or_else(Failure::unattributed)?))
         } else {

@@ -5,6 +5,7 @@
 
 mod deals;
 mod endorsements;
+mod entered;
 mod join;
 mod joins;
 

@@ -75,7 +75,7 @@ fn a_forged_opening_makes_the_accuser_guilty<C: Ciphersuite>() {
         let honest = run.accuse(2, 1);
         let bytes = honest.encode();
         assert_eq!(Opening::<C>::decode(&bytes).unwrap().encode(), bytes);
-        assert_eq!(bytes.len(), Opening::<C>::LEN);
+        assert_eq!(bytes.len(), 2 * C::Element::LEN + 64);
         let point = C::Element::LEN;
         let generator = C::Element::generator().to_bytes();
         let double = (C::Element::generator() + C::Element::generator()).to_bytes();
