@@ -18,7 +18,7 @@ pub use keystore::{
     Output, Pin, PinError, Progress, Proposal, Protection, Protocol, Restriction, Result, Run, RunProgress, Session,
     SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo, UserType,
 };
-pub use protocol::{Certificate, CertificateError, Denial, Evidence, Misbehaviour, Rejection};
+pub use protocol::{Certificate, CertificateError, Denial, Evidence, Judgement, Misbehaviour, Rejection};
 pub use suite::{GroupKey, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{
     BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,

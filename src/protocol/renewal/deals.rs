@@ -13,12 +13,12 @@ use crate::protocol::dealing::{
     Ceremony, Deal, DealingError, Hedge, Misdeal, Opened, RunKey, accuse, check, combine, open, sign_transcript,
     transcript,
 };
-use crate::protocol::epoch::chain_hash;
+use crate::protocol::epoch::{Epoch, chain_hash};
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Effect, Halt, Machine, PendingShare, Transition};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Scalar};
-use crate::wire::{EpochId, Identifier, Kind, Message, RunId, Subject, Writer, tagged_hash};
+use crate::wire::{DecodeError, EpochId, Identifier, Kind, Message, RunId, Subject, Writer, tagged_hash};
 
 /// A payload is a part of the chain code, or the whole.
 const PAYLOAD_LEN: usize = 32;
@@ -44,6 +44,10 @@ pub(super) struct PayloadRule {
 }
 
 impl PayloadRule {
+    pub(super) fn new(run: RunId, chain_commitments: BTreeMap<Identifier, [u8; 32]>, parent: Option<&Epoch>) -> Self {
+        Self { run, chain_commitments, chain_hash: parent.map(|parent| parent.chain_hash) }
+    }
+
     pub(super) fn allows(&self, dealer: Identifier, payload: &[u8]) -> bool {
         match self.chain_hash {
             Some(expected) => payload.try_into().is_ok_and(|chain_code| chain_hash(chain_code) == expected),
@@ -54,11 +58,8 @@ impl PayloadRule {
 
 impl<C: Ciphersuite> ExpectDeals<C> {
     fn payload_rule(&self) -> PayloadRule {
-        PayloadRule {
-            run: self.run,
-            chain_commitments: self.chain_commitments.clone(),
-            chain_hash: self.setup.succession.as_ref().map(|succession| succession.parent.chain_hash),
-        }
+        let parent = self.setup.succession.as_ref().map(|succession| &succession.parent);
+        PayloadRule::new(self.run, self.chain_commitments.clone(), parent)
     }
 
     /// Evidence against a dealer is its deal with the joins that say what it had to be.
@@ -68,17 +69,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
     }
 
     fn read(&self, message: &Message) -> Result<Deal<C>, Failure> {
-        let dealer = message.sender();
-        let (threshold, receivers) = (self.ceremony.threshold(), self.ceremony.receivers().len());
-        let deal = Deal::decode(&message.body, threshold, receivers, PAYLOAD_LEN).map_err(|error| {
-            let length = error == crate::wire::DecodeError::Invalid("commitment length");
-            let misbehaviour = if length { Misbehaviour::CommitmentLength } else { Misbehaviour::Malformed };
-            self.failure(dealer, misbehaviour, message)
-        })?;
-        match check(&self.ceremony, dealer, &deal) {
-            Ok(()) => Ok(deal),
-            Err(error) => Err(self.failure(dealer, misbehaviour(&error), message)),
-        }
+        read_deal(&self.ceremony, message).map_err(|misbehaviour| self.failure(message.sender(), misbehaviour, message))
     }
 
     fn open(
@@ -179,12 +170,15 @@ impl<C: Ciphersuite> Machine for ExpectDeals<C> {
     }
 }
 
-impl<C: Ciphersuite> ExpectEndorsements<C> {
-    pub(super) fn deal_of(&self, dealer: Identifier) -> Option<(&Message, Deal<C>)> {
-        let message = self.deals.get(&dealer)?;
-        let (threshold, receivers) = (self.ceremony.threshold(), self.ceremony.receivers().len());
-        Some((message, Deal::decode(&message.body, threshold, receivers, PAYLOAD_LEN).ok()?))
-    }
+/// A dealer's message, if it is what all can see to be a good one.
+pub(super) fn read_deal<C: Ciphersuite>(ceremony: &Ceremony<C>, message: &Message) -> Result<Deal<C>, Misbehaviour> {
+    let deal = Deal::decode(&message.body, ceremony.threshold(), ceremony.receivers().len(), PAYLOAD_LEN);
+    let deal = deal.map_err(|error| match error {
+        DecodeError::Invalid("commitment length") => Misbehaviour::CommitmentLength,
+        _ => Misbehaviour::Malformed,
+    })?;
+    check(ceremony, message.sender(), &deal).map_err(|error| misbehaviour(&error))?;
+    Ok(deal)
 }
 
 pub(super) const fn of_misdeal(misdeal: Misdeal) -> Misbehaviour {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 
-use super::deals::{PayloadRule, of_misdeal};
+use super::deals::{PayloadRule, of_misdeal, read_deal};
 use crate::protocol::certificate::{Certificate, Endorsement, Extension};
 use crate::protocol::dealing::{Ceremony, Fault, Opening, Verdict, judge};
 use crate::protocol::fault::{Failure, Misbehaviour};
@@ -22,33 +22,39 @@ pub(super) struct ExpectEndorsements<C: Ciphersuite> {
     pub(super) rule: PayloadRule,
 }
 
-impl<C: Ciphersuite> ExpectEndorsements<C> {
-    /// Anybody can decide between the accuser and the dealer.
-    fn judge(&self, message: &Message) -> Failure {
-        let accuser = message.sender();
-        let mut reader = Reader::new(&message.body);
-        let accusation = reader.identifier().and_then(|dealer| Ok((dealer, Opening::<C>::decode(reader.rest())?)));
-        let Ok((dealer, opening)) = accusation else {
-            return Failure::by(accuser, Misbehaviour::Malformed, &[message]);
-        };
-        let Some((dealt, deal)) = self.deal_of(dealer) else {
-            return Failure::by(accuser, Misbehaviour::FalseAccusation, &[message]);
-        };
-        let allows = |payload: &[u8]| self.rule.allows(dealer, payload);
-        let verdict = judge(&self.ceremony, dealer, accuser, &deal, &opening, allows);
-        let evidence: Vec<_> = self.joins.iter().chain([dealt, message]).collect();
-        match verdict {
-            Ok(Verdict::DealerGuilty(Fault::Misdeal(misdeal))) => Failure::by(dealer, of_misdeal(misdeal), &evidence),
-            Ok(Verdict::DealerGuilty(Fault::Payload)) => Failure::by(dealer, Misbehaviour::Payload, &evidence),
-            Ok(Verdict::AccuserGuilty) | Err(_) => Failure::by(accuser, Misbehaviour::FalseAccusation, &evidence),
-        }
+/// Anybody can decide between an accuser and the dealer that it accuses.
+pub(super) fn decide<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    rule: &PayloadRule,
+    joins: &[Message],
+    dealt: impl Fn(Identifier) -> Option<Message>,
+    accusation: &Message,
+) -> Failure {
+    let accuser = accusation.sender();
+    let mut reader = Reader::new(&accusation.body);
+    let read = reader.identifier().and_then(|dealer| Ok((dealer, Opening::<C>::decode(reader.rest())?)));
+    let Ok((dealer, opening)) = read else {
+        return Failure::by(accuser, Misbehaviour::Malformed, &[accusation]);
+    };
+    let Some(dealt) = dealt(dealer) else {
+        return Failure::by(accuser, Misbehaviour::FalseAccusation, &[accusation]);
+    };
+    let evidence: Vec<_> = joins.iter().chain([&dealt, accusation]).collect();
+    let verdict = read_deal(ceremony, &dealt)
+        .map(|deal| judge(ceremony, dealer, accuser, &deal, &opening, |payload| rule.allows(dealer, payload)));
+    match verdict {
+        Err(misbehaviour) => Failure::by(dealer, misbehaviour, &evidence),
+        Ok(Ok(Verdict::DealerGuilty(Fault::Misdeal(misdeal)))) => Failure::by(dealer, of_misdeal(misdeal), &evidence),
+        Ok(Ok(Verdict::DealerGuilty(Fault::Payload))) => Failure::by(dealer, Misbehaviour::Payload, &evidence),
+        Ok(Ok(Verdict::AccuserGuilty) | Err(_)) => Failure::by(accuser, Misbehaviour::FalseAccusation, &evidence),
     }
 }
 
 impl<C: Ciphersuite> Machine for ExpectEndorsements<C> {
     fn handle(mut self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         if let Some(accusation) = round.iter().find(|message| message.header.subject == Subject::Accuse) {
-            return Err(self.judge(accusation).into());
+            let dealt = |dealer| self.deals.get(&dealer).cloned();
+            return Err(decide(&self.ceremony, &self.rule, &self.joins, dealt, accusation).into());
         }
         let (mut culprits, mut evidence) = (Vec::new(), Vec::new());
         for message in round {

@@ -8,6 +8,8 @@ mod endorsements;
 mod entered;
 mod join;
 mod joins;
+mod judge;
 
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
 pub(crate) use joins::{Setup, Standing, Succession, start};
+pub(crate) use judge::judge;

@@ -13,7 +13,7 @@ pub(crate) use nonces::{Commitments, Nonces};
 #[cfg(test)]
 pub(crate) use package::PackageError;
 pub(crate) use package::{SigningPackage, Target};
-pub(crate) use rounds::{Claim, SignSetup, start};
+pub(crate) use rounds::{Claim, SignSetup, judge_share, start};
 #[cfg(test)]
 pub(crate) use share::SignError;
 pub(crate) use share::{SignatureShare, sign, verify_share};

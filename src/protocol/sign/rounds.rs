@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 
-use super::{AggregateError, Commitments, Nonces, SignatureShare, SigningPackage, Target, aggregate, sign};
+use super::{
+    AggregateError, Commitments, Nonces, SignatureShare, SigningPackage, Target, aggregate, sign, verify_share,
+};
 use crate::protocol::epoch::Epoch;
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Done, Effect, Halt, Machine, Transition};
@@ -62,11 +64,6 @@ impl<C: Ciphersuite> ExpectCommitments<C> {
         let body = signer.as_ref().map(|(nonces, _)| nonces.commitments().to_bytes());
         Ok((Box::new(Self { setup, signer }), body))
     }
-
-    fn package(&self, commitments: BTreeMap<Identifier, Commitments<C>>) -> Option<SigningPackage<C>> {
-        let target = Target::<C>::new(self.setup.epoch.group_key.element::<C>()?);
-        SigningPackage::new(self.setup.plan.message.clone(), commitments, &target).ok()
-    }
 }
 
 impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
@@ -79,11 +76,11 @@ impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
             commitments.insert(sender, read);
         }
         // The last signer could choose commitments that cancel out, with no gain; nobody can be blamed for it.
-        let package = self.package(commitments).ok_or_else(Failure::unattributed)?;
+        let package = package(&self.setup.plan, &self.setup.epoch, commitments).ok_or_else(Failure::unattributed)?;
         // The package is named after the signed commitments that it is made of; the message is in the run's plan.
         let hash = hash_messages("quorumkey/package/v1", self.setup.run, round);
         let Some((nonces, share)) = self.signer.take() else {
-            let next = ExpectShares { setup: self.setup, package, hash };
+            let next = ExpectShares { setup: self.setup, package, hash, commits: round.to_vec() };
             return Ok(Transition::silent(Box::new(next), Effect::None));
         };
         let claim = Claim {
@@ -96,7 +93,7 @@ impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
         let me = self.setup.me.ok_or_else(Failure::unattributed)?;
         let signed = sign(&package, nonces, &share, me).map_err(|_| Failure::unattributed())?;
         let body = Writer::new().raw(&hash).raw(&signed.to_bytes()).finish();
-        let next = ExpectShares { setup: self.setup, package, hash };
+        let next = ExpectShares { setup: self.setup, package, hash, commits: round.to_vec() };
         Ok(Transition {
             next: Box::new(next),
             send: Some((Subject::Share, body)),
@@ -111,6 +108,7 @@ struct ExpectShares<C: Ciphersuite> {
     setup: SignSetup,
     package: SigningPackage<C>,
     hash: [u8; 32],
+    commits: Vec<Message>,
 }
 
 impl<C: Ciphersuite> ExpectShares<C> {
@@ -129,8 +127,9 @@ impl<C: Ciphersuite> ExpectShares<C> {
 
 impl<C: Ciphersuite> Machine for ExpectShares<C> {
     fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        // A share is judged by the commitments of all.
         let of = |culprits: &BTreeSet<Identifier>| -> Vec<&Message> {
-            round.iter().filter(|message| culprits.contains(&message.sender())).collect()
+            self.commits.iter().chain(round.iter().filter(|message| culprits.contains(&message.sender()))).collect()
         };
         let read: BTreeMap<_, _> = round.iter().map(|message| (message.sender(), self.read(message))).collect();
         let malformed: BTreeSet<_> = read.iter().filter(|(_, share)| share.is_none()).map(|(id, _)| *id).collect();
@@ -149,6 +148,45 @@ impl<C: Ciphersuite> Machine for ExpectShares<C> {
             Err(_) => Err(Failure::unattributed().into()),
         }
     }
+}
+
+fn package<C: Ciphersuite>(
+    plan: &SignPlan,
+    epoch: &Epoch,
+    commitments: BTreeMap<Identifier, Commitments<C>>,
+) -> Option<SigningPackage<C>> {
+    let target = Target::<C>::new(epoch.group_key.element::<C>()?);
+    SigningPackage::new(plan.message.clone(), commitments, &target).ok()
+}
+
+/// Whose signature shares are wrong, given every signer's commitments. A share that answers another package than these
+/// make is no evidence: its maker may have seen others.
+pub(crate) fn judge_share<C: Ciphersuite>(
+    run: RunId,
+    plan: &SignPlan,
+    epoch: &Epoch,
+    signed: &[Message],
+) -> Option<Vec<Identifier>> {
+    let mut commits: Vec<_> =
+        signed.iter().filter(|message| message.header.subject == Subject::Commit).cloned().collect();
+    commits.sort_by_key(Message::sender);
+    let read = |message: &Message| Some((message.sender(), Commitments::<C>::from_bytes(&message.body)?));
+    let commitments = commits.iter().map(read).collect::<Option<BTreeMap<_, _>>>()?;
+    if !commitments.keys().eq(&plan.signers) {
+        return None;
+    }
+    let package = package(plan, epoch, commitments)?;
+    let hash = hash_messages("quorumkey/package/v1", run, &commits);
+    let is_wrong = |message: &&Message| {
+        let answered = decode_share(&message.body).ok().filter(|(answered, _)| *answered == hash);
+        let share = answered.and_then(|(_, share)| SignatureShare::<C>::from_bytes(share));
+        let public = epoch.verifying_shares.get(&message.sender()).and_then(|share| C::Element::from_bytes(share));
+        let right = |share, public| verify_share(&package, message.sender(), &share, &public);
+        answered.is_some() && !share.zip(public).is_some_and(|(share, public)| right(share, public))
+    };
+    let shares = signed.iter().filter(|message| message.header.subject == Subject::Share);
+    let culprits: Vec<_> = shares.filter(is_wrong).map(Message::sender).collect();
+    (!culprits.is_empty()).then_some(culprits)
 }
 
 fn decode_share(body: &[u8]) -> Result<([u8; 32], &[u8]), DecodeError> {

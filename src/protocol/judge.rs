@@ -1,0 +1,97 @@
+//! Evidence, judged by whoever knows the plan: no token, no secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::certificate::Certificate;
+use super::epoch::Epoch;
+use super::fault::{Evidence, Misbehaviour};
+use super::sign::judge_share;
+use super::{CertificateError, verify_chain};
+use crate::suite::with_suite;
+use crate::wire::{Action, Card, DealPlan, Identifier, Invitation, Message, Plan, Roster, Source, Subject};
+
+/// What evidence proves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// Who did it.
+    pub culprits: Vec<Identifier>,
+    /// What they did.
+    pub misbehaviour: Misbehaviour,
+}
+
+impl Evidence {
+    /// Judges the evidence, given the run's invitation and the certificates that lead to the epoch at work (none for a
+    /// new key). Needs no token.
+    ///
+    /// Returns `None` when it proves nothing: messages that are not signed by members of the run count for nothing, so
+    /// nobody can be framed with invented ones.
+    ///
+    /// # Errors
+    ///
+    /// When the certificates prove nothing.
+    pub fn judge(
+        &self,
+        invitation: &Invitation,
+        certificates: &[Certificate],
+    ) -> Result<Option<Judgement>, CertificateError> {
+        let epoch = if certificates.is_empty() { None } else { Some(verify_chain(certificates)?) };
+        let Some(members) = members(&invitation.plan, epoch.as_ref()) else { return Err(CertificateError::Parent) };
+        let signed: Vec<_> = self
+            .messages()
+            .iter()
+            .filter(|message| {
+                let card = members.card(message.sender());
+                message.run_id() == invitation.run_id() && card.is_some_and(|card| message.is_signed_by(card))
+            })
+            .cloned()
+            .collect();
+        Ok(equivocation(&signed).or_else(|| judge_protocol(&invitation.plan, epoch.as_ref(), &signed)))
+    }
+}
+
+/// Whose messages count in a run.
+fn members(plan: &Plan, epoch: Option<&Epoch>) -> Option<Roster> {
+    match &plan.action {
+        Action::Deal(deal) => match (&deal.source, epoch) {
+            (Source::Fresh, None) => deal.participants(),
+            (Source::Epoch { parent, .. }, Some(epoch)) if *parent == epoch.id => deal.participants(),
+            _ => None,
+        },
+        Action::Sign(plan) => {
+            let epoch = epoch.filter(|epoch| epoch.id == plan.epoch)?;
+            let card =
+                |id: &Identifier| -> Option<(Identifier, Card)> { Some((*id, epoch.roster().card(*id)?.clone())) };
+            Roster::new(plan.signers.iter().map(card).collect::<Option<_>>()?)
+        }
+    }
+}
+
+/// Two different messages of one member for one place.
+fn equivocation(signed: &[Message]) -> Option<Judgement> {
+    let mut seen = BTreeMap::new();
+    let mut culprits = BTreeSet::new();
+    for message in signed.iter().filter(|message| message.header.subject != Subject::Dispute) {
+        let slot = (message.round(), message.sender());
+        if *seen.entry(slot).or_insert_with(|| message.digest()) != message.digest() {
+            culprits.insert(message.sender());
+        }
+    }
+    (!culprits.is_empty())
+        .then(|| Judgement { culprits: culprits.into_iter().collect(), misbehaviour: Misbehaviour::Equivocation })
+}
+
+fn judge_protocol(plan: &Plan, epoch: Option<&Epoch>, signed: &[Message]) -> Option<Judgement> {
+    match &plan.action {
+        Action::Deal(deal) => judge_deal(plan, deal, epoch, signed),
+        Action::Sign(sign) => {
+            let epoch = epoch?;
+            let culprits = with_suite!(sign.suite, C => judge_share::<C>(plan.run_id(), sign, epoch, signed))?;
+            Some(Judgement { culprits, misbehaviour: Misbehaviour::SignatureShare })
+        }
+    }
+}
+
+fn judge_deal(plan: &Plan, deal: &DealPlan, parent: Option<&Epoch>, signed: &[Message]) -> Option<Judgement> {
+    let failure = with_suite!(deal.suite, C => super::renewal::judge::<C>(plan, parent, signed))?;
+    (!failure.culprits.is_empty()).then(|| Judgement { culprits: failure.culprits, misbehaviour: failure.misbehaviour })
+}
