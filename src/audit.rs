@@ -497,8 +497,11 @@ mod tests {
             "bb".repeat(32),
             record.hash()
         );
-        let bytes: String = record.encode().iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(bytes, expected);
+        let bytes = record.encode();
+        assert_eq!(bytes.len() * 2, expected.len());
+        for (byte, digits) in bytes.iter().zip(expected.as_bytes().chunks(2)) {
+            assert_eq!(format!("{byte:02x}").as_bytes(), digits);
+        }
     }
 
     #[test]

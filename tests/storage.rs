@@ -1,5 +1,8 @@
 //! What every storage promises, through the public interface.
 
+// Helpers of tests are tests.
+#![allow(clippy::unwrap_used)]
+
 use quorumkey::{Change, Entry, FileStorage, MemoryStorage, Storage};
 
 fn entry(key: &str, value: &str) -> Entry {
