@@ -1,6 +1,8 @@
 //! Inner doors, for tests, benches and fuzzing: exempt from semver, and nothing a wallet should touch.
 
 mod cocktail;
+mod forge;
+mod loot;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +12,8 @@ use frost_core::{Ciphersuite, Error, Identifier as FrostIdentifier, VerifyingKey
 use crate::wire::Identifier;
 
 pub use crate::wrap::hazmat as wrap;
+pub use forge::{Forger, Forgery, body};
+pub use loot::Loot;
 pub use cocktail::{
     CocktailFigures, CocktailRecovery, CocktailRound, CocktailRun, CocktailSignature, cocktail_dkg, cocktail_recover,
     cocktail_sign,

@@ -24,5 +24,7 @@ pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare};
 pub(crate) use renewal::{Setup, Standing, Succession, decode_confirmation, encode_confirmation};
 pub(crate) use sign::{Claim, SignSetup};
 
+#[cfg(feature = "hazmat")]
+pub(crate) use renewal::opens_deal;
 pub(crate) use renewal::start as start_dealing;
 pub(crate) use sign::start as start_signing;

@@ -149,6 +149,37 @@ impl<S: Storage> SoftToken<S> {
         Self::create_with(storage, init, &identity, EventKind::TokenRestored)
     }
 
+    /// A token whose identity is known to others.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn create_forged(
+        storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
+        init: &Init,
+        seed: crate::secret::Secret<[u8; 32]>,
+        incarnation: u32,
+        kind: EventKind,
+    ) -> Result<Self> {
+        let identity = IdentityRecord { key: IdentityKey::from_seed(seed), incarnation, label: init.label.clone() };
+        Self::create_with(storage, init, &identity, kind)
+    }
+
+    /// Every 32-byte secret that the token holds.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn secrets(&self, user: UserType, pin: &Pin) -> Result<Vec<crate::secret::Secret<[u8; 32]>>> {
+        let session = self.login_as(user, pin)?;
+        self.operate(session, Verb::ExportIdentity, None, |scene, _| {
+            let mut secrets = vec![crate::secret::Secret::new(*scene.login.identity.seed())];
+            let unlocked = &scene.login.unlocked;
+            for id in self.key_ids(unlocked)? {
+                let key = self.load(unlocked, id)?.ok_or(Error::NotFound(id))?;
+                secrets.extend(self.chain_code(unlocked, &key)?);
+                for epoch in key.record.pending.iter().copied().chain([key.epoch.id]) {
+                    secrets.extend(self.share(unlocked, &key, epoch)?);
+                }
+            }
+            Ok(secrets)
+        })
+    }
+
     fn create_with(
         storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
         init: &Init,

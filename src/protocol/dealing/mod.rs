@@ -23,6 +23,8 @@ pub(crate) use deal::{Deal, Offer, deal};
 pub(crate) use error::{DealingError, Misdeal};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use receive::Received;
+#[cfg(feature = "hazmat")]
+pub(crate) use receive::opens_with;
 pub(crate) use receive::{GroupKeys, Opened, check, combine, group_keys, open};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use recover::recover;

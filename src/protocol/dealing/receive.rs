@@ -117,6 +117,21 @@ pub(super) fn open_with<C: Ciphersuite>(
     Ok(Ok(Opened { share, payload: Zeroizing::new(payload.to_vec()) }))
 }
 
+/// Whether a scalar that somebody has got hold of opens what was sealed to a receiver.
+#[cfg(feature = "hazmat")]
+pub(crate) fn opens_with<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    receiver: Identifier,
+    secret: &C::Scalar,
+    dealer: Identifier,
+    deal: &Deal<C>,
+) -> bool {
+    let (Ok((place, _)), Ok(sender)) = (ceremony.receiver(receiver), ceremony.dealer(dealer)) else { return false };
+    let shared = [deal.offer.ephemeral * *secret, sender.run_key * *secret];
+    let ciphertext = deal.ciphertexts.get(place).map_or(&[][..], Vec::as_slice);
+    matches!(open_with(ceremony, receiver, &shared, dealer, &deal.offer, ciphertext), Ok(Ok(_)))
+}
+
 /// What a receiver has at the end.
 #[derive(Debug)]
 #[cfg_attr(not(any(test, feature = "hazmat")), allow(dead_code, reason = "the transcript states the rest anew"))]

@@ -3,6 +3,8 @@
 //! What COCKTAIL-DKG leaves to the application is decided here: who takes part, that all entered the same run, what a
 //! signature on a transcript promises, and when it makes an epoch.
 
+#[cfg(feature = "hazmat")]
+mod burgle;
 mod deals;
 mod endorsements;
 mod entered;
@@ -12,4 +14,6 @@ mod judge;
 
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
 pub(crate) use joins::{Setup, Standing, Succession, start};
+#[cfg(feature = "hazmat")]
+pub(crate) use burgle::opens_deal;
 pub(crate) use judge::judge;

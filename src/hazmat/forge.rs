@@ -1,0 +1,85 @@
+//! A member that cheats: its token is honest, its messages are rewritten and signed again.
+
+use crate::audit::EventKind;
+use crate::keystore::{Entry, Init, KeyStore, Result, SoftToken, Storage, StorageError};
+use crate::secret::Secret;
+use crate::wire::{Card, Header, Identifier, IdentityKey, Message, RunId};
+
+/// An identity whose key the test knows.
+#[derive(Debug)]
+pub struct Forger(IdentityKey);
+
+/// What of a message can be forged.
+#[derive(Clone, Debug)]
+pub struct Forgery {
+    /// The key that the message speaks of, or zeros.
+    pub group: [u8; 32],
+    /// The epoch, or zeros.
+    pub epoch: [u8; 32],
+    /// The run.
+    pub run: RunId,
+    /// The round.
+    pub round: u8,
+    /// Who says that it sent it.
+    pub sender: Identifier,
+    /// The state counter.
+    pub counter: u64,
+    /// The view of the round before.
+    pub view: [u8; 32],
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Forger {
+    /// The identity of that seed.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self(IdentityKey::from_seed(Secret::new(seed)))
+    }
+
+    /// Its card.
+    pub fn card(&self, label: &str, incarnation: u32) -> Card {
+        Card::issue(&self.0, incarnation, label.to_owned())
+    }
+
+    /// A token of this identity.
+    pub fn store<S: Storage + 'static>(
+        &self,
+        storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
+        init: &Init,
+        incarnation: u32,
+    ) -> Result<KeyStore> {
+        let seed = Secret::new(*self.0.seed());
+        Ok(KeyStore::over(SoftToken::create_forged(storage, init, seed, incarnation, EventKind::TokenCreated)?))
+    }
+
+    /// The message with changes, signed as this identity's.
+    pub fn alter(&self, message: &Message, change: impl FnOnce(&mut Forgery)) -> Message {
+        let header = message.header.clone();
+        let mut forgery = Forgery {
+            group: header.group,
+            epoch: header.epoch,
+            run: header.run,
+            round: header.round,
+            sender: header.sender,
+            counter: header.counter,
+            view: header.view,
+            body: message.body.clone(),
+        };
+        change(&mut forgery);
+        let Forgery { group, epoch, run, round, sender, counter, view, body } = forgery;
+        let header = Header { group, epoch, run, round, sender, counter, view, ..header };
+        Message::issue(header, body, &self.0)
+    }
+
+    /// The message with another body under the subject of another one, signed as this identity's: such as an
+    /// accusation in the place of an endorsement.
+    pub fn replace(&self, message: &Message, subject_of: &Message, body: Vec<u8>) -> Message {
+        let header = Header { subject: subject_of.header.subject, ..message.header.clone() };
+        Message::issue(header, body, &self.0)
+    }
+}
+
+/// The body of a message.
+pub fn body(message: &Message) -> &[u8] {
+    &message.body
+}
