@@ -189,7 +189,7 @@ pub(super) struct SealedState {
     pub(super) ledger: Ledger,
     /// The hash of the header.
     pub(super) header: [u8; 32],
-    /// All sealed records together, see [`Marks`](super::marks::Marks).
+    /// All sealed records together, see [`Marks`].
     pub(super) marks: Marks,
 }
 
