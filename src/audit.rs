@@ -373,6 +373,3 @@ pub fn follow(records: &[Record], from: &Head) -> Result<Head, AuditError> {
     }
     Ok(head)
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,12 +12,12 @@ use frost_core::{Ciphersuite, Error, Identifier as FrostIdentifier, VerifyingKey
 use crate::wire::Identifier;
 
 pub use crate::wrap::hazmat as wrap;
-pub use forge::{Forger, Forgery, body};
-pub use loot::Loot;
 pub use cocktail::{
     CocktailFigures, CocktailRecovery, CocktailRound, CocktailRun, CocktailSignature, cocktail_dkg, cocktail_recover,
     cocktail_sign,
 };
+pub use forge::{Forger, Forgery, body};
+pub use loot::Loot;
 
 /// frost's identifier of a member.
 ///

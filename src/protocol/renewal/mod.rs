@@ -12,8 +12,8 @@ mod join;
 mod joins;
 mod judge;
 
-pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
-pub(crate) use joins::{Setup, Standing, Succession, start};
 #[cfg(feature = "hazmat")]
 pub(crate) use burgle::opens_deal;
+pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
+pub(crate) use joins::{Setup, Standing, Succession, start};
 pub(crate) use judge::judge;

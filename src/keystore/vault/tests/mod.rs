@@ -28,7 +28,8 @@ fn pin(text: &str) -> Pin {
 fn create<S: Storage>(storage: impl FnOnce(&[Entry]) -> Result<S, StorageError>) -> Vault<S> {
     let (user, officer) = (&pin(USER), &pin(OFFICER));
     let events = &[Event::new(EventKind::TokenCreated)];
-    Vault::create(storage, &NewVault { user, officer, cost: KdfCost::insecure_for_tests(), events }, Vec::new()).unwrap()
+    Vault::create(storage, &NewVault { user, officer, cost: KdfCost::insecure_for_tests(), events }, Vec::new())
+        .unwrap()
 }
 
 fn put(space: Space, key: &[u8], value: &[u8]) -> RecordChange {
