@@ -1,38 +1,59 @@
-//! Rehearses the loss of a device.
+//! The main job, rehearsed: three members make two keys, sign, are backed up, survive a fire and a theft.
+//!
+//! `cargo run --release --example recovery_drill`; with `--help` for what it takes.
 
 mod arguments;
 mod bitcoin_spend;
+mod group;
+mod report;
+mod safe;
 mod solana_transfer;
+mod story;
+mod thief;
 
 use std::error::Error;
+use std::fs;
+use std::process::ExitCode;
 
 use arguments::{Arguments, HELP};
-use bitcoin::key::TapTweak;
-use bitcoin::secp256k1::{Keypair, Message, Secp256k1, rand};
-use bitcoin_spend::Spend;
-use ed25519_dalek::{Signer, SigningKey};
-use solana_transfer::Transfer;
+use report::Report;
+use story::Story;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse(std::env::args_os().skip(1))?;
-    if arguments.help {
-        println!("{HELP}");
-        return Ok(());
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse(std::env::args_os().skip(1)) {
+        Ok(arguments) if arguments.help => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("recovery_drill: {error}; see --help");
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut report = Report::new(arguments.json);
+    let outcome = rehearse(&arguments, &mut report).and_then(|()| save(&arguments, &report));
+    if let Err(error) = &outcome {
+        report.failed(&error.to_string());
     }
-    let secp = Secp256k1::new();
-    let internal = Keypair::new(&secp, &mut rand::thread_rng());
-    let output = internal.tap_tweak(&secp, None).to_keypair();
-    let template = bitcoin_spend::load(arguments.psbt.as_deref())?;
-    let spend =
-        Spend::new(template, &internal.x_only_public_key().0.serialize(), &output.x_only_public_key().0.serialize())?;
-    let sign = |hash| secp.sign_schnorr(&Message::from_digest(hash), &output).serialize();
-    let signatures: Vec<_> = spend.hashes().into_iter().map(sign).collect();
-    let signed = spend.finalize(&signatures)?;
-    println!("bitcoin {} {}", signed.txid, signed.hex);
+    report.print();
+    if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
 
-    let payer = SigningKey::from_bytes(&internal.secret_bytes());
-    let transfer = Transfer::new(&payer.verifying_key().to_bytes())?;
-    let signature = payer.sign(transfer.message()).to_bytes();
-    println!("solana {} bytes", transfer.finalize(&signature)?.wire.len());
+fn rehearse(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Error>> {
+    let template = bitcoin_spend::load(arguments.psbt.as_deref())?;
+    // Deleted when the drill ends, whatever its outcome.
+    let home = tempfile::tempdir()?;
+    Story::begin(home.path(), template, report)?.tell(report)
+}
+
+/// Leaves the transactions and the report in the directory that was asked for.
+fn save(arguments: &Arguments, report: &Report) -> Result<(), Box<dyn Error>> {
+    let Some(directory) = &arguments.out else { return Ok(()) };
+    fs::create_dir_all(directory)?;
+    for (name, bytes) in report.transactions() {
+        fs::write(directory.join(name), bytes)?;
+    }
+    fs::write(directory.join("report.json"), report.to_json())?;
     Ok(())
 }

@@ -3,12 +3,13 @@
 use rand_core::Rng;
 
 use super::keys::Key;
+use super::record::Standing;
 use super::{Error, Login, Misuse, Result, SoftToken, Storage, rng};
 use crate::keystore::token::{NewCard, Proposal};
 use crate::protocol::check_succession;
 use crate::wire::{
-    Action, BackupGate, DealPlan, Identifier, Invitation, KeyTemplate, MAX_MESSAGE, Plan, Replaced, Roster, SignPlan,
-    Source,
+    Action, BackupGate, DealPlan, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Plan, Replaced, Roster,
+    SignPlan, Source,
 };
 
 impl<S: Storage> SoftToken<S> {
@@ -31,18 +32,27 @@ impl<S: Storage> SoftToken<S> {
                 Ok(issue(login, me, Action::Deal(deal), Vec::new()))
             }
             Proposal::Refresh { key: id, cards, attempt } => {
-                let key = key.ok_or(Error::NotFound(*id))?;
+                let key = usable(key, *id)?;
                 let deal = refresh(&key, cards, *attempt)?;
                 let chain = self.chain(&login.unlocked, *id)?;
                 let chain = chain.iter().map(crate::protocol::Certificate::to_bytes).collect();
                 Ok(issue(login, key.record.me, Action::Deal(deal), chain))
             }
             Proposal::Sign { key: id, signers, message } => {
-                let key = key.ok_or(Error::NotFound(*id))?;
+                let key = usable(key, *id)?;
                 let plan = signature(&key, signers, message)?;
                 Ok(issue(login, key.record.me, Action::Sign(plan), Vec::new()))
             }
         }
+    }
+}
+
+/// The key, if a share of its newest epoch is held here.
+fn usable(key: Option<Key>, id: KeyId) -> Result<Key> {
+    let key = key.ok_or(Error::NotFound(id))?;
+    match key.record.standing {
+        Standing::Active | Standing::Restored => Ok(key),
+        Standing::Pending | Standing::Retired => Err(Misuse::NoShare.into()),
     }
 }
 
