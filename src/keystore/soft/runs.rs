@@ -299,8 +299,10 @@ impl<S: Storage> SoftToken<S> {
 
     /// Gives a run a message. A run that fails is gone; what it wanted to say last is in the progress.
     pub(super) fn give(&self, scene: &mut Scene<'_>, run: RunId, message: &Message) -> Result<Progress> {
-        let mut live =
-            scene.inner.runs.remove(&run).filter(|live| live.session == scene.session).ok_or(Misuse::NoSuchRun(run))?;
+        // Looked at before it is taken out: another session's message must not end the run.
+        let mine = scene.inner.runs.get(&run).is_some_and(|live| live.session == scene.session);
+        let live = if mine { scene.inner.runs.remove(&run) } else { None };
+        let mut live = live.ok_or(Misuse::NoSuchRun(run))?;
         let mut progress = Progress::default();
         match self.work(scene, &mut live, message, &mut progress) {
             Ok(()) => {}
