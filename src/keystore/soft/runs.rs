@@ -379,9 +379,12 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Refuses a peer's state that is older than one it has shown before this run.
+    ///
+    /// Only from the second round on: such a message answers this member's own, so it was made after the run was entered
+    /// here. One of the first round may have been made before another run's later state was shown.
     fn note_state(&self, live: &mut Live, message: &Message) -> Result<()> {
         let (member, header) = (message.sender(), &message.header);
-        if live.floors.get(&member).is_some_and(|floor| header.counter < *floor) {
+        if header.round > 0 && live.floors.get(&member).is_some_and(|floor| header.counter < *floor) {
             return Err(Error::RolledBack { member });
         }
         let Some(card) = live.exchange.frame().members.card(member) else { return Ok(()) };
@@ -456,11 +459,11 @@ impl<S: Storage> SoftToken<S> {
                 Ok(None)
             }
             Effect::Signed(signature) => {
-                self.remember_peers(live, commit);
+                self.remember_peers(scene, live, commit)?;
                 Ok(Some((Output::Signature(signature), None)))
             }
             Effect::Certified(certificate) => {
-                self.remember_peers(live, commit);
+                self.remember_peers(scene, live, commit)?;
                 let (info, confirmation) = self.certify_run(scene, live, &certificate, commit)?;
                 let confirms = live.exchange.current() == CONFIRM && live.exchange.speaks();
                 Ok(Some((Output::Key(Box::new(info)), confirms.then_some(confirmation))))
@@ -536,12 +539,18 @@ impl<S: Storage> SoftToken<S> {
         Ok(key)
     }
 
-    fn remember_peers(&self, live: &Live, commit: &mut Commit) {
+    /// Keeps the highest states. A run that ends late has seen lower ones than a run that overtook it.
+    fn remember_peers(&self, scene: &Scene<'_>, live: &Live, commit: &mut Commit) -> Result<()> {
         for (member, state) in &live.shown {
-            if let Some(card) = live.exchange.frame().members.card(*member) {
-                commit.put(Space::Token, &peer_key(card), state.encode());
+            let Some(card) = live.exchange.frame().members.card(*member) else { continue };
+            let place = peer_key(card);
+            let known = self.vault.get(&scene.login.unlocked, Space::Token, &place)?;
+            let known = known.map(|known| PeerRecord::decode(&known)).transpose()?;
+            if known.is_none_or(|known| (known.incarnation, known.counter) < (state.incarnation, state.counter)) {
+                commit.put(Space::Token, &place, state.encode());
             }
         }
+        Ok(())
     }
 
     /// What members say that they erased, each as it comes, once this member has the certificate itself.
