@@ -16,6 +16,10 @@ pub trait Protocol: Debug + Send + 'static {
     /// What it leads to.
     type Output: Debug + Send;
 
+    /// Whether the members confirm their output to each other, so that who has heard them all need not linger.
+    #[doc(hidden)]
+    const CONFIRMS: bool;
+
     /// The output, if it is of this kind.
     #[doc(hidden)]
     fn output(output: Output) -> Option<Self::Output>;
@@ -27,6 +31,7 @@ pub struct Dealing;
 
 impl Protocol for Dealing {
     type Output = KeyInfo;
+    const CONFIRMS: bool = true;
 
     fn output(output: Output) -> Option<KeyInfo> {
         match output {
@@ -42,6 +47,7 @@ pub struct Signing;
 
 impl Protocol for Signing {
     type Output = Signature;
+    const CONFIRMS: bool = false;
 
     fn output(output: Output) -> Option<Signature> {
         match output {

@@ -82,10 +82,13 @@ pub fn drive<P: Protocol>(
         }
     };
     let end = Instant::now();
+    // The output is there, whatever becomes of the others: an error ends the answering only.
     while end.elapsed() < patience.linger && !is_complete(run) {
-        loop_state.step(run, transport, patience)?;
+        if loop_state.step(run, transport, patience).is_err() {
+            break;
+        }
     }
-    flush(run, transport)?;
+    let _ = flush(run, transport);
     Ok(Driven { output, rejected: loop_state.rejected })
 }
 
@@ -123,10 +126,11 @@ impl Loop {
     }
 }
 
-/// Whether everybody has said everything.
+/// Whether everybody has said that it has its output. Of a signature nobody says so: having every share here does not
+/// mean that this member's share has arrived there.
 fn is_complete<P: Protocol>(run: &Run<P>) -> bool {
     let progress = run.progress();
-    progress.awaiting.is_empty() && progress.done >= progress.total
+    P::CONFIRMS && progress.awaiting.is_empty() && progress.done >= progress.total
 }
 
 fn flush<P: Protocol>(run: &mut Run<P>, transport: &mut impl Transport) -> Result<()> {
