@@ -24,3 +24,8 @@ pub use wire::{
     BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,
     MAX_MESSAGE, Message, Operations, Reason, Replaced, Roster, RunId,
 };
+
+/// The README's example, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
