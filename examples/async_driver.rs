@@ -25,7 +25,8 @@ fn main() -> Result<(), Box<dyn StdError>> {
     let key = drive_all(runs)?.pop().ok_or("nobody has a key")?;
     println!("key:       {}", key.verifying_key);
 
-    let (message, signers) = (b"an approved message", [2, 3].map(|number| Identifier::new(number).expect("1 to 1,000")));
+    let (message, signers) =
+        (b"an approved message", [2, 3].map(|number| Identifier::new(number).expect("1 to 1,000")));
     let invitation = ben.invite_sign(key.id, &signers, message)?;
     let runs = vec![ben.start_sign(&invitation, message)?, carla.start_sign(&invitation, message)?];
     let signature = drive_all(runs)?.pop().ok_or("nobody has a signature")?;

@@ -3,6 +3,7 @@
 mod cocktail;
 mod forge;
 mod loot;
+mod samples;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ pub use cocktail::{
 };
 pub use forge::{Forger, Forgery, body};
 pub use loot::Loot;
+pub use samples::{SampleDealing, sample_dealing};
 
 /// frost's identifier of a member.
 ///

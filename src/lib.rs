@@ -1,4 +1,36 @@
-//! quorumkey
+//! Threshold wallet keys: *n* members each keep a share of a key in a key store of their own, any *t* of them sign, and the
+//! key itself is never in one place.
+//!
+//! # Where to begin
+//!
+//! A member opens a [`KeyStore`] and logs in to a [`Session`]. One member proposes, by [`Session::invite`],
+//! [`Session::invite_refresh`] or [`Session::invite_sign`]; the others look at the [`Invitation`] and enter with
+//! [`Session::start`] or [`Session::start_sign`]. What they get is a [`Run`], a handle that holds no secret;
+//! [`transport::drive`] takes it to its output over any [`Transport`](transport::Transport).
+//!
+//! | what | where |
+//! |---|---|
+//! | tokens, sessions, PINs | [`KeyStore`], [`Session`], [`OfficerSession`], [`Pin`], [`Init`], [`KdfCost`] |
+//! | keys as objects | [`KeyInfo`], [`KeyState`], [`KeyTemplate`], [`Restriction`], [`Filter`] |
+//! | runs | [`Run`], [`Dkg`], [`Invitation`], [`Message`], [`Coordinator`] |
+//! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`] |
+//! | epochs | [`Certificate`], [`EpochReport`], [`Declaration`] |
+//! | keys and signatures | [`Suite`], [`GroupKey`], [`VerifyingKey`], [`Signature`] |
+//! | what went wrong | [`Error`], [`Misbehaviour`], [`Evidence`], [`Denial`], [`Misuse`] |
+//! | backups | [`wrap`] |
+//! | the audit log | [`audit`] |
+//! | getting messages across | [`transport`] |
+//! | backends of one's own | [`Token`], [`Storage`], [`SoftToken`] |
+//!
+//! # Security
+//!
+//! Shares, nonces and polynomials stay in the token. No public type yields one; what leaves is signed, bound to its run,
+//! and encrypted where it is secret. `SECURITY.md` in the repository says what is promised against whom, and what is not.
+//!
+//! # Panics
+//!
+//! Bytes from outside never panic. What does is an operating system without randomness.
+#![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
 pub mod audit;
 #[cfg(feature = "hazmat")]
@@ -24,8 +56,3 @@ pub use wire::{
     BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,
     MAX_MESSAGE, Message, Operations, Reason, Replaced, Roster, RunId,
 };
-
-/// The README's example, as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

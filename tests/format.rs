@@ -1,0 +1,297 @@
+//! Frozen samples: a format that changes is noticed here, and `docs/format.md` is read by somebody who has only that.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test stops where it fails")]
+
+mod common;
+
+use common::{init, sign, user_pin};
+use quorumkey::hazmat::{SampleDealing, sample_dealing, wrap};
+use quorumkey::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
+use quorumkey::{Card, Certificate, Invitation, KeyState, KeyStore, Message, Suite};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use sha2::{Digest, Sha256};
+
+fn sample(suite: Suite) -> SampleDealing {
+    sample_dealing(suite, &mut ChaCha20Rng::seed_from_u64(u64::from(suite.code()))).unwrap()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// `H` of the document.
+fn tagged(tag: &str, parts: &[&[u8]]) -> Vec<u8> {
+    let mut hasher = Sha256::new();
+    for part in [tag.as_bytes()].iter().chain(parts) {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().to_vec()
+}
+
+/// Reads what the document describes, knowing nothing of the library's own reader.
+struct Bytes<'a>(&'a [u8]);
+
+impl<'a> Bytes<'a> {
+    fn take(&mut self, n: usize) -> &'a [u8] {
+        let (head, tail) = self.0.split_at(n);
+        self.0 = tail;
+        head
+    }
+
+    fn number(&mut self, n: usize) -> u64 {
+        self.take(n).iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+
+    fn bytes(&mut self) -> &'a [u8] {
+        let n = self.number(4);
+        self.take(usize::try_from(n).unwrap())
+    }
+
+    fn end(&self) {
+        assert!(self.0.is_empty(), "{} bytes are left", self.0.len());
+    }
+}
+
+#[test]
+fn a_card_is_the_frozen_one() {
+    let card = &sample(Suite::Ed25519).cards[0];
+    let bytes = card.to_bytes();
+    assert_eq!(hex(&bytes), CARD);
+    assert_eq!(Card::from_bytes(&bytes).as_ref(), Ok(card));
+
+    let mut card = Bytes(&bytes);
+    assert_eq!(card.number(1), 1);
+    let identity = card.take(32).try_into().unwrap();
+    assert_eq!(card.number(4), 0);
+    assert_eq!(card.bytes(), b"anna's phone");
+    let content = &bytes[..bytes.len() - 64];
+    let signature = ed25519_dalek::Signature::from_slice(card.take(64)).unwrap();
+    card.end();
+    let signed = [&[0, 0, 0, 17], b"quorumkey/card/v1".as_slice(), &[0, 0, 0, 53], content].concat();
+    ed25519_dalek::VerifyingKey::from_bytes(identity).unwrap().verify_strict(&signed, &signature).unwrap();
+}
+
+#[test]
+fn an_invitation_is_the_frozen_one() {
+    let SampleDealing { invitation, cards, .. } = sample(Suite::Ed25519);
+    let bytes = invitation.to_bytes();
+    assert_eq!(hash(&bytes), INVITATION);
+    assert_eq!(Invitation::from_bytes(&bytes), Ok(invitation.clone()));
+
+    let mut whole = Bytes(&bytes);
+    assert_eq!(whole.number(1), 1);
+    let plan_bytes = whole.bytes();
+    assert_eq!(tagged("quorumkey/run/v1", &[plan_bytes]), invitation.run_id().as_bytes());
+    assert_eq!(whole.number(4), 0);
+    whole.take(64);
+    whole.end();
+
+    let mut plan = Bytes(plan_bytes);
+    assert_eq!((plan.number(1), plan.number(2)), (1, 1));
+    plan.take(32);
+    let (action, suite, threshold, height, attempt) =
+        (plan.number(1), plan.number(1), plan.number(2), plan.number(8), plan.number(4));
+    assert_eq!((action, suite, threshold, height, attempt), (1, 1, 2, 0, 0));
+    assert_eq!((plan.bytes(), plan.bytes(), plan.number(1)), (b"savings".as_slice(), b"wallet".as_slice(), 2));
+    assert_eq!((plan.number(4), plan.number(1), plan.number(1)), (0, 3, 0));
+    let roster = plan.0;
+    assert_eq!(plan.number(4), 3);
+    for (place, card) in cards.iter().enumerate() {
+        assert_eq!(plan.number(2), place as u64 + 1);
+        assert_eq!(plan.bytes(), card.to_bytes());
+    }
+    let roster = &roster[..roster.len() - plan.0.len()];
+    let digits: String = invitation.fingerprint().unwrap().to_string().split(' ').collect();
+    assert_eq!(digits, hex(&tagged("quorumkey/fingerprint/v1", &[roster])[..16]));
+    assert_eq!(plan.number(1), 0);
+    plan.end();
+}
+
+#[test]
+fn messages_are_the_frozen_ones() {
+    for (suite, frozen) in Suite::ALL.into_iter().zip(MESSAGES) {
+        let SampleDealing { messages, invitation, .. } = sample(suite);
+        let point = if suite == Suite::Ed25519 { 32 } else { 33 };
+        assert_eq!(messages.len(), 9);
+        let mut all = Vec::new();
+        for (place, message) in messages.iter().enumerate() {
+            let bytes = message.to_bytes();
+            assert_eq!(Message::from_bytes(&bytes).as_ref(), Ok(message));
+            let round = place as u64 / 3;
+            let mut header = Bytes(&bytes);
+            assert_eq!((header.number(1), header.number(1)), (1, u64::from(suite.code())));
+            assert_eq!((header.take(32), header.take(32)), ([0; 32].as_slice(), [0; 32].as_slice()));
+            assert_eq!(header.take(32), invitation.run_id().as_bytes());
+            assert_eq!((header.number(1), header.number(2)), (round, place as u64 % 3 + 1));
+            assert_eq!((header.number(1), header.number(8)), (round + 1, round + 1));
+            header.take(64);
+            let body = header.bytes();
+            header.take(64);
+            header.end();
+            let expected = match round {
+                0 => 32 + 32 + point + point + 32 + 1 + 4,
+                1 => 2 * point + point + 32 + point + 3 * (8 + 80),
+                _ => 32 + 64 + 4 + point + 32,
+            };
+            assert_eq!(body.len(), expected, "{suite:?}, round {round}");
+            all.extend(bytes);
+        }
+        assert_eq!(hash(&all), frozen, "{suite:?}");
+    }
+}
+
+#[test]
+fn certificates_are_the_frozen_ones() {
+    for (suite, frozen) in Suite::ALL.into_iter().zip(CERTIFICATES) {
+        let SampleDealing { certificate: bytes, messages, chain_code, .. } = sample(suite);
+        assert_eq!(hash(&bytes), frozen, "{suite:?}");
+        let certificate = Certificate::from_bytes(&bytes).unwrap();
+        assert_eq!(certificate.to_bytes(), bytes);
+
+        let mut whole = Bytes(&bytes);
+        assert_eq!(whole.number(1), 1);
+        let plan = whole.bytes();
+        let transcript = whole.bytes();
+        assert_eq!(tagged("quorumkey/epoch/v1", &[transcript]), certificate.epoch_id().as_bytes());
+        assert_eq!(whole.number(4), 3);
+        for member in 1..=3 {
+            assert_eq!(whole.number(2), member);
+            whole.take(64);
+            whole.bytes();
+        }
+        whole.end();
+
+        let bodies: Vec<_> = messages.iter().map(Message::to_bytes).collect();
+        let deals: Vec<_> = bodies[3..6].iter().map(|message| Bytes(&message[174..]).bytes()).collect();
+        let extension = [
+            [1].as_slice(),
+            &tagged("quorumkey/run/v1", &[plan]),
+            &tagged("quorumkey/deals/v1", &deals),
+            &tagged("quorumkey/chain-code-hash/v1", &[&chain_code]),
+            &[0; 4],
+        ];
+        assert!(transcript.ends_with(&[(101_u64.to_le_bytes()).as_slice(), &extension.concat()].concat()));
+    }
+}
+
+/// What the document says that is inside a backup of an identity.
+fn identity_content(seed: &[u8; 32], label: &str) -> Vec<u8> {
+    let len = u32::try_from(label.len()).unwrap().to_be_bytes();
+    [b"quorumkey/identity/v1\0\0\0", [1].as_slice(), seed, &[0; 4], &len, label.as_bytes()].concat()
+}
+
+/// What the document says that is inside a backup of a share.
+fn share_content(sample: &SampleDealing, place: usize) -> Vec<u8> {
+    let len = u32::try_from(sample.certificate.len()).unwrap().to_be_bytes();
+    let member = u16::try_from(place + 1).unwrap().to_be_bytes();
+    let mut content = b"quorumkey/share/v1\0\0\0\0\0\0".to_vec();
+    content.extend([member.as_slice(), &sample.shares[place], &sample.chain_code, &[0, 0, 0, 1], &len].concat());
+    content.extend(&sample.certificate);
+    content
+}
+
+#[test]
+fn backups_made_by_hand_after_the_document_are_restored() {
+    for (suite, frozen) in Suite::ALL.into_iter().zip(SHARES) {
+        let sample = sample(suite);
+        assert_eq!(hash(&share_content(&sample, 0)), frozen, "{suite:?}");
+        let Identity::X25519(secret) = Identity::generate() else { unreachable!() };
+        let (to, with) = (secret.recipient(), Identity::X25519(secret));
+        let members: Vec<_> = (0..3)
+            .map(|place| {
+                let identity = wrap::seal(&identity_content(&sample.seeds[place], "somebody"), &to).unwrap();
+                let share = wrap::seal(&share_content(&sample, place), &to).unwrap();
+                let identity = WrappedIdentity::from_bytes(identity).unwrap();
+                let init = init(&format!("restored {}", place + 1));
+                let store = KeyStore::restore_in_memory(&init, &identity, &with, 0).unwrap();
+                let session = store.login(&user_pin()).unwrap();
+                assert_eq!(session.card().unwrap().incarnation(), 1);
+                let key = session.restore(&WrappedShare::from_bytes(share).unwrap(), &with).unwrap();
+                assert_eq!((key.state, key.suite, key.threshold), (KeyState::Restored, suite, 2));
+                (common::Member { store, session }, key)
+            })
+            .collect();
+        assert!(members.windows(2).all(|pair| pair[0].1.group_key == pair[1].1.group_key));
+    }
+}
+
+#[test]
+fn backups_hold_what_the_document_says() {
+    let members = common::group(2);
+    let key = common::dkg(&members, Suite::Ed25519, 2);
+    sign(&members, key.id, &[1, 2], b"before");
+    let key = common::refresh(&members, key.id);
+    let Identity::X25519(secret) = Identity::generate() else { unreachable!() };
+    let (to, with): (Recipient, _) = (secret.recipient(), Identity::X25519(secret));
+
+    let backup = members[1].session.export(key.id, &to).unwrap();
+    let content = wrap::open(backup.as_bytes(), &with).unwrap();
+    let mut content = Bytes(&content);
+    assert_eq!(content.take(24), b"quorumkey/share/v1\0\0\0\0\0\0");
+    assert_eq!(content.number(2), 2);
+    content.take(64);
+    let chain = members[1].session.certificates(key.id).unwrap();
+    assert_eq!((content.number(4), chain.len()), (2, 2));
+    assert_eq!((content.bytes(), content.bytes()), (&*chain[0].to_bytes(), &*chain[1].to_bytes()));
+    content.end();
+    renewal_is_as_the_document_says(&chain[1], 2, 32);
+
+    let backup = members[1].session.export_identity(&to).unwrap();
+    let content = wrap::open(backup.as_bytes(), &with).unwrap();
+    let seed = content[25..57].try_into().unwrap();
+    assert_eq!(*content, identity_content(seed, "member 2"));
+    let public = ed25519_dalek::SigningKey::from_bytes(seed).verifying_key().to_bytes();
+    assert_eq!(&public, members[1].card().identity());
+}
+
+/// Walks through the transcript of a renewal by as many dealers as receivers.
+fn renewal_is_as_the_document_says(certificate: &Certificate, members: u64, point: usize) {
+    let bytes = certificate.to_bytes();
+    let mut whole = Bytes(&bytes[1..]);
+    whole.bytes();
+    let mut transcript = Bytes(whole.bytes());
+    assert_eq!((transcript.take(22), transcript.number(1)), (b"quorumkey/redealing/v1".as_slice(), 1));
+    assert_eq!(transcript.bytes().len(), 64);
+    let threshold = transcript.number(2);
+    assert_eq!((threshold, transcript.number(2)), (2, members));
+    for member in 1..=members {
+        assert_eq!(transcript.number(2), member);
+        transcript.take(2 * point);
+    }
+    assert_eq!(transcript.number(2), members);
+    for member in 1..=members {
+        assert_eq!(transcript.number(2), member);
+        transcript.take(point);
+    }
+    for _ in 0..members {
+        transcript.take(2 * point + point + 32 + point);
+    }
+    assert_eq!(transcript.bytes().len(), 101);
+    transcript.end();
+}
+
+// Version 1 of each format, from given randomness. Another order of drawing it changes these too; if the layout changed,
+// which the readers above tell, old data can't be read any more, and a new version it is.
+const CARD: &str = "01478b8e507e0bb2b18c0f9e0824769e8562d10df9abe2e774896f82b4b4405266000000000000000c616e6e6127732070686f6e6515024b2a6b20d8f1ce1d425c2a24253bfabc2f3503aace7ff022d4792cfe04b4466b16849208cc04acdc66fc92ffa7ba4fa01b08b89076b25f42aba147aeab03";
+const INVITATION: &str = "98aeb9a3f9dc58cd88de74b5cae048faa942338eecb9ca5510e30f4f699dbb79";
+const MESSAGES: [&str; 3] = [
+    "a2d38256974d8ba100c4a1ead23860b781007847bc297d324d679c4eb399fd80",
+    "2a632710af0433b4976cdc8c71df3317f69e83880971650f7e21b1610be68261",
+    "a7cb1cf0ae6cd9978e5faf324155e4ea5b6282122e3f717d1def55da001fb788",
+];
+const CERTIFICATES: [&str; 3] = [
+    "c2e9772b693d802ebaa83a6ded47004113872c6633afa9cb90a85b463a6f136a",
+    "b61074bc38912b2c2843c72a3f2a2686ca0f249b3de11b661f4c6d50ba728d1b",
+    "9fafe148572441c0fecfe58c691e36fecf72ae93d555c598e20160098a633c6d",
+];
+const SHARES: [&str; 3] = [
+    "9423a7183ec588f71bff80cf7eae9c058cad2f21cb753bf0b4d9e3445e87dd03",
+    "d58898a9497d822d23aff5ffcb73b1132956a42f4f063b8cdd7b66893ebe6b81",
+    "0ab2f9fcaede285d32c020d1fd47f10d65334e797f24a9901b08b5271c63dfa1",
+];
