@@ -48,8 +48,9 @@ pub use keystore::{
     Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding,
     Init, KdfCost, KeyInfo, KeyState, KeyStore, MemoryStorage, Misuse, NewCard, OfficerSession, Operation, Origin,
     Output, Pin, PinError, Progress, Proposal, Protection, Protocol, Restriction, Result, Run, RunProgress, Session,
-    SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo, UserType,
+    SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
 };
+pub use policy::UserType;
 pub use protocol::{Certificate, CertificateError, Denial, Evidence, Judgement, Misbehaviour, Rejection};
 pub use suite::{GroupKey, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{

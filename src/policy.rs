@@ -1,8 +1,27 @@
 //! Who may do what: pure decisions, asked at the one choke point.
 
-use crate::keystore::UserType;
+use core::fmt;
+
 use crate::protocol::Denial;
 use crate::wire::{Export, Operations};
+
+/// The two users that a token knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UserType {
+    /// Uses the keys.
+    User,
+    /// The security officer: sets the user's PIN, overrides what the rules hold back. PKCS#11 calls it SO.
+    SecurityOfficer,
+}
+
+impl fmt::Display for UserType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User => "user",
+            Self::SecurityOfficer => "security officer",
+        })
+    }
+}
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use core::fmt;
 use std::path::Path;
 
-use super::super::keystore::{FileStorage, Pin, Result, SoftToken, Storage, UserType};
+use crate::keystore::{FileStorage, Pin, Result, SoftToken, Storage};
+use crate::policy::UserType;
 use crate::protocol::{Certificate, opens_deal, verify_chain};
 use crate::secret::Secret;
 use crate::wire::{Identifier, Invitation, Message};

@@ -15,7 +15,7 @@ mod vault;
 pub use coordinator::Coordinator;
 pub use error::{Error, Misuse, Result};
 pub use object::{Declaration, EpochReport, Filter, Holder, Holding, KeyInfo, KeyState, Origin, Restriction};
-pub use pin::{Pin, PinError, UserType};
+pub use pin::{Pin, PinError};
 pub use run::{Dealing, Protocol, Run, RunProgress, Signing};
 pub use session::{Dkg, OfficerSession, Session};
 pub use soft::{Init, SoftToken};

@@ -1,26 +1,8 @@
-//! Who logs in, and with what.
+//! What users log in with.
 
 use core::fmt;
 
 use crate::secret::Secret;
-
-/// The two users that a token knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum UserType {
-    /// Uses the keys.
-    User,
-    /// The security officer: sets the user's PIN, overrides what the rules hold back. PKCS#11 calls it SO.
-    SecurityOfficer,
-}
-
-impl fmt::Display for UserType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::User => "user",
-            Self::SecurityOfficer => "security officer",
-        })
-    }
-}
 
 /// The fewest characters of a PIN.
 const MIN_CHARACTERS: usize = 6;

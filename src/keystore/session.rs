@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::Pin;
 use super::error::{Error, Result};
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
 use super::run::{Dealing, Run, Signing};
 use super::token::{NewCard, Operation, Proposal, SessionId, Token};
-use super::{Pin, UserType};
 use crate::audit;
+use crate::policy::UserType;
 use crate::protocol::Certificate;
 use crate::suite::Suite;
 use crate::wire::{Card, Identifier, Invitation, KeyId, KeyTemplate, Roster};

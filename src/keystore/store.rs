@@ -8,7 +8,8 @@ use super::error::Result;
 use super::session::{OfficerSession, Session};
 use super::soft::{Init, SoftToken};
 use super::token::{Token, TokenInfo};
-use super::{Entry, FileStorage, MemoryStorage, Pin, Storage, StorageError, UserType};
+use super::{Entry, FileStorage, MemoryStorage, Pin, Storage, StorageError};
+use crate::policy::UserType;
 use crate::wrap::{Identity, WrappedIdentity};
 
 /// A token and the door to it. Cloning it gives another handle on the same token.

@@ -2,10 +2,11 @@
 
 use core::fmt::Debug;
 
+use super::Pin;
 use super::error::Result;
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
-use super::{Pin, UserType};
 use crate::audit;
+use crate::policy::UserType;
 use crate::protocol::Certificate;
 use crate::suite::{Signature, Suite};
 use crate::wire::{Card, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Roster, RunId};

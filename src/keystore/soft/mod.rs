@@ -20,9 +20,9 @@ use super::error::{Error, Misuse, Result};
 use super::object::KeyInfo;
 use super::token::SessionId;
 use super::vault::{NewVault, RecordChange, Space, Unlocked, Vault, VaultError};
-use super::{Entry, KdfCost, Pin, Storage, StorageError, UserType};
+use super::{Entry, KdfCost, Pin, Storage, StorageError};
 use crate::audit::{Event, EventKind};
-use crate::policy::{self, Verb};
+use crate::policy::{self, UserType, Verb};
 use crate::wire::{Card, IdentityKey, KeyId, RunId};
 use crate::wrap::{Identity, WrappedIdentity};
 

@@ -3,12 +3,12 @@
 use super::backup::destination;
 use super::certify::renews;
 use super::runs::override_key;
-use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, UserType, keys};
+use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, keys};
 use crate::audit::{self, Event, EventKind};
 use crate::keystore::object::{Declaration, Filter, Restriction};
 use crate::keystore::token::{Operation, Progress, Proposal, Protection, SessionId, Token, TokenInfo};
 use crate::keystore::vault::VaultError;
-use crate::policy::Verb;
+use crate::policy::{UserType, Verb};
 use crate::protocol::{Certificate, deal_plan};
 use crate::wire::{Card, Invitation, KeyId, Message, RunId};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};

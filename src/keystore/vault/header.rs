@@ -3,7 +3,8 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::audit::{Digest, Head};
-use crate::keystore::{Pin, UserType};
+use crate::keystore::Pin;
+use crate::policy::UserType;
 use crate::wire::{DecodeError, Reader, Writer};
 
 use super::VaultError;

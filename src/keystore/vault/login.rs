@@ -4,7 +4,8 @@ use core::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::audit::{Event, EventKind};
-use crate::keystore::{Change, Pin, Storage, UserType};
+use crate::keystore::{Change, Pin, Storage};
+use crate::policy::UserType;
 
 use super::header::{SealedState, role_code};
 use super::marks::Marks;

@@ -6,7 +6,8 @@ use std::collections::btree_map::Entry;
 use zeroize::Zeroizing;
 
 use crate::audit::{Event, EventKind};
-use crate::keystore::{Pin, Storage, UserType};
+use crate::keystore::{Pin, Storage};
+use crate::policy::UserType;
 
 use super::login::role_event;
 use super::marks::Marks;

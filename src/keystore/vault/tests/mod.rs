@@ -12,7 +12,8 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::audit::EventKind;
-use crate::keystore::{FileStorage, MemoryStorage, UserType};
+use crate::keystore::{FileStorage, MemoryStorage};
+use crate::policy::UserType;
 
 const USER: &str = "the user's words";
 const OFFICER: &str = "the officer's words";
