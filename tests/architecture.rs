@@ -1,0 +1,292 @@
+//! The house rules that a compiler does not check: which way modules depend, and what may stand in them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules and their floors. A module imports from floors below it.
+const FLOORS: [(&str, u8); 11] = [
+    ("suite", 1),
+    ("secret", 2),
+    ("wire", 2),
+    ("protocol", 3),
+    ("policy", 3),
+    ("audit", 3),
+    ("wrap", 3),
+    ("keystore", 4),
+    ("transport", 5),
+    // Above everything: doors into all floors, for tests.
+    ("hazmat", 6),
+    // The table of contents.
+    ("lib", 7),
+];
+
+/// Imports within a floor. None of them goes both ways.
+const NEIGHBOURS: [(&str, &str); 2] = [("wire", "secret"), ("policy", "protocol")];
+
+/// What a cast leads to. Clippy refuses every cast; this stands where somebody silences it.
+const NUMBERS: [&str; 14] =
+    ["u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "i128", "isize", "f32", "f64"];
+
+fn floor(module: &str) -> Option<u8> {
+    FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
+}
+
+/// What is wrong with a file of `src/`, of which only code is looked at: no comments, texts or tests.
+fn violations(path: &str, source: &str) -> Vec<String> {
+    let code = without_tests(&code_only(source));
+    let module = path.split('/').next().unwrap().trim_end_matches(".rs");
+    let mut found = Vec::new();
+    for line in code.lines() {
+        let mut complain = |what: &str| found.push(format!("{path}: {what}: {}", line.trim()));
+        if line.contains(".unwrap()") {
+            complain("unwrap");
+        }
+        if words(line).any(|word| word == "todo!" || word == "unimplemented!") {
+            complain("unfinished");
+        }
+        if words(line).zip(words(line).skip(1)).any(|(word, next)| word == "as" && NUMBERS.contains(&next)) {
+            complain("cast");
+        }
+    }
+    found.extend(
+        imports(&code)
+            .into_iter()
+            .filter(|imported| !may_import(module, imported))
+            .map(|imported| format!("{path}: {module} imports {imported}, which is not below it")),
+    );
+    if module == "lib" {
+        let contents = ["mod ", "pub mod ", "pub use "];
+        let other = code.split_inclusive(';').map(without_attributes).filter(|item| !item.is_empty());
+        let other = other.filter(|item| !contents.iter().any(|start| item.starts_with(start)));
+        found.extend(other.map(|item| format!("{path}: more than a table of contents: {item}")));
+    }
+    found
+}
+
+fn may_import(module: &str, imported: &str) -> bool {
+    let (Some(own), Some(other)) = (floor(module), floor(imported)) else {
+        // `use crate::Suite`: a name of the public face, above every floor but the doors.
+        return module == "hazmat";
+    };
+    module == imported || other < own || NEIGHBOURS.contains(&(module, imported))
+}
+
+/// The modules named in `crate::module`, also in the middle of an expression.
+fn imports(code: &str) -> BTreeSet<String> {
+    let uses = code.match_indices("crate::").filter(|(at, _)| !code[..*at].ends_with(is_word));
+    let names = uses.flat_map(|(at, found)| {
+        let rest = &code[at + found.len()..];
+        match rest.strip_prefix('{') {
+            // `use crate::{a::b, c}`: the names at the first level.
+            Some(group) => first_level(group),
+            None => vec![first_word(rest)],
+        }
+    });
+    names.collect()
+}
+
+fn first_level(group: &str) -> Vec<String> {
+    let (mut depth, mut names, mut at_name) = (0, Vec::new(), true);
+    for (at, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => at_name = true,
+            _ if at_name && is_word(character) => {
+                names.push(first_word(&group[at..]));
+                at_name = false;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+fn first_word(text: &str) -> String {
+    text.chars().take_while(|character| is_word(*character)).collect()
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split(|character: char| !is_word(character) && character != '!')
+}
+
+fn without_attributes(item: &str) -> &str {
+    let mut item = item.trim();
+    while let Some((_, rest)) = item.strip_prefix("#").and_then(|attribute| attribute.split_once(']')) {
+        item = rest.trim();
+    }
+    item
+}
+
+/// The code with its comments and texts taken out; line breaks stay.
+fn code_only(source: &str) -> String {
+    let mut code = String::new();
+    let mut rest = source;
+    while let Some(character) = rest.chars().next() {
+        let skipped = match character {
+            '/' if rest.starts_with("//") => rest.find('\n').unwrap_or(rest.len()),
+            '/' if rest.starts_with("/*") => rest.find("*/").map_or(rest.len(), |end| end + 2),
+            '"' => text_end(rest, 1),
+            'r' if rest.starts_with("r#\"") && !code.ends_with(is_word) => {
+                rest.find("\"#").map_or(rest.len(), |end| end + 2)
+            }
+            '\'' => character_end(rest),
+            _ => 0,
+        };
+        if skipped == 0 {
+            code.push(character);
+            rest = &rest[character.len_utf8()..];
+        } else {
+            code.extend(rest[..skipped].chars().filter(|character| *character == '\n'));
+            rest = &rest[skipped..];
+        }
+    }
+    code
+}
+
+fn text_end(text: &str, from: usize) -> usize {
+    let mut escaped = false;
+    for (at, character) in text.char_indices().filter(|(at, _)| *at >= from) {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// The end of a character literal; 0 for a lifetime.
+fn character_end(text: &str) -> usize {
+    let mut characters = text.char_indices().skip(1);
+    match (characters.next(), characters.next()) {
+        (Some((_, '\\')), Some((after, _))) => text[after + 1..].find('\'').map_or(0, |end| after + 1 + end + 1),
+        (Some(_), Some((at, '\''))) => at + 1,
+        _ => 0,
+    }
+}
+
+/// The code without the items under `#[cfg(test)]` and `#[cfg(doctest)]`.
+fn without_tests(code: &str) -> String {
+    let (mut kept, mut rest) = (String::new(), code);
+    let next = |rest: &str| ["#[cfg(test)]", "#[cfg(doctest)]"].iter().filter_map(|mark| rest.find(mark)).min();
+    while let Some(start) = next(rest) {
+        kept.push_str(&rest[..start]);
+        rest = &rest[start..];
+        let mut depth = 0_u32;
+        let end = rest.char_indices().find(|(_, character)| match character {
+            '{' => {
+                depth += 1;
+                false
+            }
+            '}' => {
+                depth -= 1;
+                depth == 0
+            }
+            ';' => depth == 0,
+            _ => false,
+        });
+        rest = &rest[end.map_or(rest.len(), |(at, _)| at + 1)..];
+    }
+    kept + rest
+}
+
+/// The names of `#[cfg(test)] mod name;`.
+fn test_modules(source: &str) -> Vec<String> {
+    let code = code_only(source);
+    let marked = code.split("#[cfg(test)]").skip(1);
+    marked
+        .filter_map(|item| item.split_once(';')?.0.split_once("mod ").map(|(_, name)| name.trim().to_owned()))
+        .collect()
+}
+
+fn files(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// The files of `src/` that are compiled outside tests, with their paths below it.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    files(&root, &mut paths);
+    let name = |path: &Path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+    let all: Vec<_> = paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
+    let tests: Vec<String> = all
+        .iter()
+        .flat_map(|(path, source)| {
+            let folder = path.strip_suffix("/mod.rs").or(path.strip_suffix(".rs")).unwrap().to_owned();
+            test_modules(source).into_iter().map(move |module| format!("{folder}/{module}"))
+        })
+        .collect();
+    let is_test = |path: &str| {
+        tests
+            .iter()
+            .any(|test| path.strip_prefix(test.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/')))
+    };
+    all.into_iter().filter(|(path, _)| !is_test(path)).collect()
+}
+
+#[test]
+fn every_module_imports_only_from_the_floors_below_it() {
+    let sources = sources();
+    assert!(sources.len() > 50, "only {} files were found", sources.len());
+    let found: Vec<_> = sources.iter().flat_map(|(path, source)| violations(path, source)).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn every_module_has_its_floor() {
+    for (path, _) in sources() {
+        let module = path.split('/').next().unwrap().trim_end_matches(".rs");
+        assert!(floor(module).is_some(), "{path} is on no floor");
+    }
+}
+
+#[test]
+fn a_planted_violation_is_found() {
+    let planted = [
+        ("wire/card.rs", "use crate::keystore::Pin;\n"),
+        ("wire/card.rs", "use crate::{suite::Suite, protocol::{Epoch, Claim}};\n"),
+        ("wire/card.rs", "fn f() { crate::audit::verify() }\n"),
+        ("suite/mod.rs", "use crate::secret::Secret;\n"),
+        ("secret.rs", "use crate::wire::Identifier;\n"),
+        ("protocol/sign/share.rs", "use crate::policy::Verb;\n"),
+        ("keystore/run.rs", "use crate::Signature;\n"),
+        ("keystore/run.rs", "use crate::transport::Bus;\n"),
+        ("keystore/run.rs", "use crate::hazmat::frost_identifier;\n"),
+        ("wire/codec.rs", "fn f(x: u8) -> u16 { x as u16 }\n"),
+        ("wire/codec.rs", "fn f(x: Option<u8>) -> u8 { x.unwrap() }\n"),
+        ("wire/codec.rs", "fn f() { todo!() }\n"),
+        ("lib.rs", "mod wire;\nfn f() {}\n"),
+    ];
+    for (path, source) in planted {
+        assert_eq!(violations(path, source).len(), 1, "{path}: {source}");
+    }
+}
+
+#[test]
+fn comments_texts_and_tests_are_no_violations() {
+    let innocent = "//! See [`crate::keystore`] as such.\n\
+        use crate::suite::{Suite as Kind, with_suite};\n\
+        const TEXT: &str = \"x as y .unwrap() \\\" crate::keystore\"; const QUOTE: char = '\"';\n\
+        fn f<'a>(x: &'a str) -> &'a str { x }\n\
+        #[cfg(test)]\nmod tests {\n use crate::keystore::Pin; fn g() { x.unwrap(); }\n}\n";
+    assert_eq!(violations("wire/card.rs", innocent), Vec::<String>::new());
+    let planted = format!("{innocent}use crate::keystore::Pin;\n");
+    assert_eq!(violations("wire/card.rs", &planted).len(), 1, "what follows the tests is looked at");
+    assert_eq!(test_modules("#[cfg(test)]\npub(crate) mod official;\nmod suite;\n"), ["official"]);
+}
