@@ -8,8 +8,8 @@ use super::epoch::{Epoch, deal_plan, epoch_id, key_id};
 use super::polynomial::lagrange;
 use crate::suite::{Ciphersuite, Element, GroupKey, with_suite};
 use crate::wire::{
-    Card, DealPlan, DecodeError, EpochId, Identifier, KeyId, Kind, Plan, Reader, Replaced, Roster, RunId, Source,
-    Writer,
+    Card, DealPlan, DecodeError, EpochId, Identifier, Invitation, KeyId, Kind, Plan, Reader, Replaced, Roster, RunId,
+    Source, Writer,
 };
 
 /// Why a certificate was refused.
@@ -319,6 +319,13 @@ pub(crate) fn verify_chain(chain: &[Certificate]) -> Result<Epoch, CertificateEr
         newest = Some(certificate.verify(newest.as_ref())?);
     }
     newest.ok_or(CertificateError::Parent)
+}
+
+impl Invitation {
+    /// The certificates that it carries for members that join the group; they prove themselves, or not.
+    pub(crate) fn certificates(&self) -> Result<Vec<Certificate>, DecodeError> {
+        self.chain.iter().map(|bytes| Certificate::from_bytes(bytes)).collect()
+    }
 }
 
 impl fmt::Debug for Certificate {

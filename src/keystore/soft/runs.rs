@@ -18,8 +18,8 @@ use crate::protocol::{
     start_dealing, start_signing, verify_chain,
 };
 use crate::wire::{
-    Action, Card, DealPlan, Identifier, Invitation, KeyId, Message, Reader, Roster, RunId, SignPlan, Source, Subject,
-    Writer,
+    Action, Card, DealPlan, EpochId, Identifier, Invitation, KeyId, Message, Reader, Roster, RunId, SignPlan, Source,
+    Subject, Writer,
 };
 
 /// How long nonces may wait for the others' commitments.
@@ -152,13 +152,10 @@ impl<S: Storage> SoftToken<S> {
         plan: &DealPlan,
         commit: &mut Commit,
     ) -> Result<()> {
-        let place = [PROMISE, parent.key.as_bytes()].concat();
+        let place = promise_key(parent.key);
         let promised = match &key {
             Some(key) => key.record.promise,
-            None => match self.vault.get(&login.unlocked, Space::Token, &place)? {
-                Some(bytes) => decode_position(&bytes)?,
-                None => (0, 0),
-            },
+            None => self.promised_unknown(login, parent.key)?,
         };
         let position = (plan.height, plan.attempt);
         if position <= promised {
@@ -176,6 +173,18 @@ impl<S: Storage> SoftToken<S> {
         Ok(())
     }
 
+    /// The highest position that this token has entered, also before the key was here.
+    fn promised(&self, login: &Login, key: &Key) -> Result<(u64, u32)> {
+        Ok(key.record.promise.max(self.promised_unknown(login, key.id)?))
+    }
+
+    fn promised_unknown(&self, login: &Login, key: KeyId) -> Result<(u64, u32)> {
+        match self.vault.get(&login.unlocked, Space::Token, &promise_key(key))? {
+            Some(bytes) => decode_position(&bytes),
+            None => Ok((0, 0)),
+        }
+    }
+
     /// The epoch that is renewed: the one held here, or, for who joins, the end of the chain in the invitation.
     fn parent(
         &self,
@@ -186,24 +195,36 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<(Epoch, Vec<Certificate>)> {
         let Source::Epoch { key: id, parent, .. } = &plan.source else { return Err(Misuse::Plan("source").into()) };
         match key {
-            Some(key) if key.is_certified() && key.epoch.id == *parent => Ok((key.epoch.clone(), Vec::new())),
+            Some(key) if key.is_certified() && key.epoch.id == *parent => return Ok((key.epoch.clone(), Vec::new())),
             Some(key) if key.record.standing != Standing::Retired => {
-                let certificates = self.chain_after(&login.unlocked, *id, *parent)?;
-                Err(Error::Stale { have: key.epoch.id, certificates })
+                return Err(self.stale(login, key, invitation, *parent)?);
             }
-            _ => {
-                let chain: Vec<_> = invitation
-                    .chain
-                    .iter()
-                    .map(|bytes| Certificate::from_bytes(bytes))
-                    .collect::<core::result::Result<_, _>>()?;
-                let newest = verify_chain(&chain)?;
-                if newest.id != *parent || newest.key != *id {
-                    return Err(Misuse::Plan("its certificates do not lead to the epoch that it renews").into());
-                }
-                Ok((newest, chain))
+            _ => {}
+        }
+        let chain = invitation.certificates()?;
+        let newest = verify_chain(&chain)?;
+        if newest.id != *parent || newest.key != *id {
+            return Err(Misuse::Plan("its certificates do not lead to the epoch that it renews").into());
+        }
+        // Who is told the key's history anew has perhaps known a part of it.
+        if let Some(key) = key {
+            let known = self.chain(&login.unlocked, key.id)?;
+            if !known.iter().zip(&chain).all(|(known, told)| known.epoch_id() == told.epoch_id()) {
+                return Err(Error::Fork { ours: key.epoch.id, theirs: newest.id });
             }
         }
+        Ok((newest, chain))
+    }
+
+    /// Says who is behind: whoever renews an epoch of the past, or this token, if the invitation tells how it went on.
+    fn stale(&self, login: &Login, key: &Key, invitation: &Invitation, parent: EpochId) -> Result<Error> {
+        let mut certificates = self.chain_after(&login.unlocked, key.id, parent)?;
+        if certificates.is_empty() && key.epoch.id != parent {
+            let mut told = invitation.certificates()?;
+            let ours = told.iter().position(|certificate| certificate.epoch_id() == key.epoch.id);
+            certificates = ours.map(|place| told.split_off(place + 1)).unwrap_or_default();
+        }
+        Ok(Error::Stale { have: key.epoch.id, certificates })
     }
 
     fn succession(
@@ -501,6 +522,14 @@ impl<S: Storage> SoftToken<S> {
             Some(key) => key,
             None => self.new_key(scene, live, &epoch, commit)?,
         };
+        // Rule 2 again: since this run was entered, a higher attempt may have been.
+        if epoch.position() < self.promised(&scene.login, &key)? {
+            let least = epoch.plan.attempt.saturating_add(1);
+            return Err(Error::Denied(Denial::AttemptTooLow { least }));
+        }
+        for (height, certificate) in (0..).zip(&live.chain) {
+            commit.put(key.object(), &super::keys::certificate_key(height), certificate.to_bytes());
+        }
         key.record.pending.push(epoch.id);
         let space = key.space_of(epoch.id);
         commit.put(space, ATTEMPT, certificate.to_bytes());
@@ -532,9 +561,6 @@ impl<S: Storage> SoftToken<S> {
             export: template.export,
         };
         let key = Key { id: epoch.key, record, epoch: live.parent.as_ref().unwrap_or(epoch).clone() };
-        for (height, certificate) in (0..).zip(&live.chain) {
-            commit.put(key.object(), &super::keys::certificate_key(height), certificate.to_bytes());
-        }
         commit.put(Space::Token, &index_key(key.id), Vec::new());
         Ok(key)
     }
@@ -680,6 +706,10 @@ fn culprits_detail(mut writer: Writer) -> Vec<u8> {
 
 fn run_key(run: RunId) -> Vec<u8> {
     [RUN, run.as_bytes()].concat()
+}
+
+fn promise_key(key: KeyId) -> Vec<u8> {
+    [PROMISE, key.as_bytes()].concat()
 }
 
 pub(super) fn override_key(run: RunId) -> Vec<u8> {
