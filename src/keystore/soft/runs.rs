@@ -136,7 +136,9 @@ impl<S: Storage> SoftToken<S> {
             members: participants,
         };
         let rounds = dealing_rounds(plan, &frame.members);
-        let mut live = self.live(scene, Verb::Renew, Exchange::new(frame, rounds), machine)?;
+        // A key that may not be refreshed must still be made.
+        let verb = if parent.is_some() { Verb::Renew } else { Verb::Propose };
+        let mut live = self.live(scene, verb, Exchange::new(frame, rounds), machine)?;
         live.key = parent.as_ref().map(|parent| parent.key);
         live.parent = parent;
         live.chain = chain;
