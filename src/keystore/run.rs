@@ -58,6 +58,7 @@ impl Protocol for Signing {
 }
 
 /// A run of a session. It holds no secret, and dies with [`LoggedOut`](crate::Error::LoggedOut) when its session ends.
+/// When it is dropped, the token forgets what it held for it.
 ///
 /// Send what [`poll_transmit`](Self::poll_transmit) gives to every other member of the run, give every message that
 /// arrives to [`handle`](Self::handle), and look for the output after each. Repeats, reordering and strangers' messages
@@ -150,9 +151,10 @@ impl<P: Protocol> Run<P> {
         self.output.take()
     }
 
-    /// Ends the run.
+    /// Ends the run, and reports. Dropping it ends it too.
     pub fn abort(self) -> Result<()> {
         self.token.abort(self.session, self.id)
+        // The drop that follows finds the run gone.
     }
 
     /// Why the run ends when nobody answers any more.
@@ -166,5 +168,12 @@ impl<P: Protocol> Run<P> {
         self.outgoing.extend(outgoing);
         (self.done, self.total, self.awaiting) = (done, total, awaiting);
         outcome
+    }
+}
+
+impl<P: Protocol> Drop for Run<P> {
+    fn drop(&mut self) {
+        // Nobody can give it messages any more: its secrets go now, not with the session. It may be over already.
+        let _ = self.token.abort(self.session, self.id);
     }
 }
