@@ -6,7 +6,7 @@
 //! `Run::handle` computes for some milliseconds and writes to the token. A server moves it to its pool of blocking threads.
 
 use std::error::Error as StdError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use quorumkey::transport::Patience;
 use quorumkey::{
@@ -73,11 +73,8 @@ async fn drive<P: Protocol>(mut run: Run<P>, line: Line, patience: Patience) -> 
         flush(&mut run, &line);
         if let Some(done) = run.poll_output() {
             output = Some(done);
-            // Another member may still lack this one's last message.
+            // Another member may still lack this one's last message, and need not say so.
             end = Instant::now() + patience.linger;
-        }
-        if output.is_some() && is_complete(&run) {
-            break;
         }
         let timer = async {
             Timer::at(resend.min(end)).await;
@@ -86,6 +83,8 @@ async fn drive<P: Protocol>(mut run: Run<P>, line: Line, patience: Patience) -> 
         match line.receive().or(timer).await.map(|message| run.handle(&message)) {
             // A rejected message changed nothing: anybody can send such bytes.
             Some(Ok(()) | Err(Error::Rejected(_))) => {}
+            // The output is there, whatever becomes of the others.
+            Some(Err(_)) if output.is_some() => break,
             Some(Err(error)) => {
                 // A failed run's last words may name the culprit to the others.
                 flush(&mut run, &line);
@@ -106,21 +105,16 @@ fn flush<P: Protocol>(run: &mut Run<P>, line: &Line) {
     }
 }
 
-/// Whether everybody has said everything.
-fn is_complete<P: Protocol>(run: &Run<P>) -> bool {
-    let progress = run.progress();
-    progress.awaiting.is_empty() && progress.done >= progress.total
-}
-
 /// Connects the runs with each other, and drives each in a task of its own.
 fn drive_all<P: Protocol>(runs: Vec<Run<P>>) -> Result<Vec<P::Output>, Error> {
     let (senders, receivers): (Vec<_>, Vec<_>) = runs.iter().map(|_| unbounded()).unzip();
+    let patience = Patience { linger: Duration::from_millis(500), ..Patience::default() };
     let executor = Executor::new();
     let mut tasks = Vec::new();
     for (place, (run, arriving)) in runs.into_iter().zip(receivers).enumerate() {
         let others = senders.iter().enumerate().filter(|(other, _)| *other != place).map(|(_, sender)| sender.clone());
         let line = Line { arriving, others: others.collect() };
-        tasks.push(executor.spawn(drive(run, line, Patience::default())));
+        tasks.push(executor.spawn(drive(run, line, patience)));
     }
     smol::block_on(executor.run(async {
         let mut outputs = Vec::new();

@@ -349,6 +349,21 @@ impl core::error::Error for AuditError {}
 /// Checks that `records` lead from one head to the other, without a gap.
 ///
 /// Only a digest that is known from elsewhere makes this worth something: from the token itself, from a peer, from paper.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::audit::{self, AuditError, Head};
+///
+/// let store = token();
+/// let session = store.login(&init("").user)?;
+/// let mut records = session.audit(None, 1000)?;
+/// let (from, to) = (Head::genesis(&store.info()?.id), records[records.len() - 1].hash());
+/// assert_eq!(audit::verify(&records, &from, to), Ok(()));
+/// records.remove(0);
+/// assert_eq!(audit::verify(&records, &from, to), Err(AuditError::Cut(0)));
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 pub fn verify(records: &[Record], from: &Head, to: Digest) -> Result<(), AuditError> {
     let head = follow(records, from)?;
     if head.digest == to { Ok(()) } else { Err(AuditError::Cut(head.next)) }

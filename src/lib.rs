@@ -16,11 +16,15 @@
 //! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`] |
 //! | epochs | [`Certificate`], [`EpochReport`], [`Declaration`] |
 //! | keys and signatures | [`Suite`], [`GroupKey`], [`VerifyingKey`], [`Signature`] |
-//! | what went wrong | [`Error`], [`Misbehaviour`], [`Evidence`], [`Denial`], [`Misuse`] |
+//! | what went wrong | [`Error`], [`Misbehaviour`], [`Evidence`], [`Judgement`], [`Denial`], [`Misuse`] |
 //! | backups | [`wrap`] |
 //! | the audit log | [`audit`] |
 //! | getting messages across | [`transport`] |
 //! | backends of one's own | [`Token`], [`Storage`], [`SoftToken`] |
+//!
+//! In the examples below, `three()` makes three members who are logged in to tokens in memory, `key(&members)` makes a 2-of-3
+//! key of theirs, `deal` and `exchange` hand the messages of their runs around, and `id(1)` is a member's number. The whole
+//! of it stands in the repository's `examples/quickstart.rs`.
 //!
 //! # Security
 //!

@@ -13,6 +13,29 @@ use crate::wire::{Action, Identifier, Invitation, Message, Roster};
 /// the signature as soon as the signers have it.
 ///
 /// It is not trusted. What it gives out was verified, and it cannot make anybody sign anything.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::Coordinator;
+///
+/// let members = three();
+/// let key = key(&members);
+/// let invitation = members[0].invite_sign(key.id, &[id(1), id(2)], b"message")?;
+/// let mut coordinator = Coordinator::new(&invitation, &members[0].certificates(key.id)?)?;
+///
+/// let mut runs = [0, 1].map(|place| members[place].start_sign(&invitation, b"message").unwrap());
+/// for _ in 0..2 {
+///     let said: Vec<_> = runs.iter_mut().flat_map(|run| run.poll_transmit()).collect();
+///     for message in &said {
+///         coordinator.handle(message)?;
+///         runs.iter_mut().try_for_each(|run| run.handle(message))?;
+///     }
+/// }
+/// let signature = coordinator.poll_output().expect("both shares are in");
+/// key.verifying_key.verify(b"message", &signature)?;
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Coordinator {
     exchange: Exchange,

@@ -17,6 +17,21 @@ use crate::wrap::WrapError;
 pub type Result<T> = core::result::Result<T, Error>;
 
 /// Whose fault it is, and what there is to know of it. No variant holds a secret.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::{Denial, Error};
+///
+/// let members = three();
+/// let key = key(&members);
+/// let invitation = members[0].invite_sign(key.id, &[id(1), id(2)], b"a message")?;
+/// match members[1].start_sign(&invitation, b"another message") {
+///     Err(Error::Denied(Denial::OtherMessage)) => {}
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

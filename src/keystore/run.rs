@@ -63,6 +63,29 @@ impl Protocol for Signing {
 /// Send what [`poll_transmit`](Self::poll_transmit) gives to every other member of the run, give every message that
 /// arrives to [`handle`](Self::handle), and look for the output after each. Repeats, reordering and strangers' messages
 /// do no harm. [`transport::drive`](crate::transport::drive) does all that.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// let [anna, ben] = [member(), member()];
+/// let members = [anna, ben];
+/// let invitation = invitation(&members);
+/// let [mut a, mut b] = [members[0].start(&invitation)?, members[1].start(&invitation)?];
+/// let key = loop {
+///     // In life a network is between the two.
+///     while let Some(message) = a.poll_transmit() {
+///         b.handle(&message)?;
+///     }
+///     while let Some(message) = b.poll_transmit() {
+///         a.handle(&message)?;
+///     }
+///     if let Some(key) = a.poll_output() {
+///         break key;
+///     }
+/// };
+/// assert_eq!(key.threshold, 2);
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Run<P: Protocol> {
     token: Arc<dyn Token>,

@@ -47,6 +47,18 @@ macro_rules! common {
             }
 
             /// The keys that match.
+            ///
+            /// ```
+            /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+            /// # use prelude::*;
+            /// use quorumkey::{Filter, KeyState};
+            ///
+            /// let members = three();
+            /// let key = key(&members);
+            /// let active = Filter { state: Some(KeyState::Active), ..Filter::default() };
+            /// assert_eq!(members[1].find(&active)?[0].id, key.id);
+            /// # Ok::<(), quorumkey::Error>(())
+            /// ```
             pub fn find(&self, filter: &Filter) -> Result<Vec<KeyInfo>> {
                 self.token.find_objects(self.id, filter)
             }
@@ -72,6 +84,19 @@ macro_rules! common {
             }
 
             /// Tightens what a key may do on this token. There is no way back.
+            ///
+            /// ```
+            /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+            /// # use prelude::*;
+            /// use quorumkey::{Export, Operations, Restriction};
+            ///
+            /// let members = three();
+            /// let key = key(&members);
+            /// members[2].restrict(key.id, &Restriction { export: Some(Export::Never), operations: None })?;
+            /// let wider = Restriction { export: Some(Export::Wrapped), operations: Some(Operations::ALL) };
+            /// assert!(members[2].restrict(key.id, &wider).is_err());
+            /// # Ok::<(), quorumkey::Error>(())
+            /// ```
             pub fn restrict(&self, key: KeyId, change: &Restriction) -> Result<()> {
                 self.token.restrict(self.id, key, change)
             }
@@ -84,6 +109,20 @@ macro_rules! common {
             /// Audit records after that one, or from the first, at most `limit`.
             ///
             /// [`audit::verify`] checks that none was cut out, edited or moved.
+            ///
+            /// ```
+            /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+            /// # use prelude::*;
+            /// use quorumkey::audit::{self, Head};
+            ///
+            /// let store = token();
+            /// let session = store.login(&init("").user)?;
+            /// let records = session.audit(None, 1000)?;
+            /// let head = audit::follow(&records, &Head::genesis(&store.info()?.id))?;
+            /// assert_eq!(head.next, 2);
+            /// println!("{}", records[1]); // "1 (state 2): logged in, …"
+            /// # Ok::<(), quorumkey::Error>(())
+            /// ```
             pub fn audit(&self, after: Option<audit::Digest>, limit: usize) -> Result<Vec<audit::Record>> {
                 self.token.audit(self.id, after, limit)
             }
@@ -102,6 +141,19 @@ common!(Session);
 common!(OfficerSession);
 
 /// What a new key is to be.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::{Dkg, KeyTemplate, Roster, Suite};
+///
+/// let [anna, ben, carla] = three();
+/// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).expect("three different cards");
+/// let template = KeyTemplate::wallet("savings");
+/// let invitation = anna.invite(Dkg { suite: Suite::Secp256k1Taproot, threshold: 2, members, template })?;
+/// assert_eq!(invitation.threshold(), Some(2));
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Dkg {
     /// Its suite.
@@ -123,6 +175,25 @@ impl Session {
 
     /// Proposes new shares of a key for the same members. Members with a new device, or one that was restored, come with
     /// their new card.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{NewCard, Reason};
+    ///
+    /// let mut members = three();
+    /// let key = key(&members);
+    /// // Member 3's phone was stolen. On a new one it has made a new token, and tells the others its card.
+    /// members[2] = member();
+    /// let new = NewCard { identifier: id(3), card: members[2].card()?, reason: Reason::Stolen };
+    /// let invitation = members[0].invite_refresh(key.id, vec![new])?;
+    /// assert_eq!(invitation.replaced()[0].reason, Reason::Stolen);
+    /// let renewed = deal(&members, &invitation);
+    /// assert_eq!((renewed.group_key, renewed.height), (key.group_key, 1));
+    /// // What the thief has is one share of an epoch that is dead once fewer than two are left.
+    /// assert!(members[0].key(key.id)?.old_epochs[0].is_dead());
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
     pub fn invite_refresh(&self, key: KeyId, cards: Vec<NewCard>) -> Result<Invitation> {
         self.invite_refresh_from(key, cards, 0)
     }
@@ -151,6 +222,21 @@ impl Session {
     /// Enters a signing run, for the message that this member approves. The invitation's message is only a proposal; if
     /// it is another one, nothing happens.
     ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// let members = three();
+    /// let key = key(&members);
+    /// let invitation = members[0].invite_sign(key.id, &[id(1), id(3)], b"pay the baker")?;
+    /// assert_eq!(invitation.message(), Some(b"pay the baker".as_slice()));
+    /// assert!(members[2].start_sign(&invitation, b"pay the butcher").is_err());
+    ///
+    /// let runs = [0, 2].map(|place| members[place].start_sign(&invitation, b"pay the baker"));
+    /// let signature = exchange(runs.into_iter().collect::<Result<_, _>>()?).remove(0);
+    /// key.verifying_key.verify(b"pay the baker", &signature)?;
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Denied`](crate::Error::Denied) for another message or purpose, and for a share that was restored;
@@ -167,6 +253,21 @@ impl Session {
     /// Gives this token a certificate: it finishes an epoch of which this token missed the end, or shows it that its share
     /// is of the past. Give it several from the oldest on.
     ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// let members = three();
+    /// let key = key(&members);
+    /// let old = key.epoch;
+    /// deal(&members, &members[0].invite_refresh(key.id, Vec::new())?);
+    ///
+    /// // Whoever missed it is given the certificate. It may come from anybody: it proves itself.
+    /// let certificate = members[0].certificate(key.id)?;
+    /// let info = members[1].complete(&certificate)?;
+    /// assert!(info.epoch == certificate.epoch_id() && info.epoch != old);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Certificate`](crate::Error::Certificate) when it proves nothing here, [`Fork`](crate::Error::Fork) when it proves
@@ -181,6 +282,26 @@ impl Session {
     }
 
     /// A backup of the key's share, encrypted. It is good for this epoch only; a refresh asks for a new one.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::wrap::{Identity, Recipient};
+    /// use quorumkey::{KeyState, KeyStore};
+    ///
+    /// let members = three();
+    /// let key = key(&members);
+    /// let Identity::X25519(offline) = Identity::generate() else { unreachable!() };
+    /// let identity = members[1].export_identity(&offline.recipient())?;
+    /// let share = members[1].export(key.id, &offline.recipient())?;
+    ///
+    /// // Member 2's device has burnt. On a new one:
+    /// let with = Identity::X25519(offline);
+    /// let store = KeyStore::restore_in_memory(&init("ben's new phone"), &identity, &with, 0)?;
+    /// let session = store.login(&init("").user)?;
+    /// assert_eq!(session.restore(&share, &with)?.state, KeyState::Restored);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
     pub fn export(&self, key: KeyId, to: &Recipient) -> Result<WrappedShare> {
         self.token.wrap_key(self.id, key, to)
     }
@@ -225,6 +346,28 @@ impl OfficerSession {
     }
 
     /// Records what people know of old shares, for the report of whether an old epoch is dead.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::wrap::Identity;
+    /// use quorumkey::{Declaration, Holding};
+    ///
+    /// let store = token();
+    /// let members = [store.login(&init("").user)?, member()];
+    /// let key = key(&members);
+    /// let Identity::X25519(offline) = Identity::generate() else { unreachable!() };
+    /// members[0].export(key.id, &offline.recipient())?;
+    /// deal(&members, &members[0].invite_refresh(key.id, Vec::new())?);
+    ///
+    /// // Both members have erased their old shares. The backup is still there.
+    /// let old = &members[0].key(key.id)?.old_epochs[0];
+    /// assert_eq!(old.holders[0].holding, Holding::Backup);
+    /// let officer = store.login_so(&init("").officer)?;
+    /// officer.declare(key.id, &Declaration::BackupsDestroyed { epoch: old.epoch, identifier: id(1) })?;
+    /// assert!(members[0].key(key.id)?.old_epochs[0].holders.is_empty());
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
     pub fn declare(&self, key: KeyId, declaration: &Declaration) -> Result<()> {
         self.token.declare(self.id, key, declaration)
     }

@@ -40,6 +40,19 @@ impl KeyStore {
 
     /// Makes a token in a new file.
     ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::KeyStore;
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let path = directory.path().join("wallet.qk");
+    /// KeyStore::create(&path, &init("anna's phone"))?;
+    /// let session = KeyStore::open(&path)?.login(&init("").user)?;
+    /// assert_eq!(session.card()?.label(), "anna's phone");
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Storage`](crate::Error::Storage) when something is there already, or the directory can't be written.

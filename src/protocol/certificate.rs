@@ -111,6 +111,20 @@ impl Extension {
 ///
 /// It is public, and convinces anybody later. A member that missed the end of a run completes it with one; a member that
 /// missed whole epochs, or was replaced, learns from one that its share is of the past.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::Certificate;
+///
+/// let members = three();
+/// let key = key(&members);
+/// let bytes = members[0].certificate(key.id)?.to_bytes();
+/// // Kept anywhere, sent by anybody.
+/// let certificate = Certificate::from_bytes(&bytes)?;
+/// assert_eq!((certificate.key_id()?, certificate.epoch_id()), (key.id, key.epoch));
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     plan: Plan,

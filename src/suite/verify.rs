@@ -85,6 +85,25 @@ impl GroupKey {
 
 /// The key that verifiers know: 32 bytes for ed25519 (RFC 8032), 33 for secp256k1 (SEC 1, compressed), 32 for taproot
 /// (BIP-340's x-coordinate).
+///
+/// ```
+/// use quorumkey::{Signature, Suite, SuiteError, VerifyingKey};
+///
+/// // BIP-340, test vector 0.
+/// let hex = |text: &str| -> Vec<u8> {
+///     (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+/// };
+/// let key = hex("F9308A019258C31049344F85F89D5229B531C845836F99B08601F113BCE036F9");
+/// let signature = hex(
+///     "E907831F80848D1069A5371B402410364BDF1C5F8307B0084C55F1CE2DCA8215\
+///      25F66A4A85EA8B71E482A74F382D2CE5EBEEE8FDB2172F477DF4900D310536C0",
+/// );
+/// let key = VerifyingKey::from_bytes(Suite::Secp256k1Taproot, &key)?;
+/// let signature = Signature::from_bytes(Suite::Secp256k1Taproot, &signature)?;
+/// assert_eq!(key.verify(&[0; 32], &signature), Ok(()));
+/// assert_eq!(key.verify(&[1; 32], &signature), Err(SuiteError::Unverified));
+/// # Ok::<(), SuiteError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct VerifyingKey {
     suite: Suite,

@@ -26,6 +26,21 @@ pub struct Faults {
 /// A bus that carries every message from one endpoint to all the others. For tests, examples, and members in one process.
 ///
 /// With the same seed and the same order of calls the same messages suffer.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::transport::{Bus, Transport};
+///
+/// let bus = Bus::reliable();
+/// let (mut one, mut other) = (bus.endpoint(), bus.endpoint());
+/// let members = three();
+/// let mut run = members[0].start(&invitation(&members))?;
+/// let join = run.poll_transmit().expect("a run begins with a message");
+/// one.send(&join)?;
+/// assert_eq!(other.try_receive(), Some(join));
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Bus(Arc<Shared>);
 

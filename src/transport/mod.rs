@@ -14,6 +14,39 @@ use crate::keystore::{Error, Protocol, Result, Run};
 use crate::wire::Message;
 
 /// Carries one member's messages to all the others, and theirs to it.
+///
+/// ```
+/// use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+/// use std::time::Duration;
+///
+/// use quorumkey::transport::Transport;
+/// use quorumkey::{Message, Result};
+///
+/// /// Bytes over channels.
+/// struct Wire {
+///     to: Vec<Sender<Vec<u8>>>,
+///     from: Receiver<Vec<u8>>,
+/// }
+///
+/// impl Transport for Wire {
+///     fn send(&mut self, message: &Message) -> Result<()> {
+///         // Who is gone gets nothing; the deadline says so.
+///         self.to.iter().for_each(|other| drop(other.send(message.to_bytes())));
+///         Ok(())
+///     }
+///
+///     fn receive(&mut self, timeout: Duration) -> Result<Option<Message>> {
+///         match self.from.recv_timeout(timeout) {
+///             Ok(bytes) => Ok(Message::from_bytes(&bytes).ok()),
+///             Err(RecvTimeoutError::Timeout) => Ok(None),
+///             Err(RecvTimeoutError::Disconnected) => {
+///                 std::thread::sleep(timeout);
+///                 Ok(None)
+///             }
+///         }
+///     }
+/// }
+/// ```
 pub trait Transport {
     /// Sends a message to every other member of its run.
     ///
@@ -60,6 +93,35 @@ pub struct Driven<O> {
 /// Drives a run to its output: sends what it says, gives it what arrives, sends again, and lingers.
 ///
 /// The clock is the caller's thread's. A failed run's last words are sent before its error is returned.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use std::thread;
+/// use std::time::Duration;
+///
+/// use quorumkey::transport::{Bus, Faults, Patience, drive};
+///
+/// let members = three();
+/// let invitation = invitation(&members);
+/// // A bus that loses every tenth message, and repeats every tenth.
+/// let bus = Bus::new(7, Faults { drop: 10, duplicate: 10, ..Faults::default() });
+/// let patience = Patience { resend: Duration::from_millis(50), ..Patience::default() };
+/// let ends: Vec<_> = members.iter().map(|_| bus.endpoint()).collect();
+/// let keys: Vec<_> = thread::scope(|scope| {
+///     let threads: Vec<_> = members
+///         .iter()
+///         .zip(ends)
+///         .map(|(member, mut end)| {
+///             let mut run = member.start(&invitation).unwrap();
+///             scope.spawn(move || drive(&mut run, &mut end, patience))
+///         })
+///         .collect();
+///     threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Result<_, _>>()
+/// })?;
+/// assert!(keys.iter().all(|driven| driven.output.epoch == keys[0].output.epoch));
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 ///
 /// # Errors
 ///

@@ -77,6 +77,17 @@ pub(crate) fn decode_label(reader: &mut Reader<'_>) -> Result<String, DecodeErro
 /// The public half of a token's identity, to be exchanged out of band before a key is made.
 ///
 /// A card says who signs as a member. People compare one [`Fingerprint`](crate::Fingerprint) of the whole group.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::Card;
+///
+/// let bytes = member().card()?.to_bytes();
+/// let card = Card::from_bytes(&bytes)?;
+/// assert_eq!((card.label(), card.incarnation()), ("a token", 0));
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Card {
     identity: [u8; 32],

@@ -71,6 +71,19 @@ pub(crate) struct Header {
 }
 
 /// A signed message of a run, in its one encoding.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::Message;
+///
+/// let members = three();
+/// let mut run = members[0].start(&invitation(&members))?;
+/// let bytes = run.poll_transmit().expect("a run begins with a message").to_bytes();
+/// let message = Message::from_bytes(&bytes)?;
+/// assert_eq!((message.run_id(), message.sender(), message.round()), (run.id(), id(1), 0));
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     pub(crate) header: Header,

@@ -282,6 +282,21 @@ impl Plan {
 /// One member's signed proposal of a run. The others look at what it says, and join by starting it.
 ///
 /// It may carry the certificates of the key's earlier epochs, for members that join the group.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::Invitation;
+///
+/// let members = three();
+/// let bytes = invitation(&members).to_bytes();
+/// // At another member, before it starts:
+/// let invitation = Invitation::from_bytes(&bytes)?;
+/// assert_eq!((invitation.inviter(), invitation.threshold()), (id(1), Some(2)));
+/// assert_eq!(invitation.template().map(|template| template.label.as_str()), Some("savings"));
+/// println!("compare with the others: {}", invitation.fingerprint().expect("it deals shares"));
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Invitation {
     pub(crate) plan: Plan,

@@ -95,6 +95,20 @@ impl Roster {
 /// A short name of a whole group, for people to compare out of band: 128 bits in eight groups of four hexadecimal digits.
 ///
 /// It covers every member's number and card. One comparison of one fingerprint by all members stands for all n² of them.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::Roster;
+///
+/// let [anna, ben] = [member(), member()];
+/// let seen_by_anna = Roster::numbered([anna.card()?, ben.card()?]).expect("two different cards");
+/// let seen_by_ben = Roster::numbered([anna.card()?, member().card()?]).expect("two different cards");
+/// // Somebody gave Ben's friends another card. Read aloud, it shows.
+/// assert_ne!(seen_by_anna.fingerprint().to_string(), seen_by_ben.fingerprint().to_string());
+/// assert_eq!(seen_by_anna.fingerprint().to_string().len(), 39);
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u128);
 

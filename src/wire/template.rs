@@ -90,6 +90,20 @@ pub enum BackupGate {
 }
 
 /// What the members of a key agree on when it is made. It is bound into the certificate, so that they can't differ.
+///
+/// ```
+/// use quorumkey::wrap::Identity;
+/// use quorumkey::{Export, KeyTemplate, Operations};
+///
+/// let Identity::X25519(offline) = Identity::generate() else { unreachable!() };
+/// let template = KeyTemplate {
+///     purpose: "payroll".to_owned(),
+///     export: Export::WrappedToTrusted,
+///     trusted: vec![offline.public_key().to_string()],
+///     ..KeyTemplate::wallet("treasury")
+/// };
+/// assert_eq!(template.operations, Operations::ALL);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyTemplate {
     /// A name for people, up to 64 bytes of UTF-8 without control characters.

@@ -15,6 +15,18 @@ use super::{MAX_WORK_FACTOR, WrapError};
 /// What opens a backup: a passphrase, or the secret half of an X25519 key.
 ///
 /// Not `Clone`; what it holds is wiped when it goes, and not shown by `Debug`.
+///
+/// ```
+/// use quorumkey::wrap::Identity;
+///
+/// let Identity::X25519(offline) = Identity::generate() else { unreachable!() };
+/// // On paper, in the safe; the `age` command reads it with `-i`.
+/// let text = offline.to_text();
+/// assert!(text.starts_with("AGE-SECRET-KEY-1"));
+/// // What devices need to make backups.
+/// assert!(offline.public_key().to_string().starts_with("age1"));
+/// assert!(Identity::x25519(&text).is_ok());
+/// ```
 #[non_exhaustive]
 pub enum Identity {
     /// The passphrase of a file that was sealed to one.
