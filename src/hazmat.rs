@@ -4,6 +4,7 @@ mod cocktail;
 mod forge;
 mod loot;
 mod samples;
+mod shares;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ pub use cocktail::{
 pub use forge::{Forger, Forgery, body};
 pub use loot::Loot;
 pub use samples::{SampleDealing, sample_dealing};
+pub use shares::verifying_shares;
 
 /// frost's identifier of a member.
 ///
