@@ -3,7 +3,7 @@
 use crate::audit::EventKind;
 use crate::keystore::{Entry, Init, KeyStore, Result, SoftToken, Storage, StorageError};
 use crate::secret::Secret;
-use crate::wire::{Card, Header, Identifier, IdentityKey, Message, RunId};
+use crate::wire::{Card, Header, Identifier, IdentityKey, Message, RunId, Subject};
 
 /// An identity whose key the test knows.
 #[derive(Debug)]
@@ -71,6 +71,12 @@ impl Forger {
         Message::issue(header, body, &self.0)
     }
 
+    /// An accusation with that body, in the place of the message.
+    pub fn accuse(&self, message: &Message, body: Vec<u8>) -> Message {
+        let header = Header { subject: Subject::Accuse, ..message.header.clone() };
+        Message::issue(header, body, &self.0)
+    }
+
     /// The message with another body under the subject of another one, signed as this identity's: such as an
     /// accusation in the place of an endorsement.
     pub fn replace(&self, message: &Message, subject_of: &Message, body: Vec<u8>) -> Message {
@@ -82,4 +88,18 @@ impl Forger {
 /// The body of a message.
 pub fn body(message: &Message) -> &[u8] {
     &message.body
+}
+
+/// What the message is about: join, deal, certify, accuse, confirm, commit, share or dispute.
+pub fn subject(message: &Message) -> &'static str {
+    match message.header.subject {
+        Subject::Join => "join",
+        Subject::Deal => "deal",
+        Subject::Certify => "certify",
+        Subject::Accuse => "accuse",
+        Subject::Confirm => "confirm",
+        Subject::Commit => "commit",
+        Subject::Share => "share",
+        Subject::Dispute => "dispute",
+    }
 }

@@ -313,6 +313,6 @@ fn decode_dispute(body: &[u8]) -> Result<Vec<Message>, DecodeError> {
 }
 
 /// What a member saw of a round. The round's number is in the digests of its messages.
-fn view(run: RunId, messages: &[Message]) -> [u8; 32] {
+pub(super) fn view(run: RunId, messages: &[Message]) -> [u8; 32] {
     hash_messages("quorumkey/view/v1", run, messages)
 }

@@ -64,6 +64,11 @@ impl fmt::Display for Misbehaviour {
 pub struct Evidence(pub(crate) Vec<Message>);
 
 impl Evidence {
+    /// Messages that somebody shows as evidence. What they prove, [`judge`](Self::judge) says.
+    pub const fn new(messages: Vec<Message>) -> Self {
+        Self(messages)
+    }
+
     /// The messages, to be kept or shown.
     pub fn messages(&self) -> &[Message] {
         &self.0

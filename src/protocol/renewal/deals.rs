@@ -74,6 +74,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
 
     fn open(
         &self,
+        round: &[Message],
         message: &Message,
         deal: &Deal<C>,
         rule: &PayloadRule,
@@ -88,7 +89,8 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         let opening = accuse(&self.ceremony, self.setup.me, &self.run_key, dealer, deal, rng)
             .map_err(|_| Failure::unattributed())?;
         let accusation = Writer::new().identifier(dealer).raw(&opening.encode()).finish();
-        Err(self.failure(dealer, misbehaviour, message).saying(Subject::Accuse, accusation))
+        let messages: Vec<_> = self.joins.iter().chain(round).collect();
+        Err(Failure::by(dealer, misbehaviour, &messages).saying(Subject::Accuse, accusation))
     }
 
     fn extension(&self, round: &[Message], chain_hash: [u8; 32]) -> Extension {
@@ -108,7 +110,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         let mut opened = Vec::with_capacity(round.len());
         for message in round {
             let deal = deals.get(&message.sender()).ok_or_else(Failure::unattributed)?;
-            opened.push((message.sender(), self.open(message, deal, rule, rng)?));
+            opened.push((message.sender(), self.open(round, message, deal, rule, rng)?));
         }
         let received = combine(&self.ceremony, self.setup.me, opened, deals).map_err(|_| Failure::unattributed())?;
         let chain_code = self.chain_code(&received.payloads).ok_or_else(Failure::unattributed)?;

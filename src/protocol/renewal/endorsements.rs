@@ -27,7 +27,7 @@ pub(super) fn decide<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     rule: &PayloadRule,
     joins: &[Message],
-    dealt: impl Fn(Identifier) -> Option<Message>,
+    deals: &BTreeMap<Identifier, Message>,
     accusation: &Message,
 ) -> Failure {
     let accuser = accusation.sender();
@@ -36,11 +36,12 @@ pub(super) fn decide<C: Ciphersuite>(
     let Ok((dealer, opening)) = read else {
         return Failure::by(accuser, Misbehaviour::Malformed, &[accusation]);
     };
-    let Some(dealt) = dealt(dealer) else {
+    let Some(dealt) = deals.get(&dealer) else {
         return Failure::by(accuser, Misbehaviour::FalseAccusation, &[accusation]);
     };
-    let evidence: Vec<_> = joins.iter().chain([&dealt, accusation]).collect();
-    let verdict = read_deal(ceremony, &dealt)
+    // The accuser signed a view of all deals.
+    let evidence: Vec<_> = joins.iter().chain(deals.values()).chain([accusation]).collect();
+    let verdict = read_deal(ceremony, dealt)
         .map(|deal| judge(ceremony, dealer, accuser, &deal, &opening, |payload| rule.allows(dealer, payload)));
     match verdict {
         Err(misbehaviour) => Failure::by(dealer, misbehaviour, &evidence),
@@ -53,8 +54,7 @@ pub(super) fn decide<C: Ciphersuite>(
 impl<C: Ciphersuite> Machine for ExpectEndorsements<C> {
     fn handle(mut self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         if let Some(accusation) = round.iter().find(|message| message.header.subject == Subject::Accuse) {
-            let dealt = |dealer| self.deals.get(&dealer).cloned();
-            return Err(decide(&self.ceremony, &self.rule, &self.joins, dealt, accusation).into());
+            return Err(decide(&self.ceremony, &self.rule, &self.joins, &self.deals, accusation).into());
         }
         let (mut culprits, mut evidence) = (Vec::new(), Vec::new());
         for message in round {
