@@ -22,10 +22,8 @@ fn quick() -> Patience {
 /// Each run in a thread of its own; what came of each, in order.
 fn drive_all<P: Protocol>(runs: Vec<Run<P>>, bus: &Bus, patience: Patience) -> Vec<Result<Driven<P::Output>>> {
     let ends: Vec<(Run<P>, Endpoint)> = runs.into_iter().map(|run| (run, bus.endpoint())).collect();
-    let threads: Vec<_> = ends
-        .into_iter()
-        .map(|(mut run, mut end)| thread::spawn(move || drive(&mut run, &mut end, patience)))
-        .collect();
+    let threads: Vec<_> =
+        ends.into_iter().map(|(mut run, mut end)| thread::spawn(move || drive(&mut run, &mut end, patience))).collect();
     threads.into_iter().map(|thread| thread.join().unwrap()).collect()
 }
 

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use quorumkey::wrap::{Identity, Recipient, WrappedIdentity};
-use quorumkey::{
-    Change, Entry, FileStorage, KeyStore, MemoryStorage, SoftToken, Storage, StorageError, Token,
-};
+use quorumkey::{Change, Entry, FileStorage, KeyStore, MemoryStorage, SoftToken, Storage, StorageError, Token};
 use tempfile::TempDir;
 
 use crate::common::{Member, init};

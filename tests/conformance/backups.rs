@@ -8,9 +8,7 @@ use quorumkey::{
 };
 
 use crate::backend::{Backend, backup_key, group, reopen};
-use crate::common::{
-    Member, deal, dkg, dkg_invitation, exchange_over, id, init, officer_pin, refresh, roster, sign,
-};
+use crate::common::{Member, deal, dkg, dkg_invitation, exchange_over, id, init, officer_pin, refresh, roster, sign};
 use crate::refused;
 
 /// The last member's device is lost, and comes back from its backups on a new one.
@@ -126,9 +124,8 @@ pub fn a_backup_opens_for_its_own_member_with_its_own_key_only(backend: &dyn Bac
 
     // Sealed by somebody else with what was changed in it.
     let content = quorumkey::hazmat::wrap::open(mine.as_bytes(), &identity).unwrap();
-    let reseal = |content: &[u8]| {
-        WrappedShare::from_bytes(quorumkey::hazmat::wrap::seal(content, &recipient).unwrap()).unwrap()
-    };
+    let reseal =
+        |content: &[u8]| WrappedShare::from_bytes(quorumkey::hazmat::wrap::seal(content, &recipient).unwrap()).unwrap();
     // The last byte of the share, and of the chain code.
     for at in [57, 89] {
         let mut changed = content.to_vec();

@@ -129,10 +129,7 @@ pub fn a_restriction_binds_at_once_and_after_reopening(backend: &dyn Backend) {
         sign(&members, key, &[1, 2], b"still signs");
         reopen(backend, &mut members);
     }
-    members[0]
-        .session
-        .restrict(key, &Restriction { operations: Some(Operations::NONE), export: None })
-        .unwrap();
+    members[0].session.restrict(key, &Restriction { operations: Some(Operations::NONE), export: None }).unwrap();
     refused!(members[0].session.start_sign(&to_sign, b"m"), Error::Denied(Denial::Operation));
     // Another member's token is not bound by it.
     members[1].session.export(key, &recipient).unwrap();

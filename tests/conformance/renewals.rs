@@ -87,10 +87,7 @@ pub fn an_attempt_that_is_not_above_the_promise_is_denied_also_after_reopening(b
     drop(members[0].session.start(&entered).unwrap());
     for _ in 0..2 {
         for invitation in [&entered, &same] {
-            refused!(
-                members[0].session.start(invitation),
-                Error::Denied(Denial::AttemptTooLow { least: 2 })
-            );
+            refused!(members[0].session.start(invitation), Error::Denied(Denial::AttemptTooLow { least: 2 }));
         }
         reopen(backend, &mut members);
     }
@@ -149,8 +146,5 @@ pub fn what_people_declare_enters_the_report(backend: &dyn Backend) {
     assert!(!dead());
     assert_eq!(holders(&members[0], &key), [(id(1), Holding::Stolen), (id(3), Holding::NotConfirmed)]);
     let current = members[0].key(key.id).epoch;
-    refused!(
-        officer.declare(key.id, &Declaration::Stolen { epoch: current, identifier: id(1) }),
-        Error::NotFound(_)
-    );
+    refused!(officer.declare(key.id, &Declaration::Stolen { epoch: current, identifier: id(1) }), Error::NotFound(_));
 }

@@ -158,8 +158,7 @@ pub fn a_coordinator_without_a_token_has_the_same_signature(backend: &dyn Backen
         let members = group_named(backend, suite);
         let key = dkg(&members, suite, 2);
         let invitation = members[0].session.invite_sign(key.id, &[id(1), id(3)], b"m").unwrap();
-        let mut coordinator =
-            Coordinator::new(&invitation, &members[1].session.certificates(key.id).unwrap()).unwrap();
+        let mut coordinator = Coordinator::new(&invitation, &members[1].session.certificates(key.id).unwrap()).unwrap();
         assert_eq!(coordinator.awaiting(), [id(1), id(3)]);
         let mut runs = [0, 2].map(|at: usize| members[at].session.start_sign(&invitation, b"m").unwrap());
         let results = crate::common::exchange_over(&mut runs, &mut |_, _, message| {

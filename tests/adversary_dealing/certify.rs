@@ -1,0 +1,190 @@
+//! The last rounds: signatures on the transcript, views of the round before, and who has the certificate.
+
+use quorumkey::hazmat::subject;
+use quorumkey::{KeyState, Misbehaviour, Suite};
+
+use super::*;
+
+/// Where the two signatures begin in an endorsement, after the epoch's name.
+const IDENTITY: usize = 32;
+const RUN_KEY: usize = 32 + 64 + 4;
+
+#[test]
+fn a_wrong_signature_on_the_transcript_names_its_sender() {
+    for suite in Suite::ALL {
+        for renewed in [false, true] {
+            for place in [0, IDENTITY, IDENTITY + 63, RUN_KEY, RUN_KEY + 40] {
+                let trial = Trial::new(3);
+                let (invitation, _) = trial.invitation(suite, renewed);
+                let results = trial.run_with_body(&invitation, "certify", |bytes| bytes[place] ^= 1);
+                all_blame_the_last(&results, Misbehaviour::TranscriptSignature);
+            }
+        }
+    }
+}
+
+#[test]
+fn signatures_that_are_cut_or_of_somebody_else_name_their_sender() {
+    let trial = Trial::new(3);
+    for change in [(|bytes| bytes.clear()) as fn(&mut Vec<u8>), |bytes| bytes.push(0), |bytes| bytes.truncate(96)] {
+        let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+        let results = trial.run_with_body(&invitation, "certify", change);
+        all_blame_the_last(&results, Misbehaviour::TranscriptSignature);
+    }
+    let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    let mut of_first = Vec::new();
+    let results = trial.run(&invitation, &mut |from, _, message| {
+        if from == 0 && subject(&message) == "certify" {
+            of_first = quorumkey::hazmat::body(&message).to_vec();
+        }
+        let endorses = from == 2 && subject(&message) == "certify";
+        vec![if endorses { trial.forger(3).alter(&message, |one| one.body.clone_from(&of_first)) } else { message }]
+    });
+    all_blame_the_last(&results, Misbehaviour::TranscriptSignature);
+}
+
+#[test]
+fn every_liar_about_the_transcript_is_named_and_nobody_else() {
+    let trial = Trial::new(4);
+    let invitation = dkg_invitation(&trial.members, Suite::Ed25519, 2);
+    let results = trial.run(&invitation, &mut |from, _, message| {
+        let lies = (from == 1 || from == 3) && subject(&message) == "certify";
+        let forger = &trial.forgers[from];
+        vec![if lies { forger.alter(&message, |forgery| forgery.body[IDENTITY] ^= 1) } else { message }]
+    });
+    for honest in [0, 2] {
+        let (culprits, what, evidence) = blame(&results[honest]);
+        assert_eq!((culprits, what), (vec![2, 4], Misbehaviour::TranscriptSignature));
+        assert_eq!(evidence.messages().len(), 2);
+    }
+}
+
+#[test]
+fn who_is_denied_a_signature_completes_with_the_certificate_of_another() {
+    for suite in Suite::ALL {
+        for renewed in [false, true] {
+            for bad in [false, true] {
+                let trial = Trial::new(3);
+                let (invitation, _) = trial.invitation(suite, renewed);
+                let mut runs = trial.start(&invitation);
+                let results = exchange_over(&mut runs, &mut |from, to, message| {
+                    if (from, to, subject(&message)) != (2, 1, "certify") {
+                        return vec![message];
+                    }
+                    if !bad {
+                        return Vec::new();
+                    }
+                    vec![trial.forger(3).alter(&message, |forgery| forgery.body[RUN_KEY] ^= 1)]
+                });
+                let key = results[0].as_ref().unwrap().clone().unwrap();
+                if bad {
+                    let (culprits, what, _) = blame(&results[1]);
+                    assert_eq!((culprits, what), (vec![3], Misbehaviour::TranscriptSignature));
+                } else {
+                    assert!(matches!(results[1], Ok(None)));
+                    assert_eq!(runs[1].progress().awaiting, [id(3)]);
+                }
+                let behind = &trial.members[1].session;
+                assert_ne!(behind.key(key.id).unwrap().pending, []);
+                let completed = behind.complete(&trial.members[0].session.certificate(key.id).unwrap()).unwrap();
+                assert_eq!((completed.epoch, completed.state), (key.epoch, KeyState::Active));
+                sign(&trial.members, key.id, &[1, 2], b"all the same");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_view_that_is_lied_about_names_nobody_honest() {
+    for about in ["deal", "certify"] {
+        let trial = Trial::new(3);
+        let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+        let results = trial.run(&invitation, &mut |from, _, message| {
+            let lies = from == 2 && subject(&message) == about;
+            vec![if lies { trial.forger(3).alter(&message, |forgery| forgery.view[0] ^= 1) } else { message }]
+        });
+        for result in &results[..2] {
+            match result {
+                Ok(None) => {}
+                other => assert_eq!(blame(other).0, [3]),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_view_that_its_own_messages_contradict_names_its_sender() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    let results = trial.run(&invitation, &mut |from, _, message| {
+        let forger = trial.forger(3);
+        match (from, subject(&message)) {
+            (2, "certify") => vec![forger.alter(&message, |forgery| forgery.view[0] ^= 1)],
+            // It shows in the end what the others saw as well.
+            (0 | 1, "dispute") => vec![message.clone(), forger.alter(&message, |forgery| forgery.sender = id(3))],
+            _ => vec![message],
+        }
+    });
+    all_blame_the_last(&results, Misbehaviour::FalseView);
+}
+
+#[test]
+fn a_view_in_the_first_round_or_a_place_that_is_none_names_its_sender() {
+    let trial = Trial::new(3);
+    for change in [
+        (|forgery| forgery.view[0] ^= 1) as fn(&mut quorumkey::hazmat::Forgery),
+        |forgery| forgery.round = 1,
+        |forgery| forgery.round = 9,
+        |forgery| forgery.round = u8::MAX,
+    ] {
+        let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+        let results = trial.run(&invitation, &mut |from, _, message| {
+            let joins = from == 2 && subject(&message) == "join";
+            vec![if joins { trial.forger(3).alter(&message, change) } else { message }]
+        });
+        all_blame_the_last(&results, Misbehaviour::Malformed);
+    }
+}
+
+#[test]
+fn a_dispute_made_of_garbage_names_its_sender_and_one_of_forged_messages_nobody() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    // A dispute to work from: of a run that fails by two joins.
+    let mut dispute = None;
+    let _ = trial.run(&invitation, &mut |from, to, message| {
+        if subject(&message) == "dispute" {
+            dispute = Some(message.clone());
+        }
+        let other = from == 2 && to == 1 && subject(&message) == "join";
+        vec![if other { trial.forger(3).alter(&message, |forgery| forgery.counter += 1) } else { message }]
+    });
+    let dispute = dispute.unwrap();
+    for garbage in [true, false] {
+        let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+        let results = trial.run(&invitation, &mut |from, _, message| {
+            if from != 2 || subject(&message) != "certify" {
+                return vec![message];
+            }
+            let said = trial.forger(3).alter(&dispute, |forgery| {
+                (forgery.run, forgery.sender) = (message.run_id(), id(3));
+                if garbage {
+                    forgery.body = vec![1; 20];
+                } else {
+                    // What "member 1" said, signed by member 3 instead.
+                    let framed = trial.forger(3).alter(&message, |one| (one.sender, one.round) = (id(1), 0));
+                    let framed = framed.to_bytes();
+                    let len = u32::try_from(framed.len()).unwrap().to_be_bytes();
+                    forgery.body = [&1u32.to_be_bytes(), len.as_slice(), framed.as_slice()].concat();
+                }
+            });
+            vec![said, message]
+        });
+        if garbage {
+            all_blame_the_last(&results, Misbehaviour::Malformed);
+        } else {
+            // It contradicts the view that its sender had claimed.
+            all_blame_the_last(&results, Misbehaviour::FalseView);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Messages that are not of the run, or not by its members: they change nothing. And members that are two, or older.
+
+use quorumkey::hazmat::{Forger, Forgery, subject};
+use quorumkey::{Error, MemoryStorage, Message, Misbehaviour, NewCard, Reason, Rejection, Suite};
+
+use super::*;
+
+#[test]
+fn strangers_copies_and_replays_are_rejected_and_the_run_succeeds() {
+    for renewed in [false, true] {
+        let trial = Trial::new(3);
+        let (earlier, _) = trial.invitation(Suite::Ed25519, false);
+        let replayed = recorded(&trial, &earlier);
+        let stranger = Forger::new([99; 32]);
+        let (invitation, _) = trial.invitation(Suite::Ed25519, renewed);
+        let mut runs = trial.start(&invitation);
+        let mut tried = 0;
+        let mut said: Vec<Message> = Vec::new();
+        let mut waiting: Vec<_> = runs.iter_mut().filter_map(quorumkey::Run::poll_transmit).collect();
+        while !waiting.is_empty() {
+            for message in &waiting {
+                let own = usize::from(message.sender().get()) - 1;
+                let forger = &trial.forgers[own];
+                let hostile = [
+                    (stranger.alter(message, |_| {}), Rejection::Unauthentic),
+                    (stranger.alter(message, |one| one.sender = id(9)), Rejection::Stranger),
+                    (stranger.alter(message, |one| one.body.clear()), Rejection::Unauthentic),
+                    (forger.alter(message, |one| one.epoch[0] ^= 1), Rejection::OtherGroup),
+                    (forger.alter(message, |one| one.group[0] ^= 1), Rejection::OtherGroup),
+                    (
+                        forger.alter(message, |one| one.sender = id(message.sender().get() % 3 + 1)),
+                        Rejection::Unauthentic,
+                    ),
+                ];
+                for (to, run) in runs.iter_mut().enumerate() {
+                    let replayed = replayed.iter().map(|one| (one.clone(), Rejection::OtherRun));
+                    for (bad, expected) in hostile.iter().cloned().chain(replayed) {
+                        tried += 1;
+                        match run.handle(&bad) {
+                            Err(Error::Rejected(rejection)) => assert_eq!(rejection, expected, "{bad:?} to {to}"),
+                            other => panic!("{other:?} to {bad:?}"),
+                        }
+                    }
+                }
+            }
+            said.append(&mut waiting);
+            for (to, run) in runs.iter_mut().enumerate() {
+                // Everything again, a member's own words to itself as well.
+                for message in &said {
+                    if run.handle(message).is_err() {
+                        panic!("{message:?} to {to}");
+                    }
+                }
+                waiting.extend(std::iter::from_fn(|| run.poll_transmit()));
+            }
+        }
+        assert!(tried > 100);
+        for (member, run) in trial.members.iter().zip(&mut runs) {
+            let key = run.poll_output().unwrap();
+            assert_eq!(member.key(key.id).state, quorumkey::KeyState::Active);
+        }
+    }
+}
+
+#[test]
+fn a_second_token_with_a_members_identity_is_found_out() {
+    let trial = Trial::new(3);
+    let (invitation, chain) = trial.invitation(Suite::Ed25519, false);
+    let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
+    let copy = Member::new(trial.forger(3).store(storage, &init("member 3"), 0).unwrap());
+    let mut runs = trial.start(&invitation);
+    runs.push(copy.session.start(&invitation).unwrap());
+    let results = exchange_over(&mut runs, &mut |_, _, message| vec![message]);
+    for honest in &results[..2] {
+        let (culprits, what, evidence) = blame(honest);
+        assert_eq!((culprits, what), (vec![3], Misbehaviour::Equivocation));
+        assert_eq!(evidence.judge(&invitation, &chain).unwrap().unwrap().culprits, [id(3)]);
+    }
+    for double in &results[2..] {
+        let (culprits, what, _) = blame(double);
+        assert_eq!((culprits, what), (vec![3], Misbehaviour::Cloned));
+    }
+}
+
+fn with_counter(message: &Message, forger: &Forger, counter: u64) -> Message {
+    forger.alter(message, |forgery: &mut Forgery| forgery.counter = counter)
+}
+
+#[test]
+fn a_counter_below_what_was_shown_in_an_earlier_run_is_a_token_rolled_back() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, true);
+    let results = trial.run(&invitation, &mut |from, _, message| {
+        let joins = from == 2 && subject(&message) == "join";
+        vec![if joins { with_counter(&message, trial.forger(3), 1) } else { message }]
+    });
+    for result in &results[..2] {
+        assert!(matches!(result, Err(Error::RolledBack { member }) if *member == id(3)), "{result:?}");
+    }
+}
+
+#[test]
+fn a_card_of_an_earlier_incarnation_is_a_token_rolled_back_and_a_later_one_begins_anew() {
+    let trial = Trial::new(3);
+    let key = dkg(&trial.members, Suite::Ed25519, 2).id;
+    let cards = |incarnation| {
+        let card = Forger::new([3; 32]).card("member 3", incarnation);
+        vec![NewCard { identifier: id(3), card, reason: Reason::Lost }]
+    };
+    // Its token as if it had been restored, and a key of its own with it.
+    let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
+    let restored = Member::new(trial.forger(3).store(storage, &init("member 3"), 1).unwrap());
+    let [first, second, _] = <[Member; 3]>::try_from(trial.members).unwrap_or_else(|_| panic!("three"));
+    let group = [first, second, restored];
+    dkg(&group, Suite::Ed25519, 2);
+    let (session, other) = (&group[0].session, &group[1].session);
+    let invitation = session.invite_refresh(key, cards(0)).unwrap();
+    let refused = other.start(&invitation);
+    assert!(matches!(refused, Err(Error::RolledBack { member }) if member == id(3)), "{refused:?}");
+    let invitation = session.invite_refresh(key, cards(1)).unwrap();
+    assert!(other.start(&invitation).is_ok());
+}
+
+#[test]
+fn a_replaced_card_has_no_voice_in_the_refresh_that_replaces_it() {
+    let trial = Trial::new(3);
+    let key = dkg(&trial.members, Suite::Ed25519, 2).id;
+    let fresh = Forger::new([77; 32]);
+    let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
+    let newcomer = Member::new(fresh.store(storage, &init("member 3 anew"), 0).unwrap());
+    let card = NewCard { identifier: id(3), card: newcomer.card(), reason: Reason::Stolen };
+    let invitation = trial.members[0].session.invite_refresh(key, vec![card]).unwrap();
+    assert!(trial.members[2].session.start(&invitation).is_err());
+    let [first, second, _old] = <[Member; 3]>::try_from(trial.members).unwrap_or_else(|_| panic!("three"));
+    let group = [first, second, newcomer];
+    let mut runs: Vec<_> = group.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let old = &trial.forgers[2];
+    let results = exchange_over(&mut runs, &mut |_, _, message| vec![old.alter(&message, |_| {}), message]);
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
+    sign(&group, key, &[2, 3], b"renewed");
+}
