@@ -95,14 +95,15 @@ impl Report {
         self.tries.push(json!({ "attempt": attempt, "failed_because": reason }));
     }
 
-    pub(crate) fn epoch(&mut self, line: String, facts: Value) {
-        self.say(&line);
+    pub(crate) fn epoch(&mut self, line: &str, facts: Value) {
+        self.say(line);
         self.epochs.push(facts);
     }
 
-    /// How long it took from the empty-handed members to their signatures.
-    pub(crate) fn recovered_in(&mut self, ms: u128) {
-        self.recovery_ms = Some(ms);
+    /// How long it took from the empty-handed members to their signatures: by those steps, which were just done.
+    pub(crate) fn recovered_by(&mut self, names: &[&str]) {
+        let steps = self.steps.iter().filter(|step| names.contains(&step.name));
+        self.recovery_ms = Some(steps.map(|step| step.ms).sum());
     }
 
     pub(crate) const fn finish(&mut self) {
@@ -157,5 +158,5 @@ fn whole(ms: u128) -> u64 {
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

@@ -2,13 +2,12 @@
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use bitcoin::Psbt;
 use quorumkey::audit::{self, EventKind, Head};
 use quorumkey::{
-    Declaration, Denial, Dkg, EpochReport, Holding, Invitation, KeyId, KeyInfo, KeyState, KeyTemplate, NewCard, Reason,
-    Roster, Suite,
+    Declaration, Denial, Dkg, EpochReport, Holding, Invitation, KeyId, KeyInfo, KeyState, KeyTemplate, NewCard, Reason, Roster,
+    Suite,
 };
 use serde_json::json;
 
@@ -80,7 +79,6 @@ impl Story {
         report.step("the directories of members 2 and 3 are deleted", |_| {
             self.members.drain(1..).try_for_each(Member::burn)
         })?;
-        let start = Instant::now();
         report.step("both are restored on new devices from the safe", |_| {
             for number in [2, 3] {
                 let directory = self.home.join(format!("member-{number}-restored"));
@@ -94,8 +92,8 @@ impl Story {
             Ok(())
         })?;
         report.step("a restored share does not sign", |report| {
-            let [_, two, _] = self.three()?;
-            match two.session.invite_sign(self.keys[0].id, &[two.id, self.three()?[2].id], &[0; 32]) {
+            let ([_, two, three], [taproot, _]) = (self.three()?, &self.keys);
+            match two.session.invite_sign(taproot.id, &[two.id, three.id], &[0; 32]) {
                 Err(error @ quorumkey::Error::Denied(Denial::RestoredSignsAfterRefresh)) => {
                     report.say(&format!("        {error}"));
                     Ok(())
@@ -103,88 +101,100 @@ impl Story {
                 other => Err(format!("it was not denied: {other:?}").into()),
             }
         })?;
-        report.step("all three refresh both keys, by the officers' override at 2 and 3", |report| {
-            let restored = [self.new_card(1, Reason::Routine)?, self.new_card(2, Reason::Routine)?];
-            for place in 0..self.keys.len() {
-                let invitation = self.three()?[0].session.invite_refresh(self.keys[place].id, restored.to_vec())?;
-                self.show_that_an_override_is_needed(report, &invitation, place)?;
-                let [_, two, three] = self.three()?;
-                // The first attempt is spent; the next one is overridden by the officers of 2 and 3.
-                let invitation = self.three()?[0].session.invite_refresh(self.keys[place].id, restored.to_vec())?;
+        report.step("without a quorum of unrestored members the shares are not renewed", |report| {
+            let ([one, _, _], [taproot, _]) = (self.three()?, &self.keys);
+            let invitation = one.session.invite_refresh(taproot.id, self.restored_cards()?)?;
+            match hold(&self.three()?, IMPATIENCE, |member| member.session.start(&invitation)) {
+                Err(error) => {
+                    report.say(&format!("        {error}"));
+                    Ok(())
+                }
+                Ok(_) => Err("restored tokens signed a transcript without a quorum or an override".into()),
+            }
+        })?;
+        report.step("all three refresh both keys, by the officers' override at 2 and 3", |_| {
+            let renewed = self.keys.each_ref().map(|key| {
+                let [one, two, three] = self.three()?;
+                let invitation = one.session.invite_refresh(key.id, self.restored_cards()?)?;
                 for member in [two, three] {
                     member.store.login_so(&officer_pin(member.id.get())?)?.override_restored(&invitation)?;
                 }
-                self.keys[place] = renewed(&self.refresh(&invitation)?, &self.keys[place])?;
-            }
+                renewed(&self.refresh(&invitation)?, key)
+            });
+            self.keys = both(renewed)?;
             Ok(())
         })?;
         report.step("members 2 and 3 sign both", |report| self.pay(report, [2, 3], "after-fire"))?;
-        report.recovered_in(start.elapsed().as_millis());
+        report.recovered_by(&[
+            "both are restored on new devices from the safe",
+            "all three refresh both keys, by the officers' override at 2 and 3",
+            "members 2 and 3 sign both",
+        ]);
         report.step("the new epochs are backed up", |_| self.back_up(&self.members))
     }
 
-    /// One unrestored member is less than a quorum: without the officers nothing happens.
-    fn show_that_an_override_is_needed(&self, report: &Report, invitation: &Invitation, place: usize) -> Outcome<()> {
-        if place > 0 {
-            return Ok(());
-        }
-        match hold(&self.three()?, IMPATIENCE, |member| member.session.start(invitation)) {
-            Err(error) => {
-                report.say(&format!("        without it: {error}"));
-                Ok(())
-            }
-            Ok(_) => Err("restored tokens signed a transcript without a quorum or an override".into()),
-        }
+    /// The cards of the devices that were restored.
+    fn restored_cards(&self) -> Outcome<Vec<NewCard>> {
+        let [_, two, three] = self.three()?;
+        [two, three].into_iter().map(|member| new_card(member, Reason::Lost)).collect()
     }
 
     /// Member 3's token is copied, with its PIN and with all that was ever sent.
     fn theft(&mut self, report: &mut Report) -> Outcome<Thief> {
         report.chapter("Theft: member 3's token is copied, with its PIN and all traffic");
-        let thief = report
-            .step("a thief copies member 3's token", |_| Thief::copy(self.three()?[2], &self.home.join("thief")))?;
+        let thief = report.step("a thief copies member 3's token", |_| {
+            let [_, _, three] = self.three()?;
+            Thief::copy(three, &self.home.join("thief"))
+        })?;
         let old = report.step("member 3 takes a new device, with a new identity", |_| {
             let new = Member::new(3, self.home.join("member-3-new"))?;
             Ok(std::mem::replace(self.members.get_mut(2).ok_or("there is no third member")?, new))
         })?;
-        for place in 0..self.keys.len() {
-            let name = [
-                "members 1 and 2 refresh the taproot key to the new 3",
-                "members 1 and 2 refresh the ed25519 key to the new 3",
-            ];
-            let before = self.three()?[0].session.certificates(self.keys[place].id)?;
-            let (invitation, held) = report.step(name[place], |_| {
-                let card = self.new_card(2, Reason::Stolen)?;
-                let invitation = self.three()?[0].session.invite_refresh(self.keys[place].id, vec![card])?;
-                let held = self.refresh(&invitation)?;
-                Ok((invitation, held))
-            })?;
-            self.keys[place] = renewed(&held, &self.keys[place])?;
-            let key = self.keys[place].clone();
-            report.step("the thief tries, and fails", |report| {
-                let newest = self.three()?[0].session.certificate(key.id)?;
-                let [one, two, _] = self.three()?;
-                let wiretapped =
-                    Wiretapped { invitation: &invitation, recorded: &held.recorded, before: &before, newest: &newest };
-                thief.try_everything(report, &key, &[one, two], &wiretapped)
-            })?;
+        let names = [
+            "members 1 and 2 refresh the taproot key to the new 3",
+            "members 1 and 2 refresh the ed25519 key to the new 3",
+        ];
+        let mut after = Vec::new();
+        for (key, name) in self.keys.iter().zip(names) {
+            after.push(self.shut_out(report, &thief, key, name)?);
         }
+        self.keys = after.try_into().map_err(|_| "there are two keys")?;
         drop(old.session);
         Ok(thief)
+    }
+
+    /// Renews a key's shares with the new member 3, and lets the thief try what it has.
+    fn shut_out(&self, report: &mut Report, thief: &Thief, key: &KeyInfo, name: &'static str) -> Outcome<KeyInfo> {
+        let [one, two, three] = self.three()?;
+        let before = one.session.certificates(key.id)?;
+        let (invitation, held) = report.step(name, |_| {
+            let invitation = one.session.invite_refresh(key.id, vec![new_card(three, Reason::Stolen)?])?;
+            let held = self.refresh(&invitation)?;
+            Ok((invitation, held))
+        })?;
+        let key = renewed(&held, key)?;
+        report.step("the thief tries, and fails", |report| {
+            let newest = one.session.certificate(key.id)?;
+            let wiretapped =
+                Wiretapped { invitation: &invitation, recorded: &held.recorded, before: &before, newest: &newest };
+            thief.try_everything(report, &key, &[one, two], &wiretapped)
+        })?;
+        Ok(key)
     }
 
     /// Are the old epochs dead? Not while backups of them are in the safe.
     fn reckon(&self, report: &mut Report) -> Outcome<()> {
         report.chapter("Are the old epochs dead?");
         for key in &self.keys {
-            for old in self.three()?[0].session.key(key.id)?.old_epochs {
+            for old in self.old_epochs(key)? {
                 describe(report, key, &old, "before");
             }
         }
         report.step("the old backups are destroyed, and the officer of member 1 declares it", |_| {
-            let one = self.three()?[0];
+            let [one, _, _] = self.three()?;
             let officer = one.store.login_so(&officer_pin(1)?)?;
             for key in &self.keys {
-                for (height, old) in (0..).zip(one.session.key(key.id)?.old_epochs) {
+                for (height, old) in (0..).zip(self.old_epochs(key)?) {
                     let of_then = KeyInfo { height, ..key.clone() };
                     (1..=3).try_for_each(|number| self.safe.shred(number, &of_then))?;
                     for holder in old.holders.iter().filter(|holder| holder.holding == Holding::Backup) {
@@ -197,11 +207,17 @@ impl Story {
         })?;
         let mut dead = true;
         for key in &self.keys {
-            for old in self.three()?[0].session.key(key.id)?.old_epochs {
+            for old in self.old_epochs(key)? {
                 dead &= describe(report, key, &old, "after");
             }
         }
         report.step("every old epoch is dead", |_| if dead { Ok(()) } else { Err("an old epoch still lives".into()) })
+    }
+
+    /// What member 1 knows of the epochs that were.
+    fn old_epochs(&self, key: &KeyInfo) -> Outcome<Vec<EpochReport>> {
+        let [one, _, _] = self.three()?;
+        Ok(one.session.key(key.id)?.old_epochs)
     }
 
     fn audit(&self) -> Outcome<()> {
@@ -223,11 +239,6 @@ impl Story {
             [one, two, three] => Ok([one, two, three]),
             _ => Err("there are not three members".into()),
         }
-    }
-
-    fn new_card(&self, place: usize, reason: Reason) -> Outcome<NewCard> {
-        let member = self.three()?[place];
-        Ok(NewCard { identifier: member.id, card: member.session.card()?, reason })
     }
 
     fn back_up(&self, members: &[Member]) -> Outcome<()> {
@@ -268,6 +279,14 @@ impl Story {
         report.transaction(&format!("solana-{name}.bin"), signed.wire);
         Ok(())
     }
+}
+
+fn new_card(member: &Member, reason: Reason) -> Outcome<NewCard> {
+    Ok(NewCard { identifier: member.id, card: member.session.card()?, reason })
+}
+
+fn both<T>([first, second]: [Outcome<T>; 2]) -> Outcome<[T; 2]> {
+    Ok([first?, second?])
 }
 
 fn make(members: &[Member], roster: &Roster, suite: Suite, label: &str) -> Outcome<KeyInfo> {
@@ -323,7 +342,7 @@ fn describe(report: &mut Report, key: &KeyInfo, old: &EpochReport, when: &str) -
     let epoch: String = old.epoch.to_string().chars().take(8).collect();
     let line = format!("        {:?}, epoch {epoch}: {state} ({who}; it takes {})", key.suite, old.threshold);
     report.epoch(
-        line,
+        &line,
         json!({ "when": when, "suite": format!("{:?}", key.suite), "epoch": old.epoch.to_string(), "dead": old.is_dead(), "holders": holders }),
     );
     old.is_dead()

@@ -287,10 +287,9 @@ impl Exchange {
             }
         }
         let shown = view(self.frame.run, &theirs);
-        if let Some(claim) = self.messages.get(&(round + 1, sender)) {
-            if claim.header.view != shown {
-                return Err(Failure::by(sender, Misbehaviour::FalseView, &[claim, dispute]).into());
-            }
+        let claim = self.messages.get(&(round + 1, sender)).filter(|claim| claim.header.view != shown);
+        if let Some(claim) = claim {
+            return Err(Failure::by(sender, Misbehaviour::FalseView, &[claim, dispute]).into());
         }
         Err(Refused::Rejected(Rejection::Unexpected))
     }

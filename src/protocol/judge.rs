@@ -93,5 +93,6 @@ fn judge_protocol(plan: &Plan, epoch: Option<&Epoch>, signed: &[Message]) -> Opt
 
 fn judge_deal(plan: &Plan, deal: &DealPlan, parent: Option<&Epoch>, signed: &[Message]) -> Option<Judgement> {
     let failure = with_suite!(deal.suite, C => super::renewal::judge::<C>(plan, parent, signed))?;
-    (!failure.culprits.is_empty()).then(|| Judgement { culprits: failure.culprits, misbehaviour: failure.misbehaviour })
+    (!failure.culprits.is_empty())
+        .then_some(Judgement { culprits: failure.culprits, misbehaviour: failure.misbehaviour })
 }

@@ -86,6 +86,9 @@ impl Transition {
     }
 }
 
+/// The first state of a run, and what to send when entering it.
+pub(crate) type Beginning<B> = (Box<dyn Machine>, B);
+
 /// What has to be stored, or is known now.
 #[derive(Debug)]
 pub(crate) enum Effect {

@@ -84,7 +84,7 @@ impl Bus {
 }
 
 impl State {
-    /// SplitMix64: good enough to choose victims with.
+    /// `SplitMix64`: good enough to choose victims with.
     fn next(&mut self) -> u64 {
         self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.random;

@@ -35,6 +35,12 @@ pub(super) struct ExpectDeals<C: Ciphersuite> {
     pub(super) joins: Vec<Message>,
 }
 
+/// What a receiver has of a dealing.
+struct Dealt {
+    share: Secret<[u8; 32]>,
+    chain_code: Secret<[u8; 32]>,
+}
+
 /// What decides whether a payload is good: public, so that an accusation can be judged by all.
 #[derive(Debug)]
 pub(super) struct PayloadRule {
@@ -106,7 +112,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         deals: &BTreeMap<Identifier, Deal<C>>,
         rule: &PayloadRule,
         rng: &mut dyn CryptoRng,
-    ) -> Result<(Secret<[u8; 32]>, Secret<[u8; 32]>), Failure> {
+    ) -> Result<Dealt, Failure> {
         let mut opened = Vec::with_capacity(round.len());
         for message in round {
             let deal = deals.get(&message.sender()).ok_or_else(Failure::unattributed)?;
@@ -114,7 +120,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         }
         let received = combine(&self.ceremony, self.setup.me, opened, deals).map_err(|_| Failure::unattributed())?;
         let chain_code = self.chain_code(&received.payloads).ok_or_else(Failure::unattributed)?;
-        Ok((Secret::new(received.share.expose().to_bytes()), chain_code))
+        Ok(Dealt { share: Secret::new(received.share.expose().to_bytes()), chain_code })
     }
 
     /// Of a new key the hash of every member's part, in their order; of an old one what every dealer sent.
@@ -143,7 +149,7 @@ impl<C: Ciphersuite> Machine for ExpectDeals<C> {
         }
         let rule = self.payload_rule();
         let (share, chain_code) = if self.setup.is_receiver() {
-            let (share, chain_code) = self.receive(round, &deals, &rule, rng)?;
+            let Dealt { share, chain_code } = self.receive(round, &deals, &rule, rng)?;
             (Some(share), chain_code)
         } else {
             let held = self.setup.succession.as_mut().and_then(|succession| succession.chain_code.take());

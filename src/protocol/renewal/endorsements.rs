@@ -36,12 +36,12 @@ pub(super) fn decide<C: Ciphersuite>(
     let Ok((dealer, opening)) = read else {
         return Failure::by(accuser, Misbehaviour::Malformed, &[accusation]);
     };
-    let Some(dealt) = deals.get(&dealer) else {
+    let Some(deal_message) = deals.get(&dealer) else {
         return Failure::by(accuser, Misbehaviour::FalseAccusation, &[accusation]);
     };
     // The accuser signed a view of all deals.
     let evidence: Vec<_> = joins.iter().chain(deals.values()).chain([accusation]).collect();
-    let verdict = read_deal(ceremony, dealt)
+    let verdict = read_deal(ceremony, deal_message)
         .map(|deal| judge(ceremony, dealer, accuser, &deal, &opening, |payload| rule.allows(dealer, payload)));
     match verdict {
         Err(misbehaviour) => Failure::by(dealer, misbehaviour, &evidence),

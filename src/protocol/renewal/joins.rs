@@ -13,11 +13,11 @@ use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::{Ceremony, Hedge, RunKey, deal};
 use crate::protocol::epoch::Epoch;
 use crate::protocol::fault::Failure;
-use crate::protocol::machine::{Denial, Done, Effect, Halt, Machine, Transition};
+use crate::protocol::machine::{Beginning, Denial, Done, Effect, Halt, Machine, Transition};
 use crate::protocol::polynomial::lagrange;
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Scalar, with_suite};
-use crate::wire::{DealPlan, EpochId, Identifier, IdentityKey, Message, Plan, Roster, RunId, Source, Subject};
+use crate::wire::{Card, DealPlan, EpochId, Identifier, IdentityKey, Message, Plan, Roster, RunId, Source, Subject};
 
 /// What a member knows of a key that it helps to renew.
 #[derive(Debug)]
@@ -67,7 +67,7 @@ impl Setup {
 }
 
 /// Enters the run: what to wait in, and the join to send.
-pub(crate) fn start(setup: Setup, rng: &mut dyn CryptoRng) -> Result<(Box<dyn Machine>, Vec<u8>), Halt> {
+pub(crate) fn start(setup: Setup, rng: &mut dyn CryptoRng) -> Result<Beginning<Vec<u8>>, Halt> {
     with_suite!(setup.deal.suite, C => ExpectJoins::<C>::start(setup, rng))
 }
 
@@ -82,7 +82,7 @@ struct ExpectJoins<C: Ciphersuite> {
 }
 
 impl<C: Ciphersuite> ExpectJoins<C> {
-    fn start(setup: Setup, rng: &mut dyn CryptoRng) -> Result<(Box<dyn Machine>, Vec<u8>), Halt> {
+    fn start(setup: Setup, rng: &mut dyn CryptoRng) -> Result<Beginning<Vec<u8>>, Halt> {
         let run = setup.plan.run_id();
         let run_key = RunKey::<C>::generate(rng);
         let mut chain_part = Zeroizing::new([0; 32]);
@@ -133,8 +133,8 @@ impl<C: Ciphersuite> ExpectJoins<C> {
             return Ok(());
         }
         let old = |id| {
-            let now = self.setup.participants.card(id).map(|card| card.identity());
-            now.is_some() && now == parent.roster().card(id).map(|card| card.identity())
+            let now = self.setup.participants.card(id).map(Card::identity);
+            now.is_some() && now == parent.roster().card(id).map(Card::identity)
         };
         let remembering: Vec<_> =
             joins.iter().filter(|(id, join)| **id != self.setup.me && !join.restored && old(**id)).collect();

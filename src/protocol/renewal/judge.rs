@@ -16,16 +16,16 @@ use crate::wire::{Message, Plan, Subject};
 /// beside others than those proves nothing: somebody who speaks with two tongues could frame its sender with the other.
 pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed: &[Message]) -> Option<Failure> {
     let joins = round_of(signed, Subject::Join);
-    let Entered { joins: entered, ceremony } = match entered::<C>(plan, parent, &joins) {
+    let Entered { joins: members, ceremony } = match entered::<C>(plan, parent, &joins) {
         Ok(entered) => entered,
         Err(failure) => return Some(failure),
     };
     let (run, deals) = (plan.run_id(), round_of(signed, Subject::Deal));
-    let (joined, dealt) = (view(run, &joins), view(run, &deals));
-    let mut answers = deals.iter().filter(|deal| deal.header.view == joined);
+    let (join_view, deal_view) = (view(run, &joins), view(run, &deals));
+    let mut answers = deals.iter().filter(|deal| deal.header.view == join_view);
     let accusation = signed.iter().find(|message| message.header.subject == Subject::Accuse);
-    if let Some(accusation) = accusation.filter(|accusation| accusation.header.view == dealt) {
-        let commitments = entered.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
+    if let Some(accusation) = accusation.filter(|accusation| accusation.header.view == deal_view) {
+        let commitments = members.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
         let rule = PayloadRule::new(run, commitments, parent);
         let deals = answers.map(|deal| (deal.sender(), deal.clone())).collect();
         let failure = decide(&ceremony, &rule, &joins, &deals, accusation);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::protocol::epoch::Epoch;
 use crate::protocol::fault::{Failure, Misbehaviour};
-use crate::protocol::machine::{Done, Effect, Halt, Machine, Transition};
+use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar, with_suite};
 use crate::wire::{
@@ -40,7 +40,7 @@ pub(crate) struct Claim {
 }
 
 /// Enters the run: what to wait in, and the commitments to send, if this member signs.
-pub(crate) fn start(setup: SignSetup, rng: &mut dyn CryptoRng) -> Result<(Box<dyn Machine>, Option<Vec<u8>>), Halt> {
+pub(crate) fn start(setup: SignSetup, rng: &mut dyn CryptoRng) -> Result<Beginning<Option<Vec<u8>>>, Halt> {
     with_suite!(setup.plan.suite, C => ExpectCommitments::<C>::start(setup, rng))
 }
 
@@ -52,7 +52,7 @@ struct ExpectCommitments<C: Ciphersuite> {
 }
 
 impl<C: Ciphersuite> ExpectCommitments<C> {
-    fn start(mut setup: SignSetup, rng: &mut dyn CryptoRng) -> Result<(Box<dyn Machine>, Option<Vec<u8>>), Halt> {
+    fn start(mut setup: SignSetup, rng: &mut dyn CryptoRng) -> Result<Beginning<Option<Vec<u8>>>, Halt> {
         let signer = match setup.share.take() {
             None => None,
             Some(share) => {
