@@ -1,0 +1,10 @@
+//! Bad input of every kind, through the public doors: a typed error, never a panic, and the state of before goes on.
+
+mod common;
+
+#[path = "bad_input/bytes.rs"]
+mod bytes;
+#[path = "bad_input/forged.rs"]
+mod forged;
+#[path = "bad_input/storage.rs"]
+mod storage;
