@@ -588,7 +588,9 @@ impl<S: Storage> SoftToken<S> {
         let mut key = None;
         let heard: Vec<_> = live.exchange.of_round(CONFIRM).cloned().collect();
         for message in heard {
-            if message.header.subject != Subject::Confirm || !live.confirmed.insert(message.sender()) {
+            // What this member erased itself was recorded with the certificate.
+            let own = live.exchange.frame().me == Some(message.sender());
+            if own || message.header.subject != Subject::Confirm || !live.confirmed.insert(message.sender()) {
                 continue;
             }
             let Ok(confirmation) = decode_confirmation(message.sender(), &message.body) else { continue };
