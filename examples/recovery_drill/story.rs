@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use bitcoin::Psbt;
 use quorumkey::audit::{self, EventKind, Head};
 use quorumkey::{
-    Declaration, Denial, Dkg, EpochReport, Holding, Invitation, KeyId, KeyInfo, KeyState, KeyTemplate, NewCard, Reason, Roster,
-    Suite,
+    Declaration, Denial, Dkg, EpochReport, Holding, Invitation, KeyId, KeyInfo, KeyState, KeyTemplate, NewCard, Reason,
+    Roster, Suite,
 };
 use serde_json::json;
 

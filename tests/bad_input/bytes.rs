@@ -6,9 +6,7 @@ use quorumkey::{
     Suite,
 };
 
-use crate::common::{
-    Member, deal, dkg, dkg_invitation, exchange, exchange_over, group, id, init, refresh, sign,
-};
+use crate::common::{Member, deal, dkg, dkg_invitation, exchange, exchange_over, group, id, init, refresh, sign};
 
 /// Offset of the threshold in an invitation to a dealing: version, length of the plan, version, inviter, randomness,
 /// action, suite.
@@ -31,11 +29,7 @@ fn patched(bytes: &[u8], at: usize, patch: &[u8]) -> Vec<u8> {
 }
 
 /// What every decoder does with bytes that are not a value's one encoding. Gives the changed bytes that still decode.
-fn torture<T>(
-    whole: &[u8],
-    decode: fn(&[u8]) -> Result<T, DecodeError>,
-    encode: fn(&T) -> Vec<u8>,
-) -> Vec<T> {
+fn torture<T>(whole: &[u8], decode: fn(&[u8]) -> Result<T, DecodeError>, encode: fn(&T) -> Vec<u8>) -> Vec<T> {
     assert_eq!(encode(&decode(whole).ok().unwrap()), whole);
     for cut in 0..whole.len() {
         assert!(decode(&whole[..cut]).is_err(), "cut at {cut}");
@@ -280,7 +274,10 @@ fn a_changed_certificate_is_refused_when_it_is_read_or_given() {
         assert!(Certificate::from_bytes(&[bytes.as_slice(), &vec![0; more]].concat()).is_err());
     }
     for version in [0, 2] {
-        assert_eq!(Certificate::from_bytes(&patched(&bytes, 0, &[version])).unwrap_err(), DecodeError::Version(version));
+        assert_eq!(
+            Certificate::from_bytes(&patched(&bytes, 0, &[version])).unwrap_err(),
+            DecodeError::Version(version)
+        );
     }
     let give = |changed: &[u8], at: usize| {
         let Ok(certificate) = Certificate::from_bytes(changed) else { return };

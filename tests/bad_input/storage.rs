@@ -3,8 +3,8 @@
 use core::result::Result as CoreResult;
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use quorumkey::audit::EventKind;
 use quorumkey::wrap::{Identity, Recipient};
@@ -34,8 +34,6 @@ impl Failing {
         if fails { Err(StorageError::Io(std::io::ErrorKind::StorageFull)) } else { Ok(()) }
     }
 }
-
-
 
 impl Storage for Failing {
     fn get(&self, key: &[u8]) -> CoreResult<Option<Vec<u8>>, StorageError> {
@@ -216,8 +214,7 @@ fn a_token_goes_on_by_itself_once_its_storage_answers_again() {
 fn a_token_whose_file_was_put_back_is_refused_by_its_peers() {
     let folder = tempfile::tempdir().unwrap();
     let (path, copy) = (folder.path().join("two"), folder.path().join("copy"));
-    let mut members =
-        vec![Member::in_memory("one"), Member::new(KeyStore::create(&path, &init("two")).unwrap())];
+    let mut members = vec![Member::in_memory("one"), Member::new(KeyStore::create(&path, &init("two")).unwrap())];
     let key = dkg(&members, Suite::Ed25519, 2);
     members.pop();
     std::fs::copy(&path, &copy).unwrap();

@@ -62,19 +62,9 @@ impl<S: Storage> SoftToken<S> {
         };
         let epoch = certificate.verify(parent.as_ref())?;
         if key.is_certified() && !supersedes(&epoch, &key.epoch) {
-            return self.refuse_sibling(key, &epoch, &chain);
+            return refuse_sibling(key, &epoch, &chain);
         }
         self.enthrone(unlocked, key, certificate, epoch, commit)
-    }
-
-    /// A certificate that does not supersede the epoch held here: superseded by it, or a fork.
-    fn refuse_sibling(&self, key: &Key, epoch: &Epoch, chain: &[Certificate]) -> Result<()> {
-        for known in chain {
-            if supersedes(&known.epoch()?, epoch) {
-                return Ok(());
-            }
-        }
-        Err(Error::Fork { ours: key.epoch.id, theirs: epoch.id })
     }
 
     /// Makes an epoch the key's, and erases what it supersedes, in one transaction.
@@ -135,6 +125,16 @@ impl<S: Storage> SoftToken<S> {
         key.record.old.push(entry);
         Ok(())
     }
+}
+
+/// A certificate that does not supersede the epoch held here: superseded by it, or a fork.
+fn refuse_sibling(key: &Key, epoch: &Epoch, chain: &[Certificate]) -> Result<()> {
+    for known in chain {
+        if supersedes(&known.epoch()?, epoch) {
+            return Ok(());
+        }
+    }
+    Err(Error::Fork { ours: key.epoch.id, theirs: epoch.id })
 }
 
 /// Rule 3: a certificate supersedes its ancestors and what it names. Of the epochs that are held here only the parent

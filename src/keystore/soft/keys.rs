@@ -175,7 +175,7 @@ impl<S: Storage> SoftToken<S> {
 }
 
 /// Tightens a key.
-pub(super) fn restrict(key: &mut Key, change: &Restriction, commit: &mut Commit) -> Result<()> {
+pub(super) fn restrict(key: &mut Key, change: Restriction, commit: &mut Commit) -> Result<()> {
     if let Some(operations) = change.operations {
         if !key.record.operations.contains(operations) {
             return Err(Misuse::Widens.into());

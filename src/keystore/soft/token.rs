@@ -52,7 +52,7 @@ impl<S: Storage> Token for SoftToken<S> {
 
     fn restrict(&self, session: SessionId, key: KeyId, change: &Restriction) -> Result<()> {
         self.operate(session, Verb::Restrict, Some(key), |scene, commit| {
-            keys::restrict(&mut scene.take_key(key)?, change, commit)
+            keys::restrict(&mut scene.take_key(key)?, *change, commit)
         })
     }
 

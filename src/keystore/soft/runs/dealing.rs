@@ -1,0 +1,273 @@
+//! The run of a dealing: what this token promises on entering it, and the share that it keeps until it is certified.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::Live;
+use super::enter::{Entered, override_key, whoami};
+use crate::audit::EventKind;
+use crate::keystore::Storage;
+use crate::keystore::error::{Error, Misuse, Result};
+use crate::keystore::object::Origin;
+use crate::keystore::soft::keys::{ATTEMPT, CHAIN_CODE, Key, RECORD, SHARE, certificate_key, index_key};
+use crate::keystore::soft::propose::check_template;
+use crate::keystore::soft::record::{KeyRecord, Standing};
+use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
+use crate::policy::Verb;
+use crate::protocol::{
+    Certificate, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup, Standing as Memory, Succession,
+    check_succession, start_dealing, verify_chain,
+};
+use crate::wire::{DealPlan, EpochId, Invitation, KeyId, Reader, Roster, RunId, Source, Subject, Writer};
+
+const PROMISE: &[u8] = b"promise/";
+
+impl<S: Storage> SoftToken<S> {
+    pub(super) fn enter_dealing(
+        &self,
+        scene: &mut Scene<'_>,
+        commit: &mut Commit,
+        invitation: &Invitation,
+        plan: &DealPlan,
+    ) -> Result<Entered> {
+        plan.check()?;
+        check_template(&plan.template)?;
+        let participants = plan.participants().ok_or(Misuse::Plan("dealers"))?;
+        let me = whoami(&participants, &scene.login.card)?;
+        let inviter = participants.card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
+        inviter.ok_or(Misuse::Inviter)?;
+        let mut key = scene.key.take();
+        let (succession, parent, chain) = match &plan.source {
+            Source::Fresh => (None, None, Vec::new()),
+            Source::Epoch { .. } => {
+                let (parent, chain) = self.parent(&scene.login, key.as_ref(), invitation, plan)?;
+                check_succession(plan, &parent)?;
+                check_refresh(plan, &parent)?;
+                self.promise(&scene.login, key.as_mut(), &parent, plan, commit)?;
+                let succession = self.succession(&scene.login, key.as_ref(), &parent, plan, invitation.run_id())?;
+                (Some(succession), Some(parent), chain)
+            }
+        };
+        let setup = Setup {
+            plan: invitation.plan.clone(),
+            deal: plan.clone(),
+            participants: participants.clone(),
+            me,
+            identity: Arc::clone(&scene.login.identity),
+            succession,
+        };
+        let (machine, body) = start_dealing(setup, &mut rng())?;
+        let frame = Frame {
+            suite: plan.suite,
+            group: parent.as_ref().map_or([0; 32], |parent| *parent.key.as_bytes()),
+            epoch: parent.as_ref().map_or([0; 32], |parent| *parent.id.as_bytes()),
+            run: invitation.run_id(),
+            me: Some(me),
+            members: participants,
+        };
+        let rounds = dealing_rounds(plan, &frame.members);
+        // A key that may not be refreshed must still be made.
+        let verb = if parent.is_some() { Verb::Renew } else { Verb::Propose };
+        let mut live = self.live(scene, verb, Exchange::new(frame, rounds), machine)?;
+        live.key = parent.as_ref().map(|parent| parent.key);
+        live.parent = parent;
+        live.chain = chain;
+        Ok((live, Some((Subject::Join, body))))
+    }
+
+    /// Rule 2: enters upwards only, and durably so before the join leaves. Also of a key that is not here yet.
+    fn promise(
+        &self,
+        login: &Login,
+        key: Option<&mut Key>,
+        parent: &Epoch,
+        plan: &DealPlan,
+        commit: &mut Commit,
+    ) -> Result<()> {
+        let place = promise_key(parent.key);
+        let promised = match &key {
+            Some(key) => key.record.promise,
+            None => self.promised_unknown(login, parent.key)?,
+        };
+        let position = (plan.height, plan.attempt);
+        if position <= promised {
+            return Err(Error::Denied(Denial::AttemptTooLow { least: promised.1.saturating_add(1) }));
+        }
+        match key {
+            Some(key) => {
+                key.record.promise = position;
+                key.save(commit);
+            }
+            None => {
+                commit.put(Space::Token, &place, Writer::new().u64(position.0).u32(position.1).finish());
+            }
+        }
+        Ok(())
+    }
+
+    /// The highest position that this token has entered, also before the key was here.
+    fn promised(&self, login: &Login, key: &Key) -> Result<(u64, u32)> {
+        Ok(key.record.promise.max(self.promised_unknown(login, key.id)?))
+    }
+
+    fn promised_unknown(&self, login: &Login, key: KeyId) -> Result<(u64, u32)> {
+        match self.vault.get(&login.unlocked, Space::Token, &promise_key(key))? {
+            Some(bytes) => decode_position(&bytes),
+            None => Ok((0, 0)),
+        }
+    }
+
+    /// The epoch that is renewed: the one held here, or, for who joins, the end of the chain in the invitation.
+    fn parent(
+        &self,
+        login: &Login,
+        key: Option<&Key>,
+        invitation: &Invitation,
+        plan: &DealPlan,
+    ) -> Result<(Epoch, Vec<Certificate>)> {
+        let Source::Epoch { key: id, parent, .. } = &plan.source else { return Err(Misuse::Plan("source").into()) };
+        match key {
+            Some(key) if key.is_certified() && key.epoch.id == *parent => return Ok((key.epoch.clone(), Vec::new())),
+            Some(key) if key.record.standing != Standing::Retired => {
+                return Err(self.stale(login, key, invitation, *parent)?);
+            }
+            _ => {}
+        }
+        let chain = invitation.certificates()?;
+        let newest = verify_chain(&chain)?;
+        if newest.id != *parent || newest.key != *id {
+            return Err(Misuse::Plan("its certificates do not lead to the epoch that it renews").into());
+        }
+        // Who is told the key's history anew has perhaps known a part of it.
+        if let Some(key) = key {
+            let known = self.chain(&login.unlocked, key.id)?;
+            if !known.iter().zip(&chain).all(|(known, told)| known.epoch_id() == told.epoch_id()) {
+                return Err(Error::Fork { ours: key.epoch.id, theirs: newest.id });
+            }
+        }
+        Ok((newest, chain))
+    }
+
+    /// Says who is behind: whoever renews an epoch of the past, or this token, if the invitation tells how it went on.
+    fn stale(&self, login: &Login, key: &Key, invitation: &Invitation, parent: EpochId) -> Result<Error> {
+        let mut certificates = self.chain_after(&login.unlocked, key.id, parent)?;
+        if certificates.is_empty() && key.epoch.id != parent {
+            let mut told = invitation.certificates()?;
+            let ours = told.iter().position(|certificate| certificate.epoch_id() == key.epoch.id);
+            certificates = ours.map(|place| told.split_off(place + 1)).unwrap_or_default();
+        }
+        Ok(Error::Stale { have: key.epoch.id, certificates })
+    }
+
+    fn succession(
+        &self,
+        login: &Login,
+        key: Option<&Key>,
+        parent: &Epoch,
+        plan: &DealPlan,
+        run: RunId,
+    ) -> Result<Succession> {
+        let unlocked = &login.unlocked;
+        let overridden = self.vault.get(unlocked, Space::Token, &override_key(run))?.is_some();
+        let Some(key) = key else {
+            let standing = Memory { restored: false, overridden, attempts: Vec::new() };
+            return Ok(Succession { parent: parent.clone(), share: None, chain_code: None, standing });
+        };
+        let attempts = key.record.pending.iter().map(|epoch| self.attempt(unlocked, key.id, *epoch));
+        let standing =
+            Memory { restored: key.record.forgetful, overridden, attempts: attempts.collect::<Result<_>>()? };
+        let deals = plan.dealers().card(key.record.me).is_some();
+        let share = if deals { self.share(unlocked, key, parent.id)? } else { None };
+        if deals && share.is_none() {
+            return Err(Misuse::NoShare.into());
+        }
+        let chain_code = self.chain_code(unlocked, key)?;
+        Ok(Succession { parent: parent.clone(), share, chain_code, standing })
+    }
+
+    /// A share that is not certified yet, with the signature that is about to leave.
+    pub(super) fn keep_pending(
+        &self,
+        scene: &Scene<'_>,
+        live: &mut Live,
+        pending: PendingShare,
+        commit: &mut Commit,
+    ) -> Result<()> {
+        let PendingShare { certificate, share, chain_code } = pending;
+        let epoch = certificate.epoch()?;
+        let mut key = match self.load(&scene.login.unlocked, epoch.key)? {
+            Some(key) => key,
+            None => new_key(scene, live, &epoch, commit)?,
+        };
+        // Rule 2 again: since this run was entered, a higher attempt may have been.
+        if epoch.position() < self.promised(&scene.login, &key)? {
+            let least = epoch.plan.attempt.saturating_add(1);
+            return Err(Error::Denied(Denial::AttemptTooLow { least }));
+        }
+        for (height, certificate) in (0..).zip(&live.chain) {
+            commit.put(key.object(), &certificate_key(height), certificate.to_bytes());
+        }
+        key.record.pending.push(epoch.id);
+        let space = key.space_of(epoch.id);
+        commit.put(space, ATTEMPT, certificate.to_bytes());
+        if let Some(share) = share {
+            commit.put(space, SHARE, share.expose().to_vec());
+        }
+        commit.put(key.object(), CHAIN_CODE, chain_code.expose().to_vec());
+        commit.put(key.object(), RECORD, key.record.encode());
+        commit.event(key.epoch_event(EventKind::KeyPending, epoch.id)?.run(*epoch.run.as_bytes()));
+        live.key = Some(key.id);
+        Ok(())
+    }
+}
+
+/// A key that this token comes to know by the run: a new one, or one whose chain the invitation told.
+fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -> Result<Key> {
+    let me = whoami(&live.exchange.frame().members, &scene.login.card)?;
+    let template = epoch.template();
+    let record = KeyRecord {
+        me,
+        origin: Origin::Generated,
+        standing: if live.parent.is_some() { Standing::Retired } else { Standing::Pending },
+        forgetful: false,
+        promise: epoch.position(),
+        pending: Vec::new(),
+        backed_up: Vec::new(),
+        erased: Vec::new(),
+        old: Vec::new(),
+        operations: template.operations,
+        export: template.export,
+    };
+    let key = Key { id: epoch.key, record, epoch: live.parent.as_ref().unwrap_or(epoch).clone() };
+    commit.put(Space::Token, &index_key(key.id), Vec::new());
+    Ok(key)
+}
+
+fn dealing_rounds(plan: &DealPlan, participants: &Roster) -> Vec<Round> {
+    let all: BTreeSet<_> = participants.identifiers().collect();
+    let dealers = plan.dealers().identifiers().collect();
+    let receivers = plan.receivers.identifiers().collect();
+    vec![
+        Round { senders: all.clone(), subject: Subject::Join },
+        Round { senders: dealers, subject: Subject::Deal },
+        Round { senders: all, subject: Subject::Certify },
+        Round { senders: receivers, subject: Subject::Confirm },
+    ]
+}
+
+/// A refresh goes to the same members with the same threshold.
+fn check_refresh(plan: &DealPlan, parent: &Epoch) -> Result<()> {
+    let same = plan.threshold == parent.threshold() && plan.receivers.identifiers().eq(parent.roster().identifiers());
+    if same { Ok(()) } else { Err(Misuse::Unsupported("other members or another threshold").into()) }
+}
+
+fn decode_position(bytes: &[u8]) -> Result<(u64, u32)> {
+    let mut reader = Reader::new(bytes);
+    let position = (reader.u64()?, reader.u32()?);
+    reader.finish()?;
+    Ok(position)
+}
+
+fn promise_key(key: KeyId) -> Vec<u8> {
+    [PROMISE, key.as_bytes()].concat()
+}

@@ -1,0 +1,88 @@
+//! What a run's steps lead to: claims, certificates, signatures, confirmations.
+
+use super::Live;
+use crate::audit::{Event, EventKind};
+use crate::keystore::Storage;
+use crate::keystore::error::{Error, Misuse, Result};
+use crate::keystore::soft::{Commit, Scene, SoftToken, Space, certify};
+use crate::keystore::token::Output;
+use crate::protocol::{Claim, Effect, decode_confirmation};
+use crate::wire::{Subject, Writer};
+
+const CLAIM: &[u8] = b"claim/";
+/// The round in which members confirm what they erased.
+const CONFIRM: u8 = 3;
+
+impl<S: Storage> SoftToken<S> {
+    /// What an effect changes, and the run's output if it is that, with a confirmation to send.
+    pub(super) fn settle(
+        &self,
+        scene: &mut Scene<'_>,
+        live: &mut Live,
+        effect: Effect,
+        commit: &mut Commit,
+    ) -> Result<Option<(Output, Option<Vec<u8>>)>> {
+        match effect {
+            Effect::None => Ok(None),
+            Effect::Claim(claim) => {
+                self.claim(scene, live, &claim, commit)?;
+                Ok(None)
+            }
+            Effect::Pending(pending) => {
+                self.keep_pending(scene, live, *pending, commit)?;
+                Ok(None)
+            }
+            Effect::Signed(signature) => {
+                self.remember_peers(scene, live, commit)?;
+                Ok(Some((Output::Signature(signature), None)))
+            }
+            Effect::Certified(certificate) => {
+                self.remember_peers(scene, live, commit)?;
+                let (info, confirmation) = self.certify_run(scene, live, &certificate, commit)?;
+                let confirms = live.exchange.current() == CONFIRM && live.exchange.speaks();
+                Ok(Some((Output::Key(Box::new(info)), confirms.then_some(confirmation))))
+            }
+        }
+    }
+
+    /// Unique on the commitment alone: whatever the message, a nonce is used once.
+    fn claim(&self, scene: &Scene<'_>, live: &Live, claim: &Claim, commit: &mut Commit) -> Result<()> {
+        let key = live.key.ok_or(Misuse::NoShare)?;
+        let detail =
+            Writer::new().raw(&claim.commitment).raw(&claim.message).raw(&claim.package).raw(&claim.epoch).finish();
+        let space = Space::Object(*key.as_bytes());
+        let place = [CLAIM, &claim.commitment].concat();
+        if self.vault.get(&scene.login.unlocked, space, &place)?.is_some() {
+            return Err(Misuse::Expired.into());
+        }
+        commit.insert(space, &place, detail.clone());
+        let event = Event::new(EventKind::NonceClaimed).object(*key.as_bytes()).run(*claim.run.as_bytes());
+        commit.event(event.detail(detail)?);
+        Ok(())
+    }
+
+    /// What members say that they erased, each as it comes, once this member has the certificate itself.
+    pub(super) fn hear_confirmations(&self, scene: &Scene<'_>, live: &mut Live) -> Result<()> {
+        let (Some(id), true) = (live.key, live.finished) else { return Ok(()) };
+        let mut commit = Commit::default();
+        let mut key = None;
+        let heard: Vec<_> = live.exchange.of_round(CONFIRM).cloned().collect();
+        for message in heard {
+            // What this member erased itself was recorded with the certificate.
+            let own = live.exchange.frame().me == Some(message.sender());
+            if own || message.header.subject != Subject::Confirm || !live.confirmed.insert(message.sender()) {
+                continue;
+            }
+            let Ok(confirmation) = decode_confirmation(message.sender(), &message.body) else { continue };
+            let key = match &mut key {
+                Some(key) => key,
+                none => none.insert(self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?),
+            };
+            certify::confirm(&mut key.record, &confirmation);
+        }
+        if let Some(key) = key {
+            key.save(&mut commit);
+        }
+        if commit.is_empty() { Ok(()) } else { self.commit(&scene.login.unlocked, commit) }
+    }
+}

@@ -1,0 +1,227 @@
+//! Runs: giving them messages, and making what they lead to durable before anything leaves.
+
+mod dealing;
+mod effects;
+mod enter;
+mod peers;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::keys::Key;
+use super::record::PeerRecord;
+use super::{Commit, Error, Inner, Login, Misuse, Result, Scene, SoftToken, Storage, rng};
+use crate::audit::{Event, EventKind};
+use crate::keystore::token::{Progress, SessionId};
+use crate::policy::{self, Verb};
+use crate::protocol::{Accepted, Certificate, Epoch, Exchange, Failure, Halt, Machine, Refused, Rejection};
+use crate::wire::{Identifier, KeyId, Message, RunId, Subject, Writer};
+
+pub(super) use enter::override_key;
+pub(crate) use enter::signing_exchange;
+
+/// How long nonces may wait for the others' commitments.
+const NONCE_LIFE: Duration = Duration::from_secs(600);
+
+/// A run of a session.
+#[derive(Debug)]
+pub(super) struct Live {
+    session: SessionId,
+    verb: Verb,
+    exchange: Exchange,
+    machine: Option<Box<dyn Machine>>,
+    begun: Instant,
+    /// The key, as soon as there is one.
+    pub(super) key: Option<KeyId>,
+    /// The epoch that is renewed, and the certificates that lead to it.
+    parent: Option<Epoch>,
+    chain: Vec<Certificate>,
+    /// The lowest counter that each peer may show.
+    floors: BTreeMap<Identifier, u64>,
+    /// The highest state that each peer has shown in this run.
+    shown: BTreeMap<Identifier, PeerRecord>,
+    /// Its output is there; it only listens now.
+    finished: bool,
+    confirmed: BTreeSet<Identifier>,
+}
+
+impl<S: Storage> SoftToken<S> {
+    /// Gives a run a message. A run that fails is gone; what it wanted to say last is in the progress.
+    pub(super) fn give(&self, scene: &mut Scene<'_>, run: RunId, message: &Message) -> Result<Progress> {
+        // Looked at before it is taken out: another session's message must not end the run.
+        let mine = scene.inner.runs.get(&run).is_some_and(|live| live.session == scene.session);
+        let live = if mine { scene.inner.runs.remove(&run) } else { None };
+        let mut live = live.ok_or(Misuse::NoSuchRun(run))?;
+        let mut progress = Progress::default();
+        match self.work(scene, &mut live, message, &mut progress) {
+            Ok(()) => {}
+            Err(Error::Rejected(rejection)) => {
+                scene.inner.runs.insert(run, live);
+                return Err(Error::Rejected(rejection));
+            }
+            Err(error) => {
+                report(&live, &mut progress);
+                progress.outcome = Some(Err(error));
+                return Ok(progress);
+            }
+        }
+        report(&live, &mut progress);
+        scene.inner.runs.insert(run, live);
+        Ok(progress)
+    }
+
+    fn work(&self, scene: &mut Scene<'_>, live: &mut Live, message: &Message, progress: &mut Progress) -> Result<()> {
+        let accepted = match live.exchange.accept(message) {
+            Ok(accepted) => accepted,
+            // Whatever is said after the end changes nothing.
+            Err(Refused::Failed(_)) if live.finished => return Err(Error::Rejected(Rejection::Unexpected)),
+            Err(Refused::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
+            Err(Refused::Rejected(rejection)) => return Err(Error::Rejected(rejection)),
+        };
+        peers::note_state(live, message)?;
+        self.dispute(scene, live, accepted, progress)?;
+        while let Some(round) = live.exchange.take_round() {
+            let Some(machine) = live.machine.take() else { break };
+            self.policy(scene, live)?;
+            if live.verb == Verb::Sign && live.begun.elapsed() > NONCE_LIFE {
+                return Err(Misuse::Expired.into());
+            }
+            match machine.handle(&round, &mut rng()) {
+                Ok(transition) => {
+                    let mut commit = Commit::default();
+                    let output = self.settle(scene, live, transition.effect, &mut commit)?;
+                    self.commit(&scene.login.unlocked, commit)?;
+                    live.machine = Some(transition.next);
+                    if let Some((subject, body)) = transition.send {
+                        self.say(&scene.login, live, subject, body, progress)?;
+                    }
+                    if let Some((output, confirmation)) = output {
+                        live.finished = true;
+                        live.machine = None;
+                        progress.outcome = Some(Ok(output));
+                        if let Some(body) = confirmation {
+                            self.say(&scene.login, live, Subject::Confirm, body, progress)?;
+                        }
+                    }
+                }
+                Err(Halt::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
+                Err(halt) => return Err(halt.into()),
+            }
+            let early = match live.exchange.compare_early() {
+                Ok(early) => early,
+                Err(Refused::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
+                Err(refused) => return Err(refused.into()),
+            };
+            self.dispute(scene, live, early, progress)?;
+        }
+        self.hear_confirmations(scene, live)
+    }
+
+    /// Asked again at each step: a key may have been restricted since the run began.
+    fn policy(&self, scene: &Scene<'_>, live: &Live) -> Result<()> {
+        let key = match live.key {
+            Some(id) => self.load(&scene.login.unlocked, id)?,
+            None => None,
+        };
+        let facts = key.as_ref().map(Key::facts);
+        Ok(policy::decide(scene.login.unlocked.role(), live.verb, facts.as_ref())?)
+    }
+
+    fn dispute(&self, scene: &Scene<'_>, live: &mut Live, accepted: Accepted, progress: &mut Progress) -> Result<()> {
+        let Accepted::Disputed { round, body } = accepted else { return Ok(()) };
+        let message = self.message(&scene.login, live, round, Subject::Dispute, body)?;
+        progress.outgoing.push(message);
+        Ok(())
+    }
+
+    /// Records the failure, and says the run's last words.
+    fn fail(&self, scene: &Scene<'_>, live: &mut Live, mut failure: Failure, progress: &mut Progress) -> Error {
+        let run = live.exchange.frame().run;
+        let culprits = failure.culprits.iter().fold(Writer::new(), |mut writer, id| {
+            writer.identifier(*id);
+            writer
+        });
+        let detail = culprits_detail(culprits);
+        let recorded = Event::new(EventKind::RunFailed).run(*run.as_bytes()).detail(detail).map(|event| {
+            let mut commit = Commit::default();
+            commit.event(event);
+            self.commit(&scene.login.unlocked, commit)
+        });
+        // A log that can't be written stops even the last words.
+        match recorded {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return error,
+            Err(error) => return error.into(),
+        }
+        if let Some((subject, body)) = failure.last_words.take() {
+            let round = if subject == Subject::Dispute {
+                live.exchange.current().saturating_sub(1)
+            } else {
+                live.exchange.current()
+            };
+            match self.message(&scene.login, live, round, subject, body) {
+                Ok(message) => {
+                    failure.evidence.0.push(message.clone());
+                    progress.outgoing.push(message);
+                }
+                Err(error) => return error,
+            }
+        }
+        failure.into()
+    }
+
+    pub(super) fn say(
+        &self,
+        login: &Login,
+        live: &mut Live,
+        subject: Subject,
+        body: Vec<u8>,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let message = self.message(login, live, live.exchange.current(), subject, body)?;
+        live.exchange.sent(&message);
+        progress.outgoing.push(message);
+        Ok(())
+    }
+
+    fn message(&self, login: &Login, live: &Live, round: u8, subject: Subject, body: Vec<u8>) -> Result<Message> {
+        let (counter, head) = (self.vault.counter()?, *self.vault.audit_head()?.as_bytes());
+        let header = live.exchange.header(round, subject, counter, head).ok_or(Misuse::NotAMember)?;
+        Ok(Message::issue(header, body, &login.identity))
+    }
+}
+
+fn report(live: &Live, progress: &mut Progress) {
+    progress.done = live.exchange.current();
+    progress.total = live.exchange.rounds();
+    progress.awaiting = live.exchange.awaiting();
+}
+
+impl Inner {
+    /// Ends the runs of a session.
+    pub(super) fn end_runs(&mut self, session: SessionId) {
+        self.runs.retain(|_, live| live.session != session);
+    }
+
+    /// Ends a run.
+    pub(super) fn end_run(&mut self, session: SessionId, run: RunId) -> Result<()> {
+        match self.runs.get(&run) {
+            Some(live) if live.session == session => {
+                self.runs.remove(&run);
+                Ok(())
+            }
+            _ => Err(Misuse::NoSuchRun(run).into()),
+        }
+    }
+
+    /// Ends the signing runs of a key whose epoch is over: their nonces die with it.
+    pub(super) fn end_signing(&mut self, key: KeyId) {
+        self.runs.retain(|_, live| live.verb != Verb::Sign || live.key != Some(key) || live.finished);
+    }
+}
+
+fn culprits_detail(mut writer: Writer) -> Vec<u8> {
+    let mut detail = writer.finish();
+    detail.truncate(512);
+    detail
+}

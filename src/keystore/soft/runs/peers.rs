@@ -1,0 +1,66 @@
+//! What peers have shown of their state: it may only grow.
+
+use std::collections::BTreeMap;
+
+use super::Live;
+use crate::keystore::Storage;
+use crate::keystore::error::{Error, Result};
+use crate::keystore::soft::record::PeerRecord;
+use crate::keystore::soft::{Commit, Scene, SoftToken, Space};
+use crate::protocol::Exchange;
+use crate::wire::{Card, Identifier, Message};
+
+const PEER: &[u8] = b"peer/";
+
+/// Refuses a peer's state that is older than one it has shown before this run.
+///
+/// Only from the second round on: such a message answers this member's own, so it was made after the run was entered
+/// here. One of the first round may have been made before another run's later state was shown.
+pub(super) fn note_state(live: &mut Live, message: &Message) -> Result<()> {
+    let (member, header) = (message.sender(), &message.header);
+    if header.round > 0 && live.floors.get(&member).is_some_and(|floor| header.counter < *floor) {
+        return Err(Error::RolledBack { member });
+    }
+    let Some(card) = live.exchange.frame().members.card(member) else { return Ok(()) };
+    let state = PeerRecord { incarnation: card.incarnation(), counter: header.counter, audit_head: header.audit_head };
+    let highest = live.shown.entry(member).or_insert(state);
+    if highest.counter < state.counter {
+        *highest = state;
+    }
+    Ok(())
+}
+
+impl<S: Storage> SoftToken<S> {
+    /// The lowest counter that each peer may show, and the refusal of a card that was followed by a later incarnation.
+    pub(super) fn floors(&self, scene: &Scene<'_>, exchange: &Exchange) -> Result<BTreeMap<Identifier, u64>> {
+        let mut floors = BTreeMap::new();
+        for (id, card) in exchange.frame().members.iter().filter(|(id, _)| Some(*id) != exchange.frame().me) {
+            if let Some(known) = self.vault.get(&scene.login.unlocked, Space::Token, &peer_key(card))? {
+                let known = PeerRecord::decode(&known)?;
+                if card.incarnation() < known.incarnation {
+                    return Err(Error::RolledBack { member: id });
+                }
+                floors.insert(id, if card.incarnation() == known.incarnation { known.counter } else { 0 });
+            }
+        }
+        Ok(floors)
+    }
+
+    /// Keeps the highest states. A run that ends late has seen lower ones than a run that overtook it.
+    pub(super) fn remember_peers(&self, scene: &Scene<'_>, live: &Live, commit: &mut Commit) -> Result<()> {
+        for (member, state) in &live.shown {
+            let Some(card) = live.exchange.frame().members.card(*member) else { continue };
+            let place = peer_key(card);
+            let known = self.vault.get(&scene.login.unlocked, Space::Token, &place)?;
+            let known = known.map(|known| PeerRecord::decode(&known)).transpose()?;
+            if known.is_none_or(|known| (known.incarnation, known.counter) < (state.incarnation, state.counter)) {
+                commit.put(Space::Token, &place, state.encode());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn peer_key(card: &Card) -> Vec<u8> {
+    [PEER, card.identity()].concat()
+}
