@@ -46,3 +46,87 @@ fn opens<C: Ciphersuite>(
         })
         .count()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+    use crate::protocol::dealing::RunKey;
+    use crate::protocol::renewal::{Setup, start};
+    use crate::suite::{Ed25519, Suite};
+    use crate::wire::{Action, Card, DealPlan, Header, IdentityKey, KeyTemplate, Plan, Roster, Source};
+
+    fn message(
+        plan: &Plan,
+        sender: Identifier,
+        subject: Subject,
+        round: u8,
+        body: Vec<u8>,
+        key: &IdentityKey,
+    ) -> Message {
+        let header = Header {
+            suite: plan.suite(),
+            group: [0; 32],
+            epoch: [0; 32],
+            run: plan.run_id(),
+            round,
+            sender,
+            subject,
+            counter: 0,
+            audit_head: [0; 32],
+            view: [0; 32],
+        };
+        Message::issue(header, body, key)
+    }
+
+    /// The control for every "the thief opened nothing": the run key itself opens every share.
+    #[test]
+    fn the_run_key_opens_what_was_sealed_to_it_and_another_secret_does_not() {
+        let rng = &mut ChaCha20Rng::seed_from_u64(7);
+        let identities: Vec<_> = (0..3).map(|_| Arc::new(IdentityKey::generate(rng))).collect();
+        let receivers = Roster::numbered(identities.iter().map(|key| Card::issue(key, 0, String::new()))).unwrap();
+        let deal = DealPlan {
+            suite: Suite::Ed25519,
+            threshold: 2,
+            height: 0,
+            attempt: 0,
+            template: KeyTemplate::wallet("w"),
+            receivers: receivers.clone(),
+            source: Source::Fresh,
+        };
+        let ids: Vec<_> = receivers.identifiers().collect();
+        let plan = Plan { inviter: ids[0], randomness: [1; 32], action: Action::Deal(deal.clone()) };
+        let randomness = |me: usize| ChaCha20Rng::seed_from_u64([10, 11, 12][me]);
+        let enter = |me: usize| {
+            let setup = Setup {
+                plan: plan.clone(),
+                deal: deal.clone(),
+                participants: receivers.clone(),
+                me: ids[me],
+                identity: Arc::clone(&identities[me]),
+                succession: None,
+            };
+            start(setup, &mut randomness(me)).unwrap()
+        };
+        let (machines, joins): (Vec<_>, Vec<_>) = (0..3)
+            .map(|me| {
+                let (machine, body) = enter(me);
+                (machine, message(&plan, ids[me], Subject::Join, 0, body, &identities[me]))
+            })
+            .unzip();
+        let mut recorded = joins.clone();
+        for (me, machine) in machines.into_iter().enumerate() {
+            let (subject, body) = machine.handle(&joins, rng).unwrap().send.unwrap();
+            recorded.push(message(&plan, ids[me], subject, 1, body, &identities[me]));
+        }
+        let stranger = *RunKey::<Ed25519>::generate(rng).secret_bytes();
+        assert_eq!(opens_deal(&plan, None, &recorded, ids[1], &[&stranger]), 0);
+        // The first thing that a member draws is its run key.
+        let secret = *RunKey::<Ed25519>::generate(&mut randomness(1)).secret_bytes();
+        assert_eq!(opens_deal(&plan, None, &recorded, ids[1], &[&secret]), 3);
+    }
+}
