@@ -17,7 +17,7 @@ fn sample(suite: Suite) -> SampleDealing {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -28,7 +28,7 @@ fn hash(bytes: &[u8]) -> String {
 fn tagged(tag: &str, parts: &[&[u8]]) -> Vec<u8> {
     let mut hasher = Sha256::new();
     for part in [tag.as_bytes()].iter().chain(parts) {
-        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(u64::try_from(part.len()).unwrap().to_be_bytes());
         hasher.update(part);
     }
     hasher.finalize().to_vec()
@@ -102,8 +102,8 @@ fn an_invitation_is_the_frozen_one() {
     assert_eq!((plan.number(4), plan.number(1), plan.number(1)), (0, 3, 0));
     let roster = plan.0;
     assert_eq!(plan.number(4), 3);
-    for (place, card) in cards.iter().enumerate() {
-        assert_eq!(plan.number(2), place as u64 + 1);
+    for (number, card) in (1..).zip(&cards) {
+        assert_eq!(plan.number(2), number);
         assert_eq!(plan.bytes(), card.to_bytes());
     }
     let roster = &roster[..roster.len() - plan.0.len()];
@@ -120,15 +120,15 @@ fn messages_are_the_frozen_ones() {
         let point = if suite == Suite::Ed25519 { 32 } else { 33 };
         assert_eq!(messages.len(), 9);
         let mut all = Vec::new();
-        for (place, message) in messages.iter().enumerate() {
+        for (place, message) in (0_u64..).zip(&messages) {
             let bytes = message.to_bytes();
             assert_eq!(Message::from_bytes(&bytes).as_ref(), Ok(message));
-            let round = place as u64 / 3;
+            let round = place / 3;
             let mut header = Bytes(&bytes);
             assert_eq!((header.number(1), header.number(1)), (1, u64::from(suite.code())));
             assert_eq!((header.take(32), header.take(32)), ([0; 32].as_slice(), [0; 32].as_slice()));
             assert_eq!(header.take(32), invitation.run_id().as_bytes());
-            assert_eq!((header.number(1), header.number(2)), (round, place as u64 % 3 + 1));
+            assert_eq!((header.number(1), header.number(2)), (round, place % 3 + 1));
             assert_eq!((header.number(1), header.number(8)), (round + 1, round + 1));
             header.take(64);
             let body = header.bytes();

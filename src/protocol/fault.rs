@@ -60,6 +60,21 @@ impl fmt::Display for Misbehaviour {
 }
 
 /// The signed messages that show a fault. They convince whoever knows the run's plan.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// use quorumkey::{Evidence, Message};
+///
+/// let members = three();
+/// let invitation = invitation(&members);
+/// let mut run = members[0].start(&invitation)?;
+/// let join = run.poll_transmit().expect("a run begins with a message");
+/// // As somebody else may show it, in bytes. One message in its place proves nothing against its sender.
+/// let evidence = Evidence::new(vec![Message::from_bytes(&join.to_bytes())?]);
+/// assert_eq!(evidence.judge(&invitation, &[])?.map(|judgement| judgement.culprits), None);
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence(pub(crate) Vec<Message>);
 
