@@ -24,8 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Members 1 and 3 sign. Each says itself which message it approves, mostly a transaction's sighash.
     let (sighash, signers) = ([7; 32], [1, 3].map(|number| Identifier::new(number).expect("it is within 1 to 1,000")));
     let invitation = anna.invite_sign(key.id, &signers, &sighash)?;
-    let runs = vec![anna.start_sign(&invitation, &sighash)?, carla.start_sign(&invitation, &sighash)?];
-    let signature = run_all(runs)?.remove(0);
+    let signing = vec![anna.start_sign(&invitation, &sighash)?, carla.start_sign(&invitation, &sighash)?];
+    let signature = run_all(signing)?.remove(0);
     key.verifying_key.verify(&sighash, &signature)?;
     println!("signature: {signature}");
 
@@ -45,9 +45,7 @@ fn member(label: &str) -> Result<Session, quorumkey::Error> {
 fn run_all<P: Protocol>(runs: Vec<Run<P>>) -> Result<Vec<P::Output>, quorumkey::Error> {
     let bus = Bus::reliable();
     let members: Vec<_> = runs.into_iter().map(|run| (run, bus.endpoint())).collect();
-    let threads = members.into_iter().map(|(mut run, mut endpoint)| {
-        thread::spawn(move || Ok(drive(&mut run, &mut endpoint, Patience::default())?.output))
-    });
-    let threads: Vec<_> = threads.collect();
-    threads.into_iter().map(|thread| thread.join().expect("no member's thread panics")).collect()
+    let drive = |(mut run, mut end)| thread::spawn(move || drive(&mut run, &mut end, Patience::default()));
+    let threads: Vec<_> = members.into_iter().map(drive).collect();
+    threads.into_iter().map(|thread| Ok(thread.join().expect("no member's thread panics")?.output)).collect()
 }
