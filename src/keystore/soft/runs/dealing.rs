@@ -20,6 +20,8 @@ use crate::protocol::{
 };
 use crate::wire::{DealPlan, EpochId, Invitation, KeyId, Reader, Roster, RunId, Source, Subject, Writer};
 
+/// How many attempts may be passed over at once: an invitation to the last one that there is would leave none to enter.
+const MAX_SKIPPED: u32 = 1024;
 const PROMISE: &[u8] = b"promise/";
 
 impl<S: Storage> SoftToken<S> {
@@ -92,6 +94,10 @@ impl<S: Storage> SoftToken<S> {
         let position = (plan.height, plan.attempt);
         if position <= promised {
             return Err(Error::Denied(Denial::AttemptTooLow { least: promised.1.saturating_add(1) }));
+        }
+        let promised_here = if promised.0 == plan.height { promised.1 } else { 0 };
+        if plan.attempt.saturating_sub(promised_here) > MAX_SKIPPED {
+            return Err(Misuse::Plan("the attempt is far above the last one").into());
         }
         match key {
             Some(key) => {
