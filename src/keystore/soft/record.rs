@@ -111,12 +111,21 @@ enum Device {
     Stolen,
 }
 
+/// What is known of the backups of a member's share of an old epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Backup {
+    None,
+    Made,
+    /// People say so. The member goes on reporting that it made them once.
+    Destroyed,
+}
+
 /// What is known of one member's share of an old epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct OldShare {
     identifier: Identifier,
     device: Device,
-    backup: bool,
+    backup: Backup,
 }
 
 /// An epoch, or an attempt at one, that a certificate has superseded.
@@ -144,7 +153,7 @@ impl OldEpoch {
         let shares = epoch.roster().iter().map(|(identifier, card)| OldShare {
             identifier,
             device: device(identifier, card.identity()),
-            backup: false,
+            backup: Backup::None,
         });
         Self { epoch: epoch.id, threshold: epoch.threshold(), shares: shares.collect() }
     }
@@ -165,11 +174,15 @@ impl OldEpoch {
     }
 
     pub(super) fn backed_up(&mut self, identifier: Identifier) {
-        self.change(identifier, |share| share.backup = true);
+        self.change(identifier, |share| {
+            if share.backup == Backup::None {
+                share.backup = Backup::Made;
+            }
+        });
     }
 
     pub(super) fn backups_destroyed(&mut self, identifier: Identifier) {
-        self.change(identifier, |share| share.backup = false);
+        self.change(identifier, |share| share.backup = Backup::Destroyed);
     }
 
     pub(super) fn device_destroyed(&mut self, identifier: Identifier) {
@@ -189,7 +202,7 @@ impl OldEpoch {
                 Device::Stolen => Some(Holding::Stolen),
                 Device::Erased => None,
             };
-            let backup = backup.then_some(Holding::Backup);
+            let backup = (*backup == Backup::Made).then_some(Holding::Backup);
             let each = holding.into_iter().chain(backup);
             holders.extend(each.map(|holding| Holder { identifier: *identifier, holding }));
         }
@@ -205,7 +218,12 @@ impl OldEpoch {
                 Device::Lost => 2,
                 Device::Stolen => 3,
             };
-            writer.identifier(share.identifier).u8(device).u8(u8::from(share.backup));
+            let backup = match share.backup {
+                Backup::None => 0,
+                Backup::Made => 1,
+                Backup::Destroyed => 2,
+            };
+            writer.identifier(share.identifier).u8(device).u8(backup);
         }
     }
 
@@ -224,7 +242,12 @@ impl OldEpoch {
                             3 => Device::Stolen,
                             _ => return Err(DecodeError::Invalid("device")),
                         },
-                        backup: boolean(reader)?,
+                        backup: match reader.u8()? {
+                            0 => Backup::None,
+                            1 => Backup::Made,
+                            2 => Backup::Destroyed,
+                            _ => return Err(DecodeError::Invalid("backup")),
+                        },
                     })
                 })
                 .collect::<Result<_, DecodeError>>()?,
