@@ -1,0 +1,67 @@
+//! Whether an old epoch is dead is reported truthfully.
+
+use quorumkey::{Declaration, EpochReport, Holder, Holding, NewCard, Reason, Suite};
+
+use super::*;
+
+fn report(member: &Member, key: KeyId) -> EpochReport {
+    member.key(key).old_epochs[0].clone()
+}
+
+fn holder(number: u16, holding: Holding) -> Holder {
+    Holder { identifier: id(number), holding }
+}
+
+#[test]
+fn an_epoch_is_not_dead_before_enough_members_have_confirmed() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    refresh_over(&members, key, &mut lost("confirm", &[(1, 0), (2, 0)]));
+    let unsure = report(&members[0], key);
+    assert_eq!(unsure.holders, [holder(2, Holding::NotConfirmed), holder(3, Holding::NotConfirmed)]);
+    assert!(!unsure.is_dead());
+    assert!(report(&members[1], key).holders.is_empty());
+    // Who has erased says it again with the next refresh.
+    refresh(&members, key);
+    assert!(members.iter().all(|member| report(member, key).holders.is_empty()));
+}
+
+#[test]
+fn what_people_declare_counts_and_a_confirmation_by_mouth_of_another_does_not() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    refresh_over(&members, key, &mut lost("confirm", &[(1, 0), (2, 0)]));
+    let epoch = report(&members[0], key).epoch;
+    let officer = members[0].store.login_so(&officer_pin()).unwrap();
+    officer.declare(key, &Declaration::DeviceDestroyed { epoch, identifier: id(2) }).unwrap();
+    assert_eq!(report(&members[0], key).holders, [holder(3, Holding::NotConfirmed)]);
+    assert!(report(&members[0], key).is_dead(), "one share of two");
+    officer.declare(key, &Declaration::Stolen { epoch, identifier: id(2) }).unwrap();
+    assert!(!report(&members[0], key).is_dead());
+    officer.declare(key, &Declaration::DeviceDestroyed { epoch, identifier: id(3) }).unwrap();
+    assert!(report(&members[0], key).is_dead());
+}
+
+#[test]
+fn a_stolen_device_and_a_backup_of_another_member_keep_an_epoch_alive() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    members[1].session.export(key, &sheet().1).unwrap();
+    members[2] = Member::in_memory("member 3 anew");
+    let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Stolen };
+    deal(&members, &members[0].session.invite_refresh(key, vec![card]).unwrap());
+    for member in &members[..2] {
+        let alive = report(member, key);
+        assert_eq!(alive.holders, [holder(2, Holding::Backup), holder(3, Holding::Stolen)]);
+        assert!(!alive.is_dead());
+    }
+    let epoch = report(&members[0], key).epoch;
+    let officer = members[0].store.login_so(&officer_pin()).unwrap();
+    officer.declare(key, &Declaration::BackupsDestroyed { epoch, identifier: id(2) }).unwrap();
+    let dead = report(&members[0], key);
+    assert_eq!(dead.holders, [holder(3, Holding::Stolen)]);
+    assert!(dead.is_dead());
+    // The newcomer's device erased nothing of it, and so confirms nothing.
+    refresh(&members, key);
+    assert_eq!(report(&members[0], key).holders, [holder(3, Holding::Stolen)]);
+}

@@ -1,0 +1,74 @@
+//! Restored tokens: they deal, sign after a refresh, and go by what the others remember.
+
+use quorumkey::{Denial, KeyStore, NewCard, Reason, Suite};
+
+use super::*;
+
+/// A new token from the backups of one.
+fn restored(member: &Member, key: KeyId) -> Member {
+    let (identity, to) = sheet();
+    let backup = member.session.export(key, &to).unwrap();
+    let who = member.session.export_identity(&to).unwrap();
+    let again = Member::new(KeyStore::restore_in_memory(&init("again"), &who, &identity, 0).unwrap());
+    assert_eq!(again.session.restore(&backup, &identity).unwrap().state, KeyState::Restored);
+    again
+}
+
+fn new_card(number: u16, member: &Member) -> NewCard {
+    NewCard { identifier: id(number), card: member.card(), reason: Reason::Routine }
+}
+
+#[test]
+fn a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    members[2] = restored(&members[2], key);
+    let invitation = members[0].session.invite_sign(key, &[id(1), id(3)], b"too early").unwrap();
+    let refused = members[2].session.start_sign(&invitation, b"too early");
+    assert!(matches!(refused, Err(Error::Denied(Denial::RestoredSignsAfterRefresh))), "{refused:?}");
+    let invitation = members[0].session.invite_refresh(key, vec![new_card(3, &members[2])]).unwrap();
+    deal(&members, &invitation);
+    all_sign(&members, key, b"renewed");
+}
+
+#[test]
+fn a_restored_token_renews_only_with_a_quorum_that_remembers_or_by_override() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    for number in [2, 3] {
+        members[number - 1] = restored(&members[number - 1], key);
+    }
+    let cards = || vec![new_card(2, &members[1]), new_card(3, &members[2])];
+    let invitation = members[0].session.invite_refresh(key, cards()).unwrap();
+    let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
+    for result in &results[1..] {
+        assert!(matches!(result, Err(Error::Denied(Denial::RestoredNeedsQuorum))), "{result:?}");
+    }
+    let invitation = members[0].session.invite_refresh(key, cards()).unwrap();
+    for member in &members[1..] {
+        member.store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+    }
+    deal(&members, &invitation);
+    all_sign(&members, key, b"renewed");
+}
+
+#[test]
+fn a_restored_token_signs_only_above_what_the_others_report() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let again = restored(&members[2], key);
+    // All three signed an attempt that nobody has the certificate of, and the backup knows nothing of it.
+    let pairs = [(0, 1), (1, 0), (0, 2), (1, 2), (2, 0), (2, 1)];
+    refresh_over(&members, key, &mut lost("certify", &pairs));
+    let attempt = members[0].key(key).pending[0];
+    members[2] = again;
+    let cards = || vec![new_card(3, &members[2])];
+    let low = members[2].session.invite_refresh(key, cards()).unwrap();
+    let refused = members[0].session.start(&low);
+    assert!(matches!(refused, Err(Error::Denied(Denial::AttemptTooLow { least: 2 }))), "{refused:?}");
+    let high = members[2].session.invite_refresh_from(key, cards(), 2).unwrap();
+    let now = deal(&members, &high);
+    assert_ne!(now.epoch, attempt, "the third signature is forgotten: it is no certificate");
+    assert!(members[0].key(key).pending.is_empty());
+    all_sign(&members, key, b"renewed");
+}
