@@ -162,3 +162,20 @@ fn certificates_that_surface_late_lead_to_one_epoch_in_any_order() {
         assert_eq!(retired.state, KeyState::Retired);
     }
 }
+
+/// Rule 2: entering an attempt promises never to sign a lower one, also in a run that was entered before.
+#[test]
+fn a_lower_attempt_goes_no_further_once_a_higher_one_was_entered() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    let first = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
+    let mut lower = enter(&members, &first);
+    let second = members[1].session.invite_refresh_from(key.id, Vec::new(), 2).unwrap();
+    let mut higher = enter(&members, &second);
+    assert_eq!((lower.len(), higher.len()), (3, 3));
+    for result in exchange_over(&mut lower, &mut |_, _, message| vec![message]) {
+        assert!(matches!(result, Err(Error::Denied(Denial::AttemptTooLow { .. }))), "{result:?}");
+    }
+    exchange(&mut higher);
+    all_sign(&members, key.id, b"after the higher attempt");
+}

@@ -1,7 +1,6 @@
 //! Tokens over a storage that outlives them, and fails when it is told to.
 #![allow(unreachable_pub, reason = "as in the common files")]
 
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
