@@ -62,6 +62,10 @@ pub struct EpochReport {
 impl EpochReport {
     /// Whether fewer members' shares than the threshold can be left. Until then the epoch is the key to whoever collects
     /// them, whatever newer epochs there are.
+    ///
+    /// # Security
+    ///
+    /// It goes by what tokens confirmed and what people declared. A copy that nobody noticed is not in it.
     pub fn is_dead(&self) -> bool {
         self.identifiers().count() < usize::from(self.threshold)
     }

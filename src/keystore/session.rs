@@ -97,11 +97,19 @@ macro_rules! common {
             /// assert!(members[2].restrict(key.id, &wider).is_err());
             /// # Ok::<(), quorumkey::Error>(())
             /// ```
+            ///
+            /// # Errors
+            ///
+            /// [`Misuse`](crate::Error::Misuse) when it would widen anything.
             pub fn restrict(&self, key: KeyId, change: &Restriction) -> Result<()> {
                 self.token.restrict(self.id, key, change)
             }
 
             /// Erases a key's share here, and all else that this token keeps of it. The other members keep theirs.
+            ///
+            /// # Security
+            ///
+            /// The others are not told. If fewer than t members are left that hold a share or a backup, the key is lost.
             pub fn destroy(&self, key: KeyId) -> Result<()> {
                 self.token.destroy_object(self.id, key)
             }
@@ -168,6 +176,11 @@ pub struct Dkg {
 
 impl Session {
     /// Proposes a new key. Send the invitation to the members, who compare [`Invitation::fingerprint`] and start it.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when this token is not among the members, or the template asks for what is not supported;
+    /// [`Decode`](crate::Error::Decode) for a threshold below 2 or above the number of members.
     pub fn invite(&self, dkg: Dkg) -> Result<Invitation> {
         let Dkg { suite, threshold, members, template } = dkg;
         self.token.invite(self.id, &Proposal::Dkg { suite, threshold, members, template })
@@ -194,6 +207,16 @@ impl Session {
     /// assert!(members[0].key(key.id)?.old_epochs[0].is_dead());
     /// # Ok::<(), quorumkey::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Certificate`](crate::Error::Certificate) when fewer than q = max(t, n − t + 1) members would deal: restore some from their
+    /// backups first. [`Denied`](crate::Error::Denied) when the key may not be refreshed.
+    ///
+    /// # Security
+    ///
+    /// A thief's share is worthless once fewer than t shares of its epoch are left anywhere, old backups included:
+    /// [`KeyInfo::old_epochs`](crate::KeyInfo::old_epochs) says whose.
     pub fn invite_refresh(&self, key: KeyId, cards: Vec<NewCard>) -> Result<Invitation> {
         self.invite_refresh_from(key, cards, 0)
     }
@@ -204,6 +227,11 @@ impl Session {
     }
 
     /// Proposes a signature by those members.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) for fewer signers than the threshold, a signer that is no member, or more than 1 MiB;
+    /// [`Denied`](crate::Error::Denied) when the key may not sign, or its share was restored.
     pub fn invite_sign(&self, key: KeyId, signers: &[Identifier], message: &[u8]) -> Result<Invitation> {
         let proposal = Proposal::Sign { key, signers: signers.to_vec(), message: message.to_vec() };
         self.token.invite(self.id, &proposal)
@@ -215,6 +243,14 @@ impl Session {
     ///
     /// [`Stale`](crate::Error::Stale) when it renews another epoch than the one held here,
     /// [`Denied`](crate::Error::Denied) when this token has promised more than it proposes.
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when this token is not in it, a member did not sign it, or it was entered before;
+    /// [`RolledBack`](crate::Error::RolledBack) when a member comes with an older card than it has shown.
+    ///
+    /// # Security
+    ///
+    /// Whoever is a receiver will hold a share. Compare [`Invitation::fingerprint`] with the other members over a channel that an
+    /// attacker does not hold; nothing else can tell a made-up group.
     pub fn start(&self, invitation: &Invitation) -> Result<Run<Dealing>> {
         self.begin(Operation::Deal(invitation))
     }
@@ -277,6 +313,8 @@ impl Session {
     }
 
     /// Sets this user's PIN.
+    ///
+    /// The whole store is sealed anew and rewritten, so that the old PIN opens nothing of it; a copy that was made before keeps it.
     pub fn set_pin(&self, new: &Pin) -> Result<()> {
         self.token.set_pin(self.id, UserType::User, new)
     }
@@ -302,11 +340,25 @@ impl Session {
     /// assert_eq!(session.restore(&share, &with)?.state, KeyState::Restored);
     /// # Ok::<(), quorumkey::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::Error::Denied) by the key's export rule; [`Misuse`](crate::Error::Misuse) when there is no share here, or none
+    /// that a certificate covers; [`Wrap`](crate::Error::Wrap) when nothing can be sealed to the recipient.
+    ///
+    /// # Security
+    ///
+    /// Whoever opens the backups of t members at one epoch has the key, for ever. After a refresh destroy the old ones, and have the
+    /// officer [declare](OfficerSession::declare) it.
     pub fn export(&self, key: KeyId, to: &Recipient) -> Result<WrappedShare> {
         self.token.wrap_key(self.id, key, to)
     }
 
     /// A backup of the token's identity, encrypted. It is made once; it opens no share.
+    ///
+    /// # Security
+    ///
+    /// Whoever opens it can speak in this member's name.
     pub fn export_identity(&self, to: &Recipient) -> Result<WrappedIdentity> {
         self.token.wrap_identity(self.id, to)
     }

@@ -87,6 +87,14 @@ impl KeyStore {
     /// admit by naming it in a plan; `incarnation` is the lowest to take, 0 unless the same backup was restored before.
     ///
     /// Shares come back with [`Session::restore`].
+    ///
+    /// # Errors
+    ///
+    /// [`Wrap`](crate::Error::Wrap) when the backup does not open, [`Storage`](crate::Error::Storage) when something is there already.
+    ///
+    /// # Security
+    ///
+    /// Two tokens with one identity contradict each other and are taken for liars: restore only what is gone.
     pub fn restore(
         path: impl AsRef<Path>,
         init: &Init,

@@ -414,6 +414,8 @@ impl Invitation {
     }
 
     /// The message that is proposed for signing. What is signed is what each member approves when it starts, if it is this.
+    ///
+    /// It is bytes of somebody else's choice: parse it, and decide by what it does, not by what it was called.
     pub fn message(&self) -> Option<&[u8]> {
         match &self.plan.action {
             Action::Deal(_) => None,
