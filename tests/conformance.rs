@@ -1,4 +1,5 @@
 //! What every token promises, whatever it keeps its bytes in: one suite, mounted once for each storage.
+#![allow(unreachable_pub, reason = "the functions are mounted by a macro")]
 
 mod common;
 

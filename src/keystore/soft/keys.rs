@@ -1,5 +1,9 @@
 //! Keys as they are kept: loading, describing, restricting, destroying.
 
+use std::sync::PoisonError;
+
+use zeroize::Zeroizing;
+
 use super::record::{KeyRecord, Standing};
 use super::{Commit, Error, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
@@ -105,25 +109,42 @@ impl<S: Storage> SoftToken<S> {
         let record = KeyRecord::decode(&record)?;
         let certificate = if record.standing == Standing::Pending {
             let attempt = record.pending.first().ok_or(VaultError::Corrupt)?;
-            self.attempt(unlocked, id, *attempt)?
+            self.vault.get(unlocked, Space::Epoch(*id.as_bytes(), *attempt.as_bytes()), ATTEMPT)?
         } else {
-            self.chain(unlocked, id)?.pop().ok_or(VaultError::Corrupt)?
+            self.certificates_of(unlocked, id)?.pop()
         };
-        let epoch = certificate.epoch()?;
+        let epoch = self.parsed(id, &certificate.ok_or(VaultError::Corrupt)?)?;
         Ok(Some(Key { id, record, epoch }))
+    }
+
+    /// The epoch of a key's newest certificate. It is kept beside the certificate's bytes, because to read its points again
+    /// for every step of a run takes longer than the step.
+    fn parsed(&self, id: KeyId, certificate: &[u8]) -> Result<Epoch> {
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        match parsed.get(&id) {
+            Some((known, epoch)) if known == certificate => Ok(epoch.clone()),
+            _ => {
+                let epoch = Certificate::from_bytes(certificate)?.epoch()?;
+                parsed.insert(id, (certificate.to_vec(), epoch.clone()));
+                Ok(epoch)
+            }
+        }
     }
 
     /// The certificates of a key's epochs, oldest first.
     pub(super) fn chain(&self, unlocked: &Unlocked, id: KeyId) -> Result<Vec<Certificate>> {
+        self.certificates_of(unlocked, id)?.iter().map(|bytes| Ok(Certificate::from_bytes(bytes)?)).collect()
+    }
+
+    fn certificates_of(&self, unlocked: &Unlocked, id: KeyId) -> Result<Vec<Zeroizing<Vec<u8>>>> {
         let object = Space::Object(*id.as_bytes());
         let (mut chain, mut after) = (Vec::new(), None::<Vec<u8>>);
         loop {
             let page = self.vault.scan(unlocked, object, CERTIFICATE, after.as_deref(), PAGE)?;
-            for (_, bytes) in &page {
-                chain.push(Certificate::from_bytes(bytes)?);
-            }
-            match page.into_iter().last() {
-                Some((last, _)) => after = Some(last),
+            let last = page.last().map(|(key, _)| key.clone());
+            chain.extend(page.into_iter().map(|(_, bytes)| bytes));
+            match last {
+                Some(last) => after = Some(last),
                 None => return Ok(chain),
             }
         }

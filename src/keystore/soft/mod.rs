@@ -23,6 +23,7 @@ use super::vault::{NewVault, RecordChange, Space, Unlocked, Vault, VaultError};
 use super::{Entry, KdfCost, Pin, Storage, StorageError};
 use crate::audit::{Event, EventKind};
 use crate::policy::{self, UserType, Verb};
+use crate::protocol::Epoch;
 use crate::wire::{Card, IdentityKey, KeyId, RunId};
 use crate::wrap::{Identity, WrappedIdentity};
 
@@ -39,6 +40,8 @@ const IDENTITY: &[u8] = b"identity";
 pub struct SoftToken<S> {
     vault: Vault<S>,
     inner: Mutex<Inner>,
+    /// The newest certificate of each key that was looked at, and the epoch that it states: public, and quick to make again.
+    parsed: Mutex<BTreeMap<KeyId, (Vec<u8>, Epoch)>>,
     process: u32,
 }
 
@@ -202,7 +205,7 @@ impl<S: Storage> SoftToken<S> {
     }
 
     fn over(vault: Vault<S>) -> Self {
-        Self { vault, inner: Mutex::default(), process: std::process::id() }
+        Self { vault, inner: Mutex::default(), parsed: Mutex::default(), process: std::process::id() }
     }
 
     /// A thread that died held no half-made change: memory follows the vault, and the run that it worked on is gone.
