@@ -73,9 +73,15 @@ fn sign_batch(members: &[Member], key: &KeyInfo, batch: usize) {
 fn ten_thousand_interleaved_runs_claim_each_nonce_once_and_all_signatures_verify() {
     let members = group(2);
     let key = dkg(&members, Suite::Ed25519, 2);
-    for batch in 0..RUNS / BATCH {
-        sign_batch(&members, &key, batch);
-    }
+    // Two threads with the same tokens, so that their batches are interleaved as well.
+    std::thread::scope(|scope| {
+        for thread in 0..2 {
+            let (members, key) = (&members, &key);
+            scope.spawn(move || {
+                (thread..RUNS / BATCH).step_by(2).for_each(|batch| sign_batch(members, key, batch));
+            });
+        }
+    });
     for member in &members {
         let claimed = claims(&member.session);
         assert_eq!(claimed.len(), RUNS);
