@@ -1,4 +1,5 @@
 //! Bad input of every kind, through the public doors: a typed error, never a panic, and the state of before goes on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Many runs at once, interleaved: a nonce is used once, and no honest member is taken for a liar.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
 mod common;
 

@@ -1,5 +1,6 @@
 //! What every token promises, whatever it keeps its bytes in: one suite, mounted once for each storage.
 #![allow(unreachable_pub, reason = "the functions are mounted by a macro")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
 mod common;
 

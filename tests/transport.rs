@@ -1,4 +1,5 @@
 //! Driving runs over a bus that loses, repeats, reorders and delays.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
 mod common;
 

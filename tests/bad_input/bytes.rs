@@ -337,7 +337,7 @@ fn a_changed_backup_is_refused_in_its_file_and_in_its_content() {
         }
     }
     refused(&[content.as_slice(), &[0]].concat(), content.len());
-    refused(&[content.as_slice(), &[0; 64 << 10]].concat(), content.len());
+    refused(&[content.as_slice(), &vec![0; 64 << 10]].concat(), content.len());
     assert!(matches!(session.key(key.id), Err(Error::NotFound(_))));
     restores(&content).unwrap();
     assert!(matches!(opens(whole.to_vec()), Err(Error::Exists(_))));

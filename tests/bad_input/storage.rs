@@ -61,11 +61,11 @@ fn talk<P: Protocol>(mut one: Run<P>, mut two: Run<P>) -> Result<()> {
             two.handle(message).unwrap();
         }
         let from_two = two.poll_transmit();
-        if let Some(message) = &from_two {
-            if let Err(error) = one.handle(message) {
-                assert!(one.poll_transmit().is_none(), "something left after {error}");
-                return Err(error);
-            }
+        if let Some(message) = &from_two
+            && let Err(error) = one.handle(message)
+        {
+            assert!(one.poll_transmit().is_none(), "something left after {error}");
+            return Err(error);
         }
         if from_one.is_none() && from_two.is_none() {
             return Ok(());
@@ -227,15 +227,14 @@ fn a_token_whose_file_was_put_back_is_refused_by_its_peers() {
     members.push(Member::new(KeyStore::open(&path).unwrap()));
     let invitation = members[0].session.invite_sign(key.id, &[id(1), id(2)], b"m").unwrap();
     let mut one = members[0].session.start_sign(&invitation, b"m").unwrap();
-    let two = members[1].session.start_sign(&invitation, b"m").unwrap();
-    let mut runs = vec![two];
+    let mut two = members[1].session.start_sign(&invitation, b"m").unwrap();
     let mut refused = None;
     // The first member hears all that the other one says, until it refuses.
     for _ in 0..2 {
         while let Some(message) = one.poll_transmit() {
-            runs[0].handle(&message).unwrap();
+            two.handle(&message).unwrap();
         }
-        while let Some(message) = runs[0].poll_transmit() {
+        while let Some(message) = two.poll_transmit() {
             if let Err(error) = one.handle(&message) {
                 refused = Some(error);
             }

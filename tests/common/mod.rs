@@ -1,5 +1,6 @@
 //! A group of members in one thread, for tests: every message goes to everybody, in a fixed order.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
 use quorumkey::{
     Card, Dkg, Error, Identifier, Init, Invitation, KdfCost, KeyId, KeyInfo, KeyStore, KeyTemplate, Message, Pin,
