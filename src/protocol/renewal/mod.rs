@@ -11,6 +11,8 @@ mod entered;
 mod join;
 mod joins;
 mod judge;
+#[cfg(test)]
+mod tests;
 
 #[cfg(feature = "hazmat")]
 pub(crate) use burgle::opens_deal;

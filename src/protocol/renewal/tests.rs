@@ -1,0 +1,185 @@
+//! Dealers that seal a lie in good order, which takes the secrets that no test outside can have.
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::join::{Join, chain_commitment, possession_statement};
+use super::*;
+use crate::protocol::dealing::{Ceremony, Hedge, Participant, RunKey, deal};
+use crate::protocol::exchange::view;
+use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::machine::{Halt, Machine};
+use crate::secret::Secret;
+use crate::suite::{Ciphersuite, with_suite};
+use crate::wire::{
+    Action, Card, DealPlan, Header, Identifier, IdentityKey, KeyTemplate, Message, Plan, Roster, Source, Subject,
+};
+use crate::{Suite, protocol};
+
+const LIAR: u16 = 3;
+
+fn id(number: u16) -> Identifier {
+    Identifier::new(number).unwrap()
+}
+
+fn rng(seed: u64) -> ChaCha20Rng {
+    ChaCha20Rng::seed_from_u64(seed)
+}
+
+fn identity(number: u16) -> IdentityKey {
+    IdentityKey::from_seed(Secret::new([u8::try_from(number).unwrap(); 32]))
+}
+
+fn plan(suite: Suite) -> Plan {
+    let cards = (1..=3).map(|number| Card::issue(&identity(number), 0, format!("member {number}")));
+    let deal = DealPlan {
+        suite,
+        threshold: 2,
+        height: 0,
+        attempt: 0,
+        template: KeyTemplate::wallet("a wallet"),
+        receivers: Roster::numbered(cards).unwrap(),
+        source: Source::Fresh,
+    };
+    Plan { inviter: id(1), randomness: [9; 32], action: Action::Deal(deal) }
+}
+
+fn deal_plan(plan: &Plan) -> &DealPlan {
+    protocol::deal_plan(plan).unwrap()
+}
+
+/// A message as an honest member would send it, that saw these before.
+fn say(plan: &Plan, sender: u16, round: u8, subject: Subject, body: Vec<u8>, before: &[Message]) -> Message {
+    let header = Header {
+        suite: deal_plan(plan).suite,
+        group: [0; 32],
+        epoch: [0; 32],
+        run: plan.run_id(),
+        round,
+        sender: id(sender),
+        subject,
+        counter: 1,
+        audit_head: [0; 32],
+        view: if round == 0 { [0; 32] } else { view(plan.run_id(), before) },
+    };
+    Message::issue(header, body, &identity(sender))
+}
+
+fn enter(plan: &Plan, me: u16) -> (Box<dyn Machine>, Message) {
+    let setup = Setup {
+        plan: plan.clone(),
+        deal: deal_plan(plan).clone(),
+        participants: deal_plan(plan).receivers.clone(),
+        me: id(me),
+        identity: identity(me).into(),
+        succession: None,
+    };
+    let (machine, body) = start(setup, &mut rng(me.into())).unwrap();
+    (machine, say(plan, me, 0, Subject::Join, body, &[]))
+}
+
+/// The liar's join, and the run key of it.
+fn join<C: Ciphersuite>(plan: &Plan, part: &[u8; 32]) -> (RunKey<C>, Message) {
+    let (run, run_key) = (plan.run_id(), RunKey::<C>::generate(&mut rng(77)));
+    let chain_commitment = chain_commitment(run, id(LIAR), part);
+    let card = deal_plan(plan).receivers.card(id(LIAR)).unwrap().id();
+    let statement = possession_statement(run, id(LIAR), card, &[4; 32], &chain_commitment);
+    let join = Join {
+        contribution: [4; 32],
+        chain_commitment,
+        run_key: *run_key.public(),
+        possession: run_key.prove(&statement, Hedge::Deterministic).unwrap(),
+        restored: false,
+        attempts: Vec::new(),
+    };
+    (run_key, say(plan, LIAR, 0, Subject::Join, join.encode(), &[]))
+}
+
+/// What is sealed to member 1 in the liar's deal.
+#[derive(Clone, Copy)]
+enum Lie {
+    None,
+    Payload,
+    Share,
+}
+
+fn lying_deal<C: Ciphersuite>(ceremony: &Ceremony<C>, run_key: &RunKey<C>, part: [u8; 32], lie: Lie) -> Vec<u8> {
+    // The same randomness makes the same polynomial and the same ephemeral key.
+    let dealt = |ceremony: &Ceremony<C>, payload: &[u8]| {
+        deal(ceremony, id(LIAR), run_key, None, payload, &mut rng(5), Hedge::Deterministic).unwrap()
+    };
+    let mut sent = dealt(ceremony, &part);
+    match lie {
+        Lie::None => {}
+        Lie::Payload => sent.ciphertexts[0] = dealt(ceremony, &[0xee; 32]).ciphertexts[0].clone(),
+        Lie::Share => {
+            // Member 1's key under member 2's number: what is sealed to it there is the other's share.
+            let mut swapped: Vec<Participant<C>> = ceremony.receivers().to_vec();
+            (swapped[0].run_key, swapped[1].run_key) = (swapped[1].run_key, swapped[0].run_key);
+            let other = Ceremony::new(ceremony.context().to_vec(), 2, swapped.clone(), swapped, None).unwrap();
+            sent.ciphertexts[0] = dealt(&other, &part).ciphertexts[1].clone();
+        }
+    }
+    sent.encode()
+}
+
+fn failure(result: Result<crate::protocol::machine::Transition, Halt>) -> Failure {
+    match result {
+        Err(Halt::Failed(failure)) => *failure,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn a_lie_in_good_order_is_accused_and_judged<C: Ciphersuite>(suite: Suite, lie: Lie, expected: Misbehaviour) {
+    let (plan, part) = (plan(suite), [6; 32]);
+    let (first, join_1) = enter(&plan, 1);
+    let (second, join_2) = enter(&plan, 2);
+    let (run_key, join_3) = join::<C>(&plan, &part);
+    let joins = [join_1, join_2, join_3];
+    let [first, second] = [first, second].map(|machine| machine.handle(&joins, &mut rng(1)).unwrap());
+    let ceremony = entered::entered::<C>(&plan, None, &joins).unwrap().ceremony;
+    let say_deal = |sender, body| say(&plan, sender, 1, Subject::Deal, body, &joins);
+    let deals = [
+        say_deal(1, first.send.unwrap().1),
+        say_deal(2, second.send.unwrap().1),
+        say_deal(LIAR, lying_deal(&ceremony, &run_key, part, lie)),
+    ];
+    let second = second.next.handle(&deals, &mut rng(2)).unwrap();
+    let (subject, endorsed) = second.send.unwrap();
+    assert_eq!(subject, Subject::Certify);
+    if matches!(lie, Lie::None) {
+        assert!(first.next.handle(&deals, &mut rng(2)).is_ok());
+        return;
+    }
+    let accused = failure(first.next.handle(&deals, &mut rng(2)));
+    assert_eq!((accused.culprits.as_slice(), accused.misbehaviour), ([id(LIAR)].as_slice(), expected));
+    let (subject, body) = accused.last_words.unwrap();
+    assert_eq!(subject, Subject::Accuse);
+    let accusation = say(&plan, 1, 2, Subject::Accuse, body, &deals);
+    let endorsement = say(&plan, 2, 2, Subject::Certify, endorsed, &deals);
+    let judged = failure(second.next.handle(&[accusation.clone(), endorsement], &mut rng(3)));
+    assert_eq!((judged.culprits.as_slice(), judged.misbehaviour), ([id(LIAR)].as_slice(), expected));
+    for shown in [judged.evidence.0, [joins.as_slice(), &deals, &[accusation]].concat()] {
+        let public = judge::<C>(&plan, None, &shown).unwrap();
+        assert_eq!((public.culprits, public.misbehaviour), (vec![id(LIAR)], expected));
+    }
+}
+
+#[test]
+fn a_share_that_is_sealed_in_order_and_does_not_fit_convicts_its_dealer() {
+    for suite in Suite::ALL {
+        with_suite!(suite, C => {
+            a_lie_in_good_order_is_accused_and_judged::<C>(suite, Lie::None, Misbehaviour::Unattributed);
+            a_lie_in_good_order_is_accused_and_judged::<C>(suite, Lie::Share, Misbehaviour::SealedShare);
+        });
+    }
+}
+
+#[test]
+fn a_payload_that_was_not_committed_to_convicts_its_dealer() {
+    for suite in Suite::ALL {
+        with_suite!(suite, C => {
+            a_lie_in_good_order_is_accused_and_judged::<C>(suite, Lie::Payload, Misbehaviour::Payload);
+        });
+    }
+}
