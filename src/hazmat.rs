@@ -18,7 +18,7 @@ pub use cocktail::{
     CocktailFigures, CocktailRecovery, CocktailRound, CocktailRun, CocktailSignature, cocktail_dkg, cocktail_recover,
     cocktail_sign,
 };
-pub use forge::{Forger, Forgery, body, subject};
+pub use forge::{Forger, Forgery, SigningForgery, body, subject};
 pub use loot::Loot;
 pub use samples::{SampleDealing, sample_dealing};
 pub use shares::verifying_shares;

@@ -3,7 +3,10 @@
 use crate::audit::EventKind;
 use crate::keystore::{Entry, Init, KeyStore, Result, SoftToken, Storage, StorageError};
 use crate::secret::Secret;
-use crate::wire::{Card, Header, Identifier, IdentityKey, Message, RunId, Subject};
+use crate::suite::Suite;
+use crate::wire::{
+    Action, Card, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan, RunId, SignPlan, Subject,
+};
 
 /// An identity whose key the test knows.
 #[derive(Debug)]
@@ -28,6 +31,23 @@ pub struct Forgery {
     pub view: [u8; 32],
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// What of an invitation to sign can be forged.
+#[derive(Clone, Debug)]
+pub struct SigningForgery {
+    /// The key.
+    pub key: KeyId,
+    /// The epoch.
+    pub epoch: EpochId,
+    /// The suite.
+    pub suite: Suite,
+    /// What the key is said to be for.
+    pub purpose: String,
+    /// Who signs.
+    pub signers: Vec<Identifier>,
+    /// What.
+    pub message: Vec<u8>,
 }
 
 impl Forger {
@@ -69,6 +89,19 @@ impl Forger {
         let Forgery { group, epoch, run, round, sender, counter, view, body } = forgery;
         let header = Header { group, epoch, run, round, sender, counter, view, ..header };
         Message::issue(header, body, &self.0)
+    }
+
+    /// The invitation to sign with changes, signed as this identity's. Another invitation comes back as it is.
+    pub fn reinvite(&self, invitation: &Invitation, change: impl FnOnce(&mut SigningForgery)) -> Invitation {
+        let Action::Sign(SignPlan { suite, key, epoch, purpose, signers, message }) = invitation.plan.action.clone()
+        else {
+            return invitation.clone();
+        };
+        let mut forgery = SigningForgery { key, epoch, suite, purpose, signers, message };
+        change(&mut forgery);
+        let SigningForgery { key, epoch, suite, purpose, signers, message } = forgery;
+        let action = Action::Sign(SignPlan { suite, key, epoch, purpose, signers, message });
+        Invitation::issue(Plan { action, ..invitation.plan.clone() }, invitation.chain.clone(), &self.0)
     }
 
     /// An accusation with that body, in the place of the message.

@@ -1,6 +1,5 @@
 //! Tokens over a storage that outlives them, and fails when it is told to.
-#![allow(unreachable_pub, reason = "as in the common files")]
-
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
