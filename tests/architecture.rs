@@ -1,4 +1,10 @@
 //! The house rules that a compiler does not check: which way modules depend, and what may stand in them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "what is wrong in a test may panic"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,10 @@
 //! The life of a key over the public API: made, used, renewed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "what is wrong in a test may panic"
+)]
 
 mod common;
 

@@ -5,6 +5,12 @@
 //! observer needs no door into the library, and knows no secret that it did not find. Then it looks for every copy.
 //!
 //! A scan that finds nothing while a secret is in use would prove nothing, so it must find the living ones first.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "what is wrong in a test may panic"
+)]
 
 mod common;
 

@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 use super::stream::seal_to;
 use super::{Identity, Recipient, WrapError};
 
-/// The most bytes that a file is read or written with.
-pub const MAX_FILE_LENGTH: usize = 1 << 20;
+/// The most bytes that a file is read or written with: 32 MiB. A share comes with all certificates of its key, and those of a
+/// group of a hundred take some 300 KiB each.
+pub const MAX_FILE_LENGTH: usize = 32 << 20;
 
 /// The header, the stream's nonce and its tags take less than the difference.
 const MAX_PLAINTEXT_LENGTH: usize = MAX_FILE_LENGTH - MAX_HEADER_LENGTH;

@@ -1,4 +1,10 @@
 //! Members that cheat while shares are dealt: found out, named with proof, and nobody honest with them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "what is wrong in a test may panic"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

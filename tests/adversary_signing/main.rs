@@ -1,4 +1,10 @@
 //! Signers that cheat, coordinators that forge, and tokens that die: nothing invalid comes out, and liars are named.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "what is wrong in a test may panic"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,10 @@
 //! Epochs: whatever is lost on the way, and whenever a token dies, the group signs with one epoch or comes back to one.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "what is wrong in a test may panic"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
