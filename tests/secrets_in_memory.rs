@@ -46,7 +46,7 @@ fn main() {
 // The victim.
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Says that a stage is reached, and waits until it was looked at.
@@ -275,7 +275,9 @@ impl Observer {
             }
         }
         // Both halves of most copies are found; half a copy is one as well.
-        copies.values_mut().for_each(|count| *count = count.div_ceil(2));
+        for count in copies.values_mut() {
+            *count = count.div_ceil(2);
+        }
         copies
     }
 }

@@ -13,8 +13,8 @@ use super::{Identity, Recipient, WrapError};
 /// group of a hundred take some 300 KiB each.
 pub const MAX_FILE_LENGTH: usize = 32 << 20;
 
-/// The header, the stream's nonce and its tags take less than the difference.
-const MAX_PLAINTEXT_LENGTH: usize = MAX_FILE_LENGTH - MAX_HEADER_LENGTH;
+/// The header with the stream's nonce, and a tag of 16 bytes for each 64 KiB, take less than the difference.
+const MAX_PLAINTEXT_LENGTH: usize = MAX_FILE_LENGTH - MAX_HEADER_LENGTH - MAX_FILE_LENGTH / 4096;
 
 /// Room for some forty recipients. The parser below starts again after each line, so without a bound a header of a
 /// megabyte would keep it busy for minutes.

@@ -47,9 +47,7 @@ fn strangers_copies_and_replays_are_rejected_and_the_run_succeeds() {
             for (to, run) in runs.iter_mut().enumerate() {
                 // Everything again, a member's own words to itself as well.
                 for message in &said {
-                    if run.handle(message).is_err() {
-                        panic!("{message:?} to {to}");
-                    }
+                    assert!(run.handle(message).is_ok(), "{message:?} to {to}");
                 }
                 waiting.extend(std::iter::from_fn(|| run.poll_transmit()));
             }

@@ -13,11 +13,13 @@ fn shares(device: &Device) -> usize {
 
 /// A refresh, of an attempt that everybody enters.
 fn retry(members: &[Member], key: KeyId) {
-    let least = (1..).find(|attempt| {
+    let least = (1..=100).find(|attempt| {
         let proposed = members[0].session.invite_refresh_from(key, Vec::new(), *attempt).unwrap();
         let runs = enter(members, &proposed);
         let all = runs.len() == members.len();
-        runs.into_iter().for_each(|run| run.abort().unwrap());
+        for run in runs {
+            run.abort().unwrap();
+        }
         all
     });
     deal(members, &members[0].session.invite_refresh_from(key, Vec::new(), least.unwrap() + 1).unwrap());
