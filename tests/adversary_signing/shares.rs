@@ -33,6 +33,25 @@ fn every_wrong_share_is_named_and_no_right_one() {
 }
 
 #[test]
+fn a_wrong_share_is_named_beside_one_that_cannot_be_read() {
+    for suite in Suite::ALL {
+        let group = Group::new(suite, 2, 4);
+        let results = exchange_over(&mut group.start(&group.invitation(4), 4), &mut |from, _, message| {
+            if subject(&message) != "share" || from < 2 {
+                return vec![message];
+            }
+            vec![
+                group.forgers[from]
+                    .alter(&message, |one| if from == 2 { one.body[SHARE] ^= 1 } else { one.body[32..].fill(0xff) }),
+            ]
+        });
+        for result in &results[..2] {
+            assert_eq!(blame(result).0, [3, 4]);
+        }
+    }
+}
+
+#[test]
 fn a_share_that_answers_another_package_or_is_no_scalar_names_its_sender() {
     for suite in Suite::ALL {
         let group = Group::new(suite, 2, 3);

@@ -133,12 +133,17 @@ impl<C: Ciphersuite> Machine for ExpectShares<C> {
         };
         let read: BTreeMap<_, _> = round.iter().map(|message| (message.sender(), self.read(message))).collect();
         let malformed: BTreeSet<_> = read.iter().filter(|(_, share)| share.is_none()).map(|(id, _)| *id).collect();
-        if !malformed.is_empty() {
-            let evidence = of(&malformed);
-            return Err(Failure::by_all(malformed.into_iter().collect(), Misbehaviour::Malformed, &evidence).into());
-        }
-        let shares = read.into_iter().filter_map(|(id, share)| Some((id, share?))).collect();
         let verifying_shares = self.verifying_shares().ok_or_else(Failure::unattributed)?;
+        let shares: BTreeMap<_, _> = read.into_iter().filter_map(|(id, share)| Some((id, share?))).collect();
+        if !malformed.is_empty() {
+            let right = |(id, share): &(&Identifier, &SignatureShare<C>)| {
+                verifying_shares.get(id).is_some_and(|public| verify_share(&self.package, **id, share, public))
+            };
+            let wrong: BTreeSet<_> = shares.iter().filter(|one| !right(one)).map(|(id, _)| *id).collect();
+            let what = if wrong.is_empty() { Misbehaviour::Malformed } else { Misbehaviour::SignatureShare };
+            let culprits = &malformed | &wrong;
+            return Err(Failure::by_all(culprits.iter().copied().collect(), what, &of(&culprits)).into());
+        }
         match aggregate(&self.package, &shares, &verifying_shares) {
             Ok(signature) => Ok(Transition::silent(Box::new(Done), Effect::Signed(signature))),
             Err(AggregateError::Culprits(culprits)) => {
