@@ -117,6 +117,30 @@ fn two_deals_shown_to_two_members_name_their_sender_and_make_no_key() {
     }
 }
 
+/// The victim accuses, and nobody else has seen the deal that it accuses. Its evidence convinces them all the same.
+#[test]
+fn a_bad_deal_shown_to_its_victim_alone_leaves_evidence_and_no_blame_of_the_victim() {
+    for suite in Suite::ALL {
+        let trial = Trial::new(3);
+        let (invitation, chain) = trial.invitation(suite, true);
+        let results = trial.run(&invitation, &mut |from, to, message| {
+            let other = from == 2 && to == 0 && subject(&message) == "deal";
+            let alter = |forgery: &mut quorumkey::hazmat::Forgery| {
+                let place = forgery.body.len() - ciphertext_from_end(1);
+                forgery.body[place] ^= 1;
+            };
+            vec![if other { trial.forger(3).alter(&message, alter) } else { message }]
+        });
+        let (culprits, what, evidence) = blame(&results[0]);
+        assert_eq!((culprits, what), (vec![3], Misbehaviour::SealedShare));
+        assert_eq!(evidence.judge(&invitation, &chain).unwrap().unwrap().culprits, [id(3)]);
+        match &results[1] {
+            Ok(None) => {}
+            other => assert_eq!(blame(other).0, [3]),
+        }
+    }
+}
+
 #[test]
 fn a_deal_that_is_withheld_is_absence_and_no_blame() {
     let trial = Trial::new(3);

@@ -175,7 +175,9 @@ impl<S: Storage> SoftToken<S> {
             for id in self.key_ids(unlocked)? {
                 let key = self.load(unlocked, id)?.ok_or(Error::NotFound(id))?;
                 secrets.extend(self.chain_code(unlocked, &key)?);
-                for epoch in key.record.pending.iter().copied().chain([key.epoch.id]) {
+                // Old epochs' shares are gone; if they are not, a thief finds them.
+                let old = key.record.old.iter().map(|old| old.epoch);
+                for epoch in key.record.pending.iter().copied().chain([key.epoch.id]).chain(old) {
                     secrets.extend(self.share(unlocked, &key, epoch)?);
                 }
             }
