@@ -72,3 +72,31 @@ fn a_restored_token_signs_only_above_what_the_others_report() {
     assert!(members[0].key(key).pending.is_empty());
     all_sign(&members, key, b"renewed");
 }
+
+/// Two of three restored tokens have forgotten an attempt that is certified elsewhere, and officers override the rule
+/// that would have stopped them: what follows is a fork, and both lines see it and keep their shares.
+#[test]
+fn a_fork_is_seen_from_both_sides_and_erases_nothing() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let [second, third] = [1, 2].map(|member: usize| restored(&members[member], key));
+    refresh_over(&members, key, &mut lost("certify", &[(0, 1), (2, 1), (0, 2), (1, 2)]));
+    let ours = members[0].session.certificate(key).unwrap();
+    let line = [Member::in_memory("member 1 anew"), second, third];
+    let cards = (1..).zip(&line).map(|(number, member)| new_card(number, member)).collect();
+    let invitation = line[1].session.invite_refresh(key, cards).unwrap();
+    for member in &line[1..] {
+        member.store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+    }
+    let theirs = deal(&line, &invitation).epoch;
+    let certificate = line[0].session.certificate(key).unwrap();
+    let before = members[0].key(key);
+    let fork = members[0].session.complete(&certificate);
+    assert!(matches!(fork, Err(Error::Fork { ours, theirs: there }) if (ours, there) == (before.epoch, theirs)));
+    for member in &line {
+        let fork = member.session.complete(&ours);
+        assert!(matches!(fork, Err(Error::Fork { ours, theirs: there }) if (ours, there) == (theirs, before.epoch)));
+        assert_eq!(member.key(key).state, KeyState::Active);
+    }
+    assert_eq!(members[0].key(key), before);
+}
