@@ -296,3 +296,19 @@ fn comments_texts_and_tests_are_no_violations() {
     assert_eq!(violations("wire/card.rs", &planted).len(), 1, "what follows the tests is looked at");
     assert_eq!(test_modules("#[cfg(test)]\npub(crate) mod official;\nmod suite;\n"), ["official"]);
 }
+
+#[test]
+fn every_test_that_the_table_of_traps_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    ["src", "tests", "examples"].iter().for_each(|folder| files(&root.join(folder), &mut paths));
+    let all: String = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    // Whole words only: a name that is part of a longer one is another name.
+    let words: BTreeSet<&str> = all.split(|character: char| !is_word(character)).collect();
+    let table = fs::read_to_string(root.join("docs/traps.md")).unwrap();
+    let names: Vec<&str> = table.split('`').skip(1).step_by(2).collect();
+    assert!(names.len() > 100, "only {} names were found", names.len());
+    let exists = |name: &&&str| if name.contains('/') { root.join(name).exists() } else { words.contains(**name) };
+    let missing: Vec<_> = names.iter().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
