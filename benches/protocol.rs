@@ -2,12 +2,7 @@
 //!
 //! Members are memory tokens in one thread; only the measured one's calls are timed. The figures hold all that a token does,
 //! sealing and audit among it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::as_conversions,
-    reason = "what is wrong in a test may panic"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench is a test")]
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
 #[path = "../tests/common/mod.rs"]

@@ -7,6 +7,7 @@
 //! A scan that finds nothing while a secret is in use would prove nothing, so it must find the living ones first. Only
 //! coefficients live and die within one call, where no observer gets in between: of them, what is left is looked for.
 //! The stack is reported and not judged: what dead frames hold there changes with the compiler.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
 mod common;
 
@@ -66,7 +67,7 @@ unsafe impl GlobalAlloc for Hoard {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Says that a stage is reached, and waits until it was looked at.
@@ -296,7 +297,9 @@ impl Observer {
             }
         }
         // Both halves of most copies are found; half a copy is one as well.
-        copies.values_mut().for_each(|count| *count = count.div_ceil(2));
+        for count in copies.values_mut() {
+            *count = count.div_ceil(2);
+        }
         copies
     }
 }

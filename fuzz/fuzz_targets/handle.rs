@@ -40,7 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
                 _ => {
                     let header = [&mut forgery.group, &mut forgery.epoch, &mut forgery.view];
                     patch(header[at % 3], 0, change);
-                    forgery.counter ^= change.first().copied().unwrap_or(0).into();
+                    forgery.counter ^= u64::from(change.first().copied().unwrap_or(0));
                 }
             }
         };
