@@ -132,6 +132,8 @@ kinds! {
     CertificateCompleted = 20, "certificate completed";
     /// A key was restored.
     KeyRestored = 21, "key restored";
+    /// The security officer pardoned a member that had broken a run.
+    MemberPardoned = 22, "member pardoned";
 }
 
 /// Something that happened. It holds no secret.

@@ -397,6 +397,17 @@ impl OfficerSession {
         self.token.override_restored(self.id, invitation)
     }
 
+    /// Lets a member take part in runs again that broke one, as far as this token is concerned. Until then this token
+    /// enters no run with its identity, and says [`Convicted`](crate::Denial::Convicted); the audit log has the run that
+    /// failed by it.
+    ///
+    /// # Security
+    ///
+    /// Find out first why it failed. Who may try again and again can learn a little each time.
+    pub fn pardon(&self, card: &Card) -> Result<()> {
+        self.token.pardon(self.id, card)
+    }
+
     /// Records what people know of old shares, for the report of whether an old epoch is dead.
     ///
     /// ```

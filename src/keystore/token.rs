@@ -46,6 +46,8 @@ pub trait Token: Debug + Send + Sync {
     fn abort(&self, session: SessionId, run: RunId) -> Result<()>;
     /// Lets a restored token renew shares in that run without a quorum of unrestored members. Of the security officer.
     fn override_restored(&self, session: SessionId, invitation: &Invitation) -> Result<()>;
+    /// Lets a member that broke a run take part again. Of the security officer.
+    fn pardon(&self, session: SessionId, card: &Card) -> Result<()>;
     /// Records what people know of old shares. Of the security officer.
     fn declare(&self, session: SessionId, key: KeyId, declaration: &Declaration) -> Result<()>;
     /// A backup of a share.

@@ -54,6 +54,11 @@ pub enum Denial {
     },
     /// The export rule of the key does not allow it.
     Export,
+    /// The member broke an earlier run, provably. It is not dealt with again before the security officer pardons it.
+    Convicted {
+        /// Which member.
+        member: Identifier,
+    },
 }
 
 impl core::fmt::Display for Denial {
@@ -68,6 +73,9 @@ impl core::fmt::Display for Denial {
             Self::RestoredSignsAfterRefresh => f.write_str("a restored share signs only after a refresh"),
             Self::AttemptTooLow { least } => write!(f, "this token would enter attempt {least} at the lowest"),
             Self::Export => f.write_str("the export rule does not allow it"),
+            Self::Convicted { member } => {
+                write!(f, "member {member} broke an earlier run, and was not pardoned by the security officer")
+            }
         }
     }
 }

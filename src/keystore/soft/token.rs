@@ -2,7 +2,7 @@
 
 use super::backup::destination;
 use super::certify::renews;
-use super::runs::override_key;
+use super::runs::{convicted_key, override_key};
 use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, keys};
 use crate::audit::{self, Event, EventKind};
 use crate::keystore::object::{Declaration, Filter, Restriction};
@@ -99,6 +99,14 @@ impl<S: Storage> Token for SoftToken<S> {
                 event = event.object(*key.as_bytes());
             }
             commit.event(event);
+            Ok(())
+        })
+    }
+
+    fn pardon(&self, session: SessionId, card: &Card) -> Result<()> {
+        self.operate(session, Verb::Override, None, |_, commit| {
+            commit.delete(Space::Token, &convicted_key(card));
+            commit.event(Event::new(EventKind::MemberPardoned).object(*card.id().as_bytes()));
             Ok(())
         })
     }

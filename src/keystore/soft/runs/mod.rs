@@ -19,6 +19,7 @@ use crate::wire::{Identifier, KeyId, Message, RunId, Subject, Writer};
 
 pub(super) use enter::override_key;
 pub(crate) use enter::signing_exchange;
+pub(super) use peers::convicted_key;
 
 /// How long nonces may wait for the others' commitments.
 const NONCE_LIFE: Duration = Duration::from_secs(600);
@@ -145,6 +146,7 @@ impl<S: Storage> SoftToken<S> {
         let recorded = Event::new(EventKind::RunFailed).run(*run.as_bytes()).detail(detail).map(|event| {
             let mut commit = Commit::default();
             commit.event(event);
+            peers::convict(live, &failure.culprits, &mut commit);
             self.commit(&scene.login.unlocked, commit)
         });
         // A log that can't be written stops even the last words.

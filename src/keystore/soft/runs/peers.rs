@@ -7,10 +7,11 @@ use crate::keystore::Storage;
 use crate::keystore::error::{Error, Result};
 use crate::keystore::soft::record::PeerRecord;
 use crate::keystore::soft::{Commit, Scene, SoftToken, Space};
-use crate::protocol::Exchange;
+use crate::protocol::{Denial, Exchange};
 use crate::wire::{Card, Identifier, Message};
 
 const PEER: &[u8] = b"peer/";
+const CONVICTED: &[u8] = b"convicted/";
 
 /// Refuses a peer's state that is older than one it has shown before this run.
 ///
@@ -31,10 +32,14 @@ pub(super) fn note_state(live: &mut Live, message: &Message) -> Result<()> {
 }
 
 impl<S: Storage> SoftToken<S> {
-    /// The lowest counter that each peer may show, and the refusal of a card that was followed by a later incarnation.
+    /// The lowest counter that each peer may show. Refused are a card that was followed by a later incarnation, and a
+    /// member that broke a run: who may try again and again learns a little each time.
     pub(super) fn floors(&self, scene: &Scene<'_>, exchange: &Exchange) -> Result<BTreeMap<Identifier, u64>> {
         let mut floors = BTreeMap::new();
         for (id, card) in exchange.frame().members.iter().filter(|(id, _)| Some(*id) != exchange.frame().me) {
+            if self.vault.get(&scene.login.unlocked, Space::Token, &convicted_key(card))?.is_some() {
+                return Err(Error::Denied(Denial::Convicted { member: id }));
+            }
             if let Some(known) = self.vault.get(&scene.login.unlocked, Space::Token, &peer_key(card))? {
                 let known = PeerRecord::decode(&known)?;
                 if card.incarnation() < known.incarnation {
@@ -59,6 +64,22 @@ impl<S: Storage> SoftToken<S> {
         }
         Ok(())
     }
+}
+
+/// Remembers who broke a run by provable fault, until the security officer pardons it.
+pub(super) fn convict(live: &Live, culprits: &[Identifier], commit: &mut Commit) {
+    let frame = live.exchange.frame();
+    // A clone of this token convicts nobody but its thief.
+    for culprit in culprits.iter().filter(|culprit| Some(**culprit) != frame.me) {
+        if let Some(card) = frame.members.card(*culprit) {
+            commit.put(Space::Token, &convicted_key(card), *frame.run.as_bytes());
+        }
+    }
+}
+
+/// Where a conviction is kept: by identity, whatever the incarnation.
+pub(in crate::keystore::soft) fn convicted_key(card: &Card) -> Vec<u8> {
+    [CONVICTED, card.identity()].concat()
 }
 
 fn peer_key(card: &Card) -> Vec<u8> {
