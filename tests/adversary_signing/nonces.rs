@@ -49,11 +49,11 @@ fn a_claim_that_cannot_be_written_ends_the_run_before_a_share_leaves() {
     let key = dkg(&members, Suite::Ed25519, 2);
     drop(members);
     let from = snapshot(&group);
-    for done in [false, true] {
+    for (done, dies) in [(false, true), (true, true), (false, false), (true, false)] {
         let mut devices: Vec<_> = from.iter().map(|contents| Device::new(contents)).collect();
         let members = log_in(&mut devices);
         let (mut runs, commits) = begin(&members, key.id);
-        devices[0].fuse.arm(Crash { write: 0, done });
+        devices[0].fuse.arm(Crash { write: 0, done, dies });
         let failed = runs[0].handle(&commits[1]);
         assert!(matches!(failed, Err(Error::Storage(_))), "{failed:?}");
         assert_eq!(runs[0].poll_transmit(), None);

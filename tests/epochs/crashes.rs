@@ -65,8 +65,9 @@ fn whenever_a_token_dies_in_a_refresh_the_group_comes_to_one_epoch_and_signs() {
     let from = snapshot(&group);
     for victim in 0..3 {
         for done in [false, true] {
-            let died =
-                (0..).take_while(|write| refresh_with_a_crash(&from, key, victim, Crash { write: *write, done }));
+            let died = (0..).take_while(|write| {
+                refresh_with_a_crash(&from, key, victim, Crash { write: *write, done, dies: true })
+            });
             let points = died.count();
             assert!(points >= 4, "entering, the pending share, the certificate and each confirmation: {points}");
         }
@@ -81,7 +82,7 @@ fn whenever_a_token_dies_in_a_dkg_there_is_one_key_or_none() {
             let mut devices: Vec<_> = from.iter().map(|contents| Device::new(contents)).collect();
             let members = log_in(&mut devices);
             let invitation = dkg_invitation(&members, Suite::Secp256k1Taproot, 2);
-            devices[1].fuse.arm(Crash { write, done });
+            devices[1].fuse.arm(Crash { write, done, dies: true });
             let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
             let blew = devices[1].fuse.blew();
             drop(members);

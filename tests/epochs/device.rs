@@ -7,11 +7,13 @@ use quorumkey::{Change, Entry, KeyStore, MemoryStorage, Storage, StorageError};
 
 use super::common::*;
 
-/// When a storage fails for good: at that write, which then has happened or has not.
+/// When a storage fails: at that write, which then has happened or has not.
 #[derive(Clone, Copy, Debug)]
 pub struct Crash {
     pub write: usize,
     pub done: bool,
+    /// Whether it fails for good, or at this write alone.
+    pub dies: bool,
 }
 
 #[derive(Debug, Default)]
@@ -40,11 +42,13 @@ impl Fuse {
         let write = self.writes.fetch_add(1, Ordering::SeqCst);
         match *self.crash.lock().unwrap() {
             Some(crash) if crash.write == write => {
-                self.dead.store(1, Ordering::SeqCst);
                 if crash.done {
                     act()?;
                 }
-                self.check()
+                if crash.dies {
+                    self.dead.store(1, Ordering::SeqCst);
+                }
+                Err(StorageError::Io(std::io::ErrorKind::BrokenPipe))
             }
             _ => act(),
         }
