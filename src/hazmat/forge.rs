@@ -5,7 +5,8 @@ use crate::keystore::{Entry, Init, KeyStore, Result, SoftToken, Storage, Storage
 use crate::secret::Secret;
 use crate::suite::Suite;
 use crate::wire::{
-    Action, Card, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan, RunId, SignPlan, Subject,
+    Action, Card, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan, Roster, RunId, SignPlan,
+    Subject,
 };
 
 /// An identity whose key the test knows.
@@ -102,6 +103,16 @@ impl Forger {
         let SigningForgery { key, epoch, suite, purpose, signers, message } = forgery;
         let action = Action::Sign(SignPlan { suite, key, epoch, purpose, signers, message });
         Invitation::issue(Plan { action, ..invitation.plan.clone() }, invitation.chain.clone(), &self.0)
+    }
+
+    /// The invitation to a dealing with one receiver less, signed as this identity's.
+    pub fn without_receiver(&self, invitation: &Invitation, member: Identifier) -> Invitation {
+        let mut plan = invitation.plan.clone();
+        if let Action::Deal(deal) = &mut plan.action {
+            let others = deal.receivers.iter().filter(|(id, _)| *id != member).map(|(id, card)| (id, card.clone()));
+            deal.receivers = Roster::new(others.collect()).unwrap_or_else(|| deal.receivers.clone());
+        }
+        Invitation::issue(plan, invitation.chain.clone(), &self.0)
     }
 
     /// An accusation with that body, in the place of the message.

@@ -259,7 +259,7 @@ impl Exchange {
     }
 
     /// Everything that was seen of a finished round, for a dispute.
-    fn seen(&self, round: u8) -> Option<Vec<u8>> {
+    pub(crate) fn seen(&self, round: u8) -> Option<Vec<u8>> {
         let messages: Vec<_> = self.of_round(round).map(Message::to_bytes).collect();
         let mut writer = Writer::new();
         writer.count(messages.len());

@@ -128,7 +128,8 @@ impl Debug for PendingShare {
     }
 }
 
-/// What a member says once it holds a certificate: which older epochs it erased, and of which it once made backups.
+/// What a member says once it holds a certificate: of which superseded epochs it holds no share, and of which it once made
+/// backups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Confirmation {
     pub(crate) member: Identifier,

@@ -45,6 +45,7 @@ impl Trial {
 
     /// An invitation to a new key, or, if one is there, to a refresh of it, and the certificates that lead to it.
     fn invitation(&self, suite: Suite, renewed: bool) -> (Invitation, Vec<Certificate>) {
+        pardon(&self.members);
         if !renewed {
             return (dkg_invitation(&self.members, suite, 2), Vec::new());
         }
@@ -54,6 +55,7 @@ impl Trial {
     }
 
     fn start(&self, invitation: &Invitation) -> Vec<Run<Dealing>> {
+        pardon(&self.members);
         self.members.iter().map(|member| member.session.start(invitation).unwrap()).collect()
     }
 

@@ -138,3 +138,30 @@ fn a_replaced_card_has_no_voice_in_the_refresh_that_replaces_it() {
     assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
     sign(&group, key, &[2, 3], b"renewed");
 }
+
+#[test]
+fn a_refresh_that_leaves_a_member_out_is_refused() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, true);
+    let fewer = trial.forger(1).without_receiver(&invitation, id(3));
+    for member in &trial.members[..2] {
+        let answer = member.session.start(&fewer);
+        assert!(matches!(answer, Err(Error::Misuse(quorumkey::Misuse::Unsupported(_)))), "{answer:?}");
+    }
+}
+
+#[test]
+fn garbage_without_end_costs_no_record() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    let mut runs = trial.start(&invitation);
+    let own = runs[1].poll_transmit().unwrap();
+    let records = |trial: &Trial| trial.members[0].session.audit(None, usize::MAX).unwrap().len();
+    let before = records(&trial);
+    let stranger = Forger::new([99; 32]);
+    for number in 0..1000_u64 {
+        let garbage = with_counter(&own, &stranger, number);
+        assert!(matches!(runs[0].handle(&garbage), Err(Error::Rejected(_))));
+    }
+    assert_eq!(records(&trial), before);
+}

@@ -49,6 +49,7 @@ impl Group {
 
     /// An invitation to the first so many members.
     fn invitation(&self, signers: u16) -> Invitation {
+        pardon(&self.members);
         let ids: Vec<_> = (1..=signers).map(id).collect();
         self.members[0].session.invite_sign(self.key.id, &ids, MESSAGE).unwrap()
     }

@@ -131,3 +131,23 @@ fn a_refresh_ends_the_signing_runs_of_the_old_epoch() {
     let dead = runs[0].handle(&commits[1]);
     assert!(matches!(dead, Err(Error::Misuse(Misuse::NoSuchRun(_)))), "{dead:?}");
 }
+
+#[test]
+fn a_member_that_broke_a_run_is_refused_until_the_officer_pardons_it() {
+    let group = Group::new(Suite::Ed25519, 2, 3);
+    let results = group.run(&group.invitation(2), 2, &[1], "share", |body| body[40] ^= 1);
+    assert_eq!(blame(&results[0]).0, [2]);
+    let invite = |signers: &[quorumkey::Identifier]| {
+        let session = &group.members[0].session;
+        let invitation = session.invite_sign(group.key.id, signers, MESSAGE).unwrap();
+        session.start_sign(&invitation, MESSAGE)
+    };
+    let refused = invite(&[id(1), id(2)]);
+    assert!(matches!(refused, Err(Error::Denied(Denial::Convicted { member })) if member == id(2)), "{refused:?}");
+    assert!(invite(&[id(1), id(3)]).is_ok(), "others are not refused for it");
+    let officer = group.members[0].store.login_so(&officer_pin()).unwrap();
+    officer.pardon(&group.members[1].card()).unwrap();
+    assert!(invite(&[id(1), id(2)]).is_ok());
+    let log = group.members[0].session.audit(None, usize::MAX).unwrap();
+    assert!(log.iter().any(|record| record.event().kind() == quorumkey::audit::EventKind::MemberPardoned));
+}

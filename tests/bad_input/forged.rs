@@ -4,7 +4,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use quorumkey::wrap::Identity;
 use quorumkey::{Error, Identifier, KeyInfo, Message, Misbehaviour, Protocol, Rejection, Run, Signing, Suite};
 
-use crate::common::{Member, dkg, dkg_invitation, exchange_over, group, id, sign};
+use crate::common::{Member, dkg, dkg_invitation, exchange_over, group, id, pardon, sign};
 
 const ROUND: usize = 98;
 const SUBJECT: usize = 101;
@@ -52,6 +52,7 @@ fn signing() -> (Vec<Member>, KeyInfo, [Run<Signing>; 2]) {
 }
 
 fn start(members: &[Member], key: &KeyInfo) -> [Run<Signing>; 2] {
+    pardon(members);
     let invitation = members[0].session.invite_sign(key.id, &[id(1), id(2)], b"m").unwrap();
     [0, 1].map(|at: usize| members[at].session.start_sign(&invitation, b"m").unwrap())
 }
@@ -76,6 +77,7 @@ fn two_different_messages_for_one_place_name_their_sender() {
     one.handle(&message).unwrap();
     let other = forger.sign(&message, |bytes| bytes[COUNTER + 7] ^= 1);
     assert_eq!(blamed(&mut one, &other), (vec![id(2)], Misbehaviour::Equivocation));
+    pardon(&members);
     sign(&members, key.id, &[1, 2], b"a failed run stops no other");
 }
 
@@ -89,6 +91,7 @@ fn a_message_without_a_place_in_the_run_names_its_sender() {
         let misplaced = forger.sign(&message, |bytes| bytes[at] = value);
         assert_eq!(blamed(&mut one, &misplaced), (vec![id(2)], Misbehaviour::Malformed), "{at}");
     }
+    pardon(&members);
     sign(&members, key.id, &[1, 2], b"m");
 }
 
@@ -99,6 +102,7 @@ fn another_device_that_speaks_with_the_own_identity_is_found_out() {
     let other = Forger::of(&members[0]).flipped(&own, COUNTER + 7);
     assert_eq!(blamed(&mut one, &other), (vec![id(1)], Misbehaviour::Cloned));
     two.poll_transmit().unwrap();
+    pardon(&members);
     sign(&members, key.id, &[1, 2], b"m");
 }
 
@@ -118,6 +122,7 @@ fn a_signed_body_of_four_megabytes_names_its_sender_and_one_byte_more_is_not_rea
     more[LENGTH..BODY].copy_from_slice(&((4_u32 << 20) + 1).to_be_bytes());
     more.push(0);
     assert!(Message::from_bytes(&more).is_err());
+    pardon(&members);
     sign(&members, key.id, &[1, 2], b"m");
 }
 
@@ -137,6 +142,7 @@ fn a_changed_signature_share_names_its_maker_and_no_signature_comes_out() {
         assert_eq!(culprits, [id(2)], "{at}: {misbehaviour}");
         assert!(one.poll_output().is_none());
     }
+    pardon(&members);
     sign(&members, key.id, &[1, 2], b"m");
 }
 
@@ -156,6 +162,7 @@ fn a_commitment_changed_for_one_member_ends_without_a_signature_and_names_no_hon
             other => panic!("{at}: {other:?}"),
         }
     }
+    pardon(&members);
     sign(&members, key.id, &[1, 2], b"m");
 }
 
@@ -166,6 +173,7 @@ fn whatever_byte_of_a_dealing_is_changed_the_honest_member_has_no_key_and_is_not
     for round in 0..3 {
         let (mut at, mut length) = (0, usize::MAX);
         while at < length {
+            pardon(&members);
             let invitation = dkg_invitation(&members, Suite::Ed25519, 2);
             let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
             let results = exchange_over(&mut runs, &mut |from, _, message| {
@@ -184,6 +192,7 @@ fn whatever_byte_of_a_dealing_is_changed_the_honest_member_has_no_key_and_is_not
             at += 23;
         }
     }
+    pardon(&members);
     let key = dkg(&members, Suite::Ed25519, 2);
     sign(&members, key.id, &[1, 2], b"m");
 }

@@ -86,6 +86,14 @@ impl<S: Storage> SoftToken<S> {
         for old in &superseded {
             self.supersede(unlocked, key, old, &epoch, commit)?;
         }
+        // Attempts that this token has not signed dealt shares to others all the same.
+        let known = |record: &KeyRecord, attempt| record.old.iter().any(|old| old.epoch == attempt);
+        for attempt in epoch.named.iter().filter(|attempt| !known(&key.record, **attempt)).collect::<Vec<_>>() {
+            let mut entry = OldEpoch::unseen(*attempt, &epoch);
+            entry.confirm(key.record.me);
+            key.record.erased.push(*attempt);
+            key.record.old.push(entry);
+        }
         key.record.pending.retain(|attempt| *attempt != epoch.id && !epoch.named.contains(attempt));
         let held = self.share(unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };

@@ -111,6 +111,16 @@ enum Device {
     Stolen,
 }
 
+impl Device {
+    /// Of a member whose card was replaced.
+    const fn gone(reason: Reason) -> Self {
+        match reason {
+            Reason::Stolen => Self::Stolen,
+            Reason::Routine | Reason::Lost => Self::Lost,
+        }
+    }
+}
+
 /// What is known of the backups of a member's share of an old epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backup {
@@ -141,8 +151,7 @@ impl OldEpoch {
     pub(super) fn new(epoch: &Epoch, successor: &Epoch) -> Self {
         let device = |identifier, identity: &[u8; 32]| {
             match successor.replaced().iter().find(|replaced| replaced.identifier == identifier) {
-                Some(replaced) if replaced.reason == Reason::Stolen => Device::Stolen,
-                Some(_) => Device::Lost,
+                Some(replaced) => Device::gone(replaced.reason),
                 // An attempt may have had another card than the parent and the successor.
                 None if successor.roster().card(identifier).is_some_and(|now| now.identity() != identity) => {
                     Device::Lost
@@ -156,6 +165,20 @@ impl OldEpoch {
             backup: Backup::None,
         });
         Self { epoch: epoch.id, threshold: epoch.threshold(), shares: shares.collect() }
+    }
+
+    /// An attempt that another member reported. Who received a share of it is not known here: perhaps everybody.
+    pub(super) fn unseen(attempt: EpochId, successor: &Epoch) -> Self {
+        let device = |identifier| {
+            let replaced = successor.replaced().iter().find(|replaced| replaced.identifier == identifier);
+            replaced.map_or(Device::NotConfirmed, |replaced| Device::gone(replaced.reason))
+        };
+        let shares = successor.roster().identifiers().map(|identifier| OldShare {
+            identifier,
+            device: device(identifier),
+            backup: Backup::None,
+        });
+        Self { epoch: attempt, threshold: successor.threshold(), shares: shares.collect() }
     }
 
     fn change(&mut self, identifier: Identifier, act: impl FnOnce(&mut OldShare)) {
@@ -269,7 +292,7 @@ pub(super) struct KeyRecord {
     pub(super) pending: Vec<EpochId>,
     /// Epochs of which it made, or came from, a backup.
     pub(super) backed_up: Vec<EpochId>,
-    /// Epochs whose shares it erased.
+    /// Superseded epochs of which it holds no share, any more or ever.
     pub(super) erased: Vec<EpochId>,
     pub(super) old: Vec<OldEpoch>,
     pub(super) operations: Operations,

@@ -129,7 +129,8 @@ impl<C: Ciphersuite> ExpectJoins<C> {
     /// Rule 8: a restored token has forgotten what it signed, and goes by what a quorum of others remembers.
     fn check_standing(&self, joins: &BTreeMap<Identifier, Join<C>>) -> Result<(), Halt> {
         let Some(Succession { parent, standing, .. }) = &self.setup.succession else { return Ok(()) };
-        if !standing.restored {
+        // The override lifts both: one liar that reports the highest attempt there is would else keep everybody out.
+        if !standing.restored || standing.overridden {
             return Ok(());
         }
         let old = |id| {
@@ -138,8 +139,7 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         };
         let remembering: Vec<_> =
             joins.iter().filter(|(id, join)| **id != self.setup.me && !join.restored && old(**id)).collect();
-        // What is remembered binds all the same when the officer lets fewer than a quorum remember.
-        if !standing.overridden && remembering.len() < parent.quorum() {
+        if remembering.len() < parent.quorum() {
             return Err(Halt::Denied(Denial::RestoredNeedsQuorum));
         }
         let highest =

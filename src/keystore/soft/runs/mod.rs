@@ -155,12 +155,18 @@ impl<S: Storage> SoftToken<S> {
             Ok(Err(error)) => return error,
             Err(error) => return error.into(),
         }
-        if let Some((subject, body)) = failure.last_words.take() {
-            let round = if subject == Subject::Dispute {
-                live.exchange.current().saturating_sub(1)
-            } else {
-                live.exchange.current()
-            };
+        let before = live.exchange.current().saturating_sub(1);
+        let mut words = Vec::new();
+        match failure.last_words.take() {
+            Some((Subject::Dispute, body)) => words.push((before, Subject::Dispute, body)),
+            Some((subject, body)) => {
+                words.push((live.exchange.current(), subject, body));
+                // Whoever saw another round before than the accuser can't judge, but can see who spoke with two tongues.
+                words.extend(live.exchange.seen(before).map(|body| (before, Subject::Dispute, body)));
+            }
+            None => {}
+        }
+        for (round, subject, body) in words {
             match self.message(&scene.login, live, round, subject, body) {
                 Ok(message) => {
                     failure.evidence.0.push(message.clone());
