@@ -152,3 +152,20 @@ fn a_deal_that_is_withheld_is_absence_and_no_blame() {
     assert!(results[..2].iter().all(|result| matches!(result, Ok(None))));
     assert_eq!(runs[0].progress().awaiting, [id(3)]);
 }
+
+/// The victim accuses and is gone; the others saw a good deal, and learn from what the victim saw that there were two.
+#[test]
+fn a_bad_deal_shown_to_its_victim_alone_names_its_dealer_everywhere() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    let results = trial.run(&invitation, &mut |from, to, message| {
+        let lies = from == 2 && to == 0 && subject(&message) == "deal";
+        // Commitment 64, proof 64, ephemeral key 32, length 8: the first byte that is sealed to member 1.
+        vec![if lies { trial.forger(3).alter(&message, |forgery| forgery.body[168] ^= 1) } else { message }]
+    });
+    let found = [Misbehaviour::SealedShare, Misbehaviour::Equivocation];
+    for (honest, misbehaviour) in results[..2].iter().zip(found) {
+        let (culprits, what, _) = blame(honest);
+        assert_eq!((culprits, what), (vec![3], misbehaviour));
+    }
+}

@@ -65,3 +65,20 @@ fn a_stolen_device_and_a_backup_of_another_member_keep_an_epoch_alive() {
     refresh(&members, key);
     assert_eq!(report(&members[0], key).holders, [holder(3, Holding::Stolen)]);
 }
+
+/// An attempt that only others signed dealt shares all the same: everybody accounts for it.
+#[test]
+fn an_attempt_that_this_token_has_not_signed_is_in_its_report() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    // Member 1 never hears the deals of the first attempt, the others sign it.
+    refresh_over(&members, key.id, &mut lost("deal", &[(1, 0), (2, 0)]));
+    let attempt = members[1].key(key.id).pending;
+    assert_eq!((attempt.len(), members[0].key(key.id).pending.len()), (1, 0));
+    refresh(&members, key.id);
+    for member in &members {
+        let reports = member.key(key.id).old_epochs;
+        let report = reports.iter().find(|report| report.epoch == attempt[0]).expect("the attempt is not reported");
+        assert!(report.is_dead(), "{report:?}");
+    }
+}
