@@ -1,12 +1,16 @@
 //! A member that cheats: its token is honest, its messages are rewritten and signed again.
 
+use getrandom::SysRng;
+use rand_core::UnwrapErr;
+
 use crate::audit::EventKind;
 use crate::keystore::{Entry, Init, KeyStore, Result, SoftToken, Storage, StorageError};
+use crate::protocol::Certificate;
 use crate::secret::Secret;
 use crate::suite::Suite;
 use crate::wire::{
     Action, Card, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan, Roster, RunId, SignPlan,
-    Subject,
+    Source, Subject,
 };
 
 /// An identity whose key the test knows.
@@ -113,6 +117,28 @@ impl Forger {
             deal.receivers = Roster::new(others.collect()).unwrap_or_else(|| deal.receivers.clone());
         }
         Invitation::issue(plan, invitation.chain.clone(), &self.0)
+    }
+
+    /// The invitation to a refresh in which one member receives and does not deal, signed as this identity's. Another
+    /// invitation comes back as it is.
+    pub fn without_dealer(&self, invitation: &Invitation, member: Identifier) -> Invitation {
+        let mut plan = invitation.plan.clone();
+        if let Action::Deal(deal) = &mut plan.action {
+            if let Source::Epoch { dealers, .. } = &mut deal.source {
+                let others = dealers.iter().filter(|(id, _)| *id != member).map(|(id, card)| (id, card.clone()));
+                if let Some(others) = Roster::new(others.collect()) {
+                    *dealers = others;
+                }
+            }
+        }
+        Invitation::issue(plan, invitation.chain.clone(), &self.0)
+    }
+
+    /// A certificate for the key of a genuine founding one, made and signed by as many strangers as the key has members.
+    /// `None` when they are not as many, or the certificate is of a refresh.
+    pub fn counterfeit(strangers: &[Self], genuine: &Certificate) -> Option<Certificate> {
+        let strangers: Vec<_> = strangers.iter().map(|stranger| &stranger.0).collect();
+        genuine.counterfeit(&strangers, &mut UnwrapErr(SysRng))
     }
 
     /// An accusation with that body, in the place of the message.

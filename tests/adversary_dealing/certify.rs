@@ -1,7 +1,7 @@
 //! The last rounds: signatures on the transcript, views of the round before, and who has the certificate.
 
 use quorumkey::hazmat::subject;
-use quorumkey::{KeyState, Misbehaviour, Suite};
+use quorumkey::{CertificateError, KeyState, Misbehaviour, Suite};
 
 use super::*;
 
@@ -186,5 +186,26 @@ fn a_dispute_made_of_garbage_names_its_sender_and_one_of_forged_messages_nobody(
             // It contradicts the view that its sender had claimed.
             all_blame_the_last(&results, Misbehaviour::FalseView);
         }
+    }
+}
+
+#[test]
+fn strangers_that_certify_the_same_key_do_not_erase_a_pending_share() {
+    for suite in Suite::ALL {
+        let trial = Trial::new(3);
+        let (invitation, _) = trial.invitation(suite, false);
+        let results = trial.run(&invitation, &mut |from, to, message| {
+            if (from, to, subject(&message)) == (2, 1, "certify") { Vec::new() } else { vec![message] }
+        });
+        let key = results[0].as_ref().unwrap().clone().unwrap();
+        let genuine = trial.members[0].session.certificate(key.id).unwrap();
+        let strangers: Vec<_> = (101..=103).map(|seed| Forger::new([seed; 32])).collect();
+        let forged = Forger::counterfeit(&strangers, &genuine).unwrap();
+        assert_eq!(forged.key_id().unwrap(), key.id);
+        let behind = &trial.members[1].session;
+        let refused = behind.complete(&forged);
+        assert!(matches!(refused, Err(Error::Certificate(CertificateError::Parent))), "{refused:?}");
+        assert_eq!(behind.complete(&genuine).unwrap().state, KeyState::Active);
+        sign(&trial.members, key.id, &[1, 2], b"all the same");
     }
 }
