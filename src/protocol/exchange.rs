@@ -8,7 +8,7 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fault::{Failure, Misbehaviour};
+use super::fault::{Failure, LastWords, Misbehaviour};
 use crate::suite::Suite;
 use crate::wire::{DecodeError, Header, Identifier, Message, Reader, Roster, RunId, Subject, Writer, hash_messages};
 
@@ -279,7 +279,9 @@ impl Exchange {
         let Ok(theirs) = decode_dispute(&dispute.body) else {
             return Err(Failure::by(sender, Misbehaviour::Malformed, &[dispute]).into());
         };
-        for shown in theirs.iter().filter(|shown| shown.header.round == round) {
+        // Who disputed the round has spoken of it, not in it.
+        let in_round = |shown: &&Message| shown.header.round == round && shown.header.subject != Subject::Dispute;
+        for shown in theirs.iter().filter(in_round) {
             let Some(own) = self.messages.get(&(round, shown.header.sender)) else { continue };
             if own.digest() != shown.digest() && self.authenticate(shown).is_ok() {
                 let failure = Failure::by(shown.header.sender, Misbehaviour::Equivocation, &[own, shown]);
@@ -296,7 +298,7 @@ impl Exchange {
 
     fn saying_what_was_seen(&self, failure: Failure, round: u8) -> Failure {
         match self.seen(round) {
-            Some(body) if self.disputing.is_none() => failure.saying(Subject::Dispute, body),
+            Some(body) if self.disputing.is_none() => failure.saying(LastWords::Dispute { round, body }),
             _ => failure,
         }
     }

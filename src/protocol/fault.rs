@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::wire::{Identifier, Message, Subject};
+use crate::wire::{Identifier, Message};
 
 /// What a member did that no honest member does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +96,16 @@ pub(crate) struct Failure {
     pub(crate) culprits: Vec<Identifier>,
     pub(crate) misbehaviour: Misbehaviour,
     pub(crate) evidence: Evidence,
-    pub(crate) last_words: Option<(Subject, Vec<u8>)>,
+    pub(crate) last_words: Option<LastWords>,
+}
+
+/// What a run says to the others when it fails.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LastWords {
+    /// An accusation, in the round that it waits for.
+    Accuse(Vec<u8>),
+    /// What was seen of a round.
+    Dispute { round: u8, body: Vec<u8> },
 }
 
 impl Failure {
@@ -120,8 +129,8 @@ impl Failure {
         }
     }
 
-    pub(crate) fn saying(mut self, subject: Subject, body: Vec<u8>) -> Self {
-        self.last_words = Some((subject, body));
+    pub(crate) fn saying(mut self, words: LastWords) -> Self {
+        self.last_words = Some(words);
         self
     }
 }

@@ -1,7 +1,7 @@
 //! The last rounds: signatures on the transcript, views of the round before, and who has the certificate.
 
 use quorumkey::hazmat::subject;
-use quorumkey::{CertificateError, KeyState, Misbehaviour, Suite};
+use quorumkey::{CertificateError, KeyState, Misbehaviour, NewCard, Reason, Suite};
 
 use super::*;
 
@@ -208,4 +208,51 @@ fn strangers_that_certify_the_same_key_do_not_erase_a_pending_share() {
         assert_eq!(behind.complete(&genuine).unwrap().state, KeyState::Active);
         sign(&trial.members, key.id, &[1, 2], b"all the same");
     }
+}
+
+/// The body of a dispute that shows these messages.
+fn showing(messages: &[&Message]) -> Vec<u8> {
+    let mut body = u32::try_from(messages.len()).unwrap().to_be_bytes().to_vec();
+    for message in messages.iter().map(|message| message.to_bytes()) {
+        body.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
+        body.extend(message);
+    }
+    body
+}
+
+#[test]
+fn who_disputes_a_round_is_not_shown_to_have_spoken_twice_in_it() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    let results = trial.run(&invitation, &mut |from, to, message| {
+        let forger = trial.forger(3);
+        match (from, to, subject(&message)) {
+            (2, _, "deal") => vec![forger.alter(&message, |forgery| forgery.view[0] ^= 1)],
+            // Member 3 shows member 1's own dispute beside its join, as if they were two joins.
+            (0, 1, "dispute") => vec![forger.alter(&message, |forgery| {
+                (forgery.sender, forgery.body) = (id(3), showing(&[&message]));
+            })],
+            _ => vec![message],
+        }
+    });
+    let (culprits, what, _) = blame(&results[1]);
+    assert_eq!((culprits, what), (vec![3], Misbehaviour::FalseView));
+}
+
+#[test]
+fn who_tells_of_two_joins_after_a_later_round_is_not_taken_for_a_liar() {
+    let mut trial = Trial::new(4);
+    let key = dkg(&trial.members, Suite::Ed25519, 2).id;
+    trial.members[3] = Member::in_memory("member 4 anew");
+    let card = NewCard { identifier: id(4), card: trial.members[3].card(), reason: Reason::Lost };
+    let invitation = trial.members[0].session.invite_refresh(key, vec![card]).unwrap();
+    let results = trial.run(&invitation, &mut |from, to, message| match (from, to, subject(&message)) {
+        // Only the newcomer, who does not deal, sees the other join, and finds out when the others are a round further.
+        (2, 3, "join") => vec![trial.forger(3).alter(&message, |forgery| forgery.counter += 1)],
+        // Member 1 hears of it first, and tells member 2.
+        (3, 1, "dispute") => Vec::new(),
+        _ => vec![message],
+    });
+    assert_eq!(blame(&results[0]).0, [3]);
+    assert!(matches!(results[1], Ok(None)) || blame(&results[1]).0 == [3], "{:?}", results[1]);
 }

@@ -14,7 +14,7 @@ use crate::protocol::dealing::{
     transcript,
 };
 use crate::protocol::epoch::{Epoch, chain_hash};
-use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
 use crate::protocol::machine::{Effect, Halt, Machine, PendingShare, Transition};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Scalar};
@@ -96,7 +96,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
             .map_err(|_| Failure::unattributed())?;
         let accusation = Writer::new().identifier(dealer).raw(&opening.encode()).finish();
         let messages: Vec<_> = self.joins.iter().chain(round).collect();
-        Err(Failure::by(dealer, misbehaviour, &messages).saying(Subject::Accuse, accusation))
+        Err(Failure::by(dealer, misbehaviour, &messages).saying(LastWords::Accuse(accusation)))
     }
 
     fn extension(&self, round: &[Message], chain_hash: [u8; 32]) -> Extension {

@@ -7,7 +7,7 @@ use super::join::{Join, chain_commitment, possession_statement};
 use super::*;
 use crate::protocol::dealing::{Ceremony, Hedge, Participant, RunKey, deal};
 use crate::protocol::exchange::view;
-use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
 use crate::protocol::machine::{Halt, Machine};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, with_suite};
@@ -153,8 +153,7 @@ fn a_lie_in_good_order_is_accused_and_judged<C: Ciphersuite>(suite: Suite, lie: 
     }
     let accused = failure(first.next.handle(&deals, &mut rng(2)));
     assert_eq!((accused.culprits.as_slice(), accused.misbehaviour), ([id(LIAR)].as_slice(), expected));
-    let (subject, body) = accused.last_words.unwrap();
-    assert_eq!(subject, Subject::Accuse);
+    let Some(LastWords::Accuse(body)) = accused.last_words else { panic!("no accusation") };
     let accusation = say(&plan, 1, 2, Subject::Accuse, body, &deals);
     let endorsement = say(&plan, 2, 2, Subject::Certify, endorsed, &deals);
     let judged = failure(second.next.handle(&[accusation.clone(), endorsement], &mut rng(3)));

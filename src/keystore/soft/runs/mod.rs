@@ -14,7 +14,7 @@ use super::{Commit, Error, Inner, Login, Misuse, Result, Scene, SoftToken, Stora
 use crate::audit::{Event, EventKind};
 use crate::keystore::token::{Progress, SessionId};
 use crate::policy::{self, Verb};
-use crate::protocol::{Accepted, Certificate, Epoch, Exchange, Failure, Halt, Machine, Refused, Rejection};
+use crate::protocol::{Accepted, Certificate, Epoch, Exchange, Failure, Halt, LastWords, Machine, Refused, Rejection};
 use crate::wire::{Identifier, KeyId, Message, RunId, Subject, Writer};
 
 pub(super) use enter::override_key;
@@ -155,12 +155,12 @@ impl<S: Storage> SoftToken<S> {
             Ok(Err(error)) => return error,
             Err(error) => return error.into(),
         }
-        let before = live.exchange.current().saturating_sub(1);
         let mut words = Vec::new();
         match failure.last_words.take() {
-            Some((Subject::Dispute, body)) => words.push((before, Subject::Dispute, body)),
-            Some((subject, body)) => {
-                words.push((live.exchange.current(), subject, body));
+            Some(LastWords::Dispute { round, body }) => words.push((round, Subject::Dispute, body)),
+            Some(LastWords::Accuse(body)) => {
+                let (current, before) = (live.exchange.current(), live.exchange.current().saturating_sub(1));
+                words.push((current, Subject::Accuse, body));
                 // Whoever saw another round before than the accuser can't judge, but can see who spoke with two tongues.
                 words.extend(live.exchange.seen(before).map(|body| (before, Subject::Dispute, body)));
             }
