@@ -1,6 +1,7 @@
 //! Restored tokens: they deal, sign after a refresh, and go by what the others remember.
 
-use quorumkey::{Denial, KeyStore, NewCard, Reason, Suite};
+use quorumkey::hazmat::Forger;
+use quorumkey::{Denial, KeyStore, MemoryStorage, NewCard, Reason, Suite};
 
 use super::*;
 
@@ -99,4 +100,53 @@ fn a_fork_is_seen_from_both_sides_and_erases_nothing() {
         assert_eq!(member.key(key).state, KeyState::Active);
     }
     assert_eq!(members[0].key(key), before);
+}
+
+/// Three members of whom the first has an identity that the test knows.
+fn group_of_a_forger() -> (Forger, Vec<Member>) {
+    let forger = Forger::new([1; 32]);
+    let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
+    let first = Member::new(forger.store(storage, &init("member 1"), 0).unwrap());
+    (forger, vec![first, Member::in_memory("member 2"), Member::in_memory("member 3")])
+}
+
+#[test]
+fn a_member_restored_without_its_share_has_forgotten_as_much() {
+    let (forger, mut members) = group_of_a_forger();
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    members[1] = restored(&members[1], key);
+    let (identity, to) = sheet();
+    let who = members[2].session.export_identity(&to).unwrap();
+    members[2] = Member::new(KeyStore::restore_in_memory(&init("again"), &who, &identity, 0).unwrap());
+    let cards = || vec![new_card(2, &members[1]), new_card(3, &members[2])];
+    let invite = || forger.without_dealer(&members[0].session.invite_refresh(key, cards()).unwrap(), id(3));
+    let invitation = invite();
+    let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
+    for result in &results[1..] {
+        assert!(matches!(result, Err(Error::Denied(Denial::RestoredNeedsQuorum))), "{result:?}");
+    }
+    let invitation = invite();
+    for member in &members[1..] {
+        member.store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+    }
+    deal(&members, &invitation);
+    all_sign(&members, key, b"renewed");
+}
+
+#[test]
+fn who_was_replaced_is_not_led_back_to_the_epoch_before() {
+    let (forger, mut members) = group_of_a_forger();
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let back = members[0].session.invite_refresh_from(key, Vec::new(), 9).unwrap();
+    let back = forger.without_dealer(&back, id(3));
+    let old = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    let now = deal(&members, &members[0].session.invite_refresh(key, vec![new_card(3, &members[2])]).unwrap());
+    let certificate = members[0].session.certificate(key).unwrap();
+    assert_eq!(old.session.complete(&certificate).unwrap().state, KeyState::Retired);
+    match old.session.start(&back).err() {
+        Some(Error::Stale { have, certificates }) => {
+            assert_eq!((have, certificates.len()), (now.epoch, 1));
+        }
+        other => panic!("{other:?}"),
+    }
 }

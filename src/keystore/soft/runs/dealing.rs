@@ -18,7 +18,7 @@ use crate::protocol::{
     Certificate, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup, Standing as Memory, Succession,
     check_succession, start_dealing, verify_chain,
 };
-use crate::wire::{DealPlan, EpochId, Invitation, KeyId, Reader, Roster, RunId, Source, Subject, Writer};
+use crate::wire::{Card, DealPlan, EpochId, Invitation, KeyId, Reader, Roster, RunId, Source, Subject, Writer};
 
 /// How many attempts may be passed over at once: an invitation to the last one that there is would leave none to enter.
 const MAX_SKIPPED: u32 = 1024;
@@ -88,7 +88,7 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<()> {
         let place = promise_key(parent.key);
         let promised = match &key {
-            Some(key) => key.record.promise,
+            Some(key) => self.promised(login, key)?,
             None => self.promised_unknown(login, parent.key)?,
         };
         let position = (plan.height, plan.attempt);
@@ -147,6 +147,9 @@ impl<S: Storage> SoftToken<S> {
         // Who is told the key's history anew has perhaps known a part of it.
         if let Some(key) = key {
             let known = self.chain(&login.unlocked, key.id)?;
+            if known.len() > chain.len() && known.iter().any(|known| known.epoch_id() == newest.id) {
+                return Err(self.stale(login, key, invitation, *parent)?);
+            }
             if !known.iter().zip(&chain).all(|(known, told)| known.epoch_id() == told.epoch_id()) {
                 return Err(Error::Fork { ours: key.epoch.id, theirs: newest.id });
             }
@@ -176,7 +179,8 @@ impl<S: Storage> SoftToken<S> {
         let unlocked = &login.unlocked;
         let overridden = self.vault.get(unlocked, Space::Token, &override_key(run))?.is_some();
         let Some(key) = key else {
-            let standing = Memory { restored: false, overridden, attempts: Vec::new() };
+            let restored = has_forgotten(parent, &login.card);
+            let standing = Memory { restored, overridden, attempts: Vec::new() };
             return Ok(Succession { parent: parent.clone(), share: None, chain_code: None, standing });
         };
         let attempts = key.record.pending.iter().map(|epoch| self.attempt(unlocked, key.id, *epoch));
@@ -235,7 +239,7 @@ fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -
         me,
         origin: Origin::Generated,
         standing: if live.parent.is_some() { Standing::Retired } else { Standing::Pending },
-        forgetful: false,
+        forgetful: live.parent.as_ref().is_some_and(|parent| has_forgotten(parent, &scene.login.card)),
         promise: epoch.position(),
         pending: Vec::new(),
         backed_up: Vec::new(),
@@ -247,6 +251,11 @@ fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -
     let key = Key { id: epoch.key, record, epoch: live.parent.as_ref().unwrap_or(epoch).clone() };
     commit.put(Space::Token, &index_key(key.id), Vec::new());
     Ok(key)
+}
+
+/// Rule 8: a member of the old epoch that knows nothing of the key was restored without its share, or destroyed it.
+fn has_forgotten(parent: &Epoch, card: &Card) -> bool {
+    parent.roster().identifier_of(card.identity()).is_some()
 }
 
 fn dealing_rounds(plan: &DealPlan, participants: &Roster) -> Vec<Round> {
