@@ -190,21 +190,30 @@ impl Story {
                 describe(report, key, &old, "before");
             }
         }
-        report.step("the old backups are destroyed, and the officer of member 1 declares it", |_| {
-            let [one, _, _] = self.three()?;
-            let officer = one.store.login_so(&officer_pin(1)?)?;
-            for key in &self.keys {
-                for (height, old) in (0..).zip(self.old_epochs(key)?) {
-                    let of_then = KeyInfo { height, ..key.clone() };
-                    (1..=3).try_for_each(|number| self.safe.shred(number, &of_then))?;
-                    for holder in old.holders.iter().filter(|holder| holder.holding == Holding::Backup) {
-                        let (epoch, identifier) = (old.epoch, holder.identifier);
-                        officer.declare(key.id, &Declaration::BackupsDestroyed { epoch, identifier })?;
+        report.step(
+            "the old backups are destroyed, and the officer of member 1 declares them and the burnt devices gone",
+            |_| {
+                let [one, _, _] = self.three()?;
+                let officer = one.store.login_so(&officer_pin(1)?)?;
+                for key in &self.keys {
+                    for (height, old) in (0..).zip(self.old_epochs(key)?) {
+                        let of_then = KeyInfo { height, ..key.clone() };
+                        (1..=3).try_for_each(|number| self.safe.shred(number, &of_then))?;
+                        for holder in &old.holders {
+                            let (epoch, identifier) = (old.epoch, holder.identifier);
+                            let declaration = match holder.holding {
+                                Holding::Backup => Declaration::BackupsDestroyed { epoch, identifier },
+                                // These burnt.
+                                Holding::Lost => Declaration::DeviceDestroyed { epoch, identifier },
+                                Holding::NotConfirmed | Holding::Stolen => continue,
+                            };
+                            officer.declare(key.id, &declaration)?;
+                        }
                     }
                 }
-            }
-            Ok(())
-        })?;
+                Ok(())
+            },
+        )?;
         let mut dead = true;
         for key in &self.keys {
             for old in self.old_epochs(key)? {

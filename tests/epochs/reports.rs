@@ -1,6 +1,6 @@
 //! Whether an old epoch is dead is reported truthfully.
 
-use quorumkey::{Declaration, EpochReport, Holder, Holding, NewCard, Reason, Suite};
+use quorumkey::{Declaration, EpochReport, Holder, Holding, Misuse, NewCard, Reason, Suite};
 
 use super::*;
 
@@ -80,5 +80,32 @@ fn an_attempt_that_this_token_has_not_signed_is_in_its_report() {
         let reports = member.key(key.id).old_epochs;
         let report = reports.iter().find(|report| report.epoch == attempt[0]).expect("the attempt is not reported");
         assert!(report.is_dead(), "{report:?}");
+    }
+}
+
+#[test]
+fn a_restored_device_does_not_speak_for_the_one_that_is_gone() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    members[2] = restored::restored(&members[2], key);
+    let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Lost };
+    deal(&members, &members[0].session.invite_refresh(key, vec![card]).unwrap());
+    let holders = [holder(3, Holding::Lost), holder(3, Holding::Backup)];
+    assert!(members.iter().all(|member| report(member, key).holders == holders), "{:?}", report(&members[0], key));
+}
+
+#[test]
+fn what_is_declared_of_nobody_is_refused() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    refresh(&members, key);
+    let epoch = report(&members[0], key).epoch;
+    let officer = members[0].store.login_so(&officer_pin()).unwrap();
+    for declaration in [
+        Declaration::Stolen { epoch, identifier: id(4) },
+        Declaration::BackupsDestroyed { epoch, identifier: id(4) },
+        Declaration::DeviceDestroyed { epoch, identifier: id(4) },
+    ] {
+        assert!(matches!(officer.declare(key, &declaration), Err(Error::Misuse(Misuse::NotAMember))));
     }
 }

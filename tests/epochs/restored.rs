@@ -6,7 +6,7 @@ use quorumkey::{Denial, KeyStore, MemoryStorage, NewCard, Reason, Suite};
 use super::*;
 
 /// A new token from the backups of one.
-fn restored(member: &Member, key: KeyId) -> Member {
+pub(super) fn restored(member: &Member, key: KeyId) -> Member {
     let (identity, to) = sheet();
     let backup = member.session.export(key, &to).unwrap();
     let who = member.session.export_identity(&to).unwrap();

@@ -90,7 +90,7 @@ impl<S: Storage> SoftToken<S> {
         // Attempts that this token has not signed dealt shares to others all the same.
         let known = |record: &KeyRecord, attempt| record.old.iter().any(|old| old.epoch == attempt);
         for attempt in epoch.named.iter().filter(|attempt| !known(&key.record, **attempt)).collect::<Vec<_>>() {
-            let mut entry = OldEpoch::unseen(*attempt, &epoch);
+            let mut entry = OldEpoch::unseen(*attempt, &key.epoch, &epoch);
             entry.confirm(key.record.me);
             key.record.erased.push(*attempt);
             key.record.old.push(entry);

@@ -6,7 +6,8 @@ use crate::keystore::object::{EpochReport, Holder, Holding, Origin};
 use crate::protocol::Epoch;
 use crate::secret::Secret;
 use crate::wire::{
-    DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Reason, Writer, decode_label,
+    Card, DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Reason, Writer,
+    decode_label,
 };
 
 /// The most epochs and attempts that are kept track of for one key.
@@ -149,36 +150,33 @@ pub(super) struct OldEpoch {
 impl OldEpoch {
     /// The epoch once `successor` has superseded it: every member is yet to confirm, except those that were replaced.
     pub(super) fn new(epoch: &Epoch, successor: &Epoch) -> Self {
-        let device = |identifier, identity: &[u8; 32]| {
+        let device = |identifier, card: &Card| {
+            let same = |now: &Card| (now.identity(), now.incarnation()) == (card.identity(), card.incarnation());
             match successor.replaced().iter().find(|replaced| replaced.identifier == identifier) {
                 Some(replaced) => Device::gone(replaced.reason),
-                // An attempt may have had another card than the parent and the successor.
-                None if successor.roster().card(identifier).is_some_and(|now| now.identity() != identity) => {
-                    Device::Lost
-                }
+                // A restored token speaks for itself, and not for the device before it. An attempt may have had another card
+                // than the parent and the successor.
+                None if successor.roster().card(identifier).is_some_and(|now| !same(now)) => Device::Lost,
                 None => Device::NotConfirmed,
             }
         };
         let shares = epoch.roster().iter().map(|(identifier, card)| OldShare {
             identifier,
-            device: device(identifier, card.identity()),
+            device: device(identifier, card),
             backup: Backup::None,
         });
         Self { epoch: epoch.id, threshold: epoch.threshold(), shares: shares.collect() }
     }
 
-    /// An attempt that another member reported. Who received a share of it is not known here: perhaps everybody.
-    pub(super) fn unseen(attempt: EpochId, successor: &Epoch) -> Self {
-        let device = |identifier| {
-            let replaced = successor.replaced().iter().find(|replaced| replaced.identifier == identifier);
-            replaced.map_or(Device::NotConfirmed, |replaced| Device::gone(replaced.reason))
-        };
-        let shares = successor.roster().identifiers().map(|identifier| OldShare {
-            identifier,
-            device: device(identifier),
-            backup: Backup::None,
-        });
-        Self { epoch: attempt, threshold: successor.threshold(), shares: shares.collect() }
+    /// An attempt to renew `parent` that another member reported. Who received a share of it is not known here: perhaps
+    /// everybody.
+    pub(super) fn unseen(attempt: EpochId, parent: &Epoch, successor: &Epoch) -> Self {
+        Self { epoch: attempt, ..Self::new(parent, successor) }
+    }
+
+    /// Whether the member had a share of it.
+    pub(super) fn has(&self, identifier: Identifier) -> bool {
+        self.shares.iter().any(|share| share.identifier == identifier)
     }
 
     fn change(&mut self, identifier: Identifier, act: impl FnOnce(&mut OldShare)) {
