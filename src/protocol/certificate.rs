@@ -237,18 +237,28 @@ impl Certificate {
         ParsedTranscript::parse(&self.transcript).map_err(|_| CertificateError::Contradiction("transcript"))
     }
 
-    /// Whether one member's endorsement is there and good.
-    pub(crate) fn is_endorsed_by(&self, member: Identifier) -> bool {
-        let (Some(plan), Some(endorsement)) = (deal_plan(&self.plan), self.endorsements.get(&member)) else {
-            return false;
+    /// Those of the members whose endorsements are not there, or not good.
+    pub(crate) fn unendorsed(&self, members: impl Iterator<Item = Identifier>) -> Vec<Identifier> {
+        let Some((plan, roster)) = deal_plan(&self.plan).and_then(|plan| Some((plan, plan.participants()?))) else {
+            return members.collect();
         };
-        let participants = plan.participants();
-        let Some(card) = participants.as_ref().and_then(|roster| roster.card(member)) else { return false };
-        with_suite!(plan.suite, C => self.verifies::<C>(member, card, endorsement))
+        with_suite!(plan.suite, C => {
+            // It is long: read once for all of them.
+            let transcript = self.parse::<C>().ok();
+            let good = |member| transcript.as_ref().is_some_and(|transcript| self.is_endorsed_by(member, &roster, transcript));
+            members.filter(|member| !good(*member)).collect()
+        })
     }
 
-    fn verifies<C: Ciphersuite>(&self, member: Identifier, card: &Card, endorsement: &Endorsement) -> bool {
-        let Ok(transcript) = self.parse::<C>() else { return false };
+    fn is_endorsed_by<C: Ciphersuite>(
+        &self,
+        member: Identifier,
+        roster: &Roster,
+        transcript: &ParsedTranscript<C>,
+    ) -> bool {
+        let (Some(card), Some(endorsement)) = (roster.card(member), self.endorsements.get(&member)) else {
+            return false;
+        };
         let members = transcript.ceremony.receivers().iter().chain(transcript.ceremony.dealers());
         let run_key = members.into_iter().find(|one| one.id == member).map(|one| one.run_key);
         let proof = Proof::<C>::decode(&endorsement.run_key);
@@ -270,9 +280,9 @@ impl Certificate {
             _ => return Err(CertificateError::Parent),
         }
         let participants = epoch.plan.participants().ok_or(CertificateError::Contradiction("participants"))?;
-        match participants.identifiers().find(|member| !self.is_endorsed_by(*member)) {
+        match self.unendorsed(participants.identifiers()).first() {
             None => Ok(epoch),
-            Some(missing) => Err(CertificateError::Signature(missing)),
+            Some(missing) => Err(CertificateError::Signature(*missing)),
         }
     }
 

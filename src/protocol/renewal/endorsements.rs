@@ -56,19 +56,15 @@ impl<C: Ciphersuite> Machine for ExpectEndorsements<C> {
         if let Some(accusation) = round.iter().find(|message| message.header.subject == Subject::Accuse) {
             return Err(decide(&self.ceremony, &self.rule, &self.joins, &self.deals, accusation).into());
         }
-        let (mut culprits, mut evidence) = (Vec::new(), Vec::new());
         for message in round {
-            let sender = message.sender();
-            let endorsed = decode_endorsement(&message.body)
-                .ok()
-                .filter(|(epoch, _)| *epoch == self.certificate.epoch_id())
-                .map(|(_, endorsement)| self.certificate.endorse(sender, endorsement));
-            if endorsed.is_none() || !self.certificate.is_endorsed_by(sender) {
-                culprits.push(sender);
-                evidence.push(message);
+            let endorsed = decode_endorsement(&message.body).ok();
+            if let Some((_, endorsement)) = endorsed.filter(|(epoch, _)| *epoch == self.certificate.epoch_id()) {
+                self.certificate.endorse(message.sender(), endorsement);
             }
         }
+        let culprits = self.certificate.unendorsed(round.iter().map(Message::sender));
         if !culprits.is_empty() {
+            let evidence: Vec<_> = round.iter().filter(|message| culprits.contains(&message.sender())).collect();
             return Err(Failure::by_all(culprits, Misbehaviour::TranscriptSignature, &evidence).into());
         }
         Ok(Transition::silent(Box::new(Done), Effect::Certified(Box::new(self.certificate))))
