@@ -132,3 +132,20 @@ fn an_honest_dealer_cannot_be_framed_with_another_join() {
         }
     }
 }
+
+#[test]
+fn who_reports_an_attempt_that_it_could_not_have_signed_is_named() {
+    let trial = Trial::new(3);
+    let (invitation, chain) = trial.invitation(Suite::Ed25519, true);
+    // An attempt at the last place that there is would keep a restored member out of every other.
+    let results = trial.run_with_body(&invitation, "join", |body| {
+        let count = body.len() - 4;
+        body[count..].copy_from_slice(&1u32.to_be_bytes());
+        body.extend([7; 32]);
+        body.extend(1u64.to_be_bytes());
+        body.extend(u32::MAX.to_be_bytes());
+        body.extend([0; 64]);
+        body.extend(0u32.to_be_bytes());
+    });
+    all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
+}

@@ -30,6 +30,10 @@ pub(super) fn entered<C: Ciphersuite>(
     for message in round {
         let sender = message.sender();
         let join = Join::decode(&message.body).map_err(|_| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
+        // Who enters this attempt has signed lower ones at most.
+        if join.attempts.iter().any(|one| (one.height, one.attempt) >= (deal.height, deal.attempt)) {
+            return Err(Failure::by(sender, Misbehaviour::Malformed, &[message]));
+        }
         if !proves_possession(run, &members, sender, &join) {
             return Err(Failure::by(sender, Misbehaviour::RunKey, &[message]));
         }
