@@ -1,7 +1,7 @@
 //! Restored tokens: they deal, sign after a refresh, and go by what the others remember.
 
 use quorumkey::hazmat::Forger;
-use quorumkey::{Denial, KeyStore, MemoryStorage, NewCard, Reason, Suite};
+use quorumkey::{Denial, KeyStore, MemoryStorage, Misuse, NewCard, Reason, Suite};
 
 use super::*;
 
@@ -149,4 +149,29 @@ fn who_was_replaced_is_not_led_back_to_the_epoch_before() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_member_stays_under_its_number() {
+    let members = group(5);
+    let key = dkg(&members, Suite::Ed25519, 3).id;
+    let swapped = vec![new_card(1, &members[1]), new_card(2, &members[0])];
+    let invitation = members[2].session.invite_refresh(key, swapped).unwrap();
+    for member in &members {
+        let refused = member.session.start(&invitation);
+        assert!(matches!(refused, Err(Error::Misuse(Misuse::Unsupported(_)))), "{refused:?}");
+    }
+}
+
+#[test]
+fn who_destroyed_a_key_still_enters_upwards_only() {
+    let (forger, members) = group_of_a_forger();
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let low = members[0].session.invite_refresh_from(key, Vec::new(), 4).unwrap();
+    let low = forger.without_dealer(&low, id(3));
+    let high = members[0].session.invite_refresh_from(key, Vec::new(), 5).unwrap();
+    drop(members[2].session.start(&high).unwrap());
+    members[2].session.destroy(key).unwrap();
+    let refused = members[2].session.start(&low);
+    assert!(matches!(refused, Err(Error::Denied(Denial::AttemptTooLow { least: 6 }))), "{refused:?}");
 }

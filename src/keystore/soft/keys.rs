@@ -20,6 +20,7 @@ pub(super) const SHARE: &[u8] = b"share";
 pub(super) const ATTEMPT: &[u8] = b"attempt";
 const CERTIFICATE: &[u8] = b"certificate/";
 const INDEX: &[u8] = b"key/";
+const PROMISE: &[u8] = b"promise/";
 /// How many records are read at once.
 const PAGE: usize = 64;
 
@@ -215,12 +216,24 @@ pub(super) fn restrict(key: &mut Key, change: Restriction, commit: &mut Commit) 
     Ok(())
 }
 
+/// Where the highest position that was entered is kept of a key that is not here.
+pub(super) fn promise_key(id: KeyId) -> Vec<u8> {
+    [PROMISE, id.as_bytes()].concat()
+}
+
+/// A height and an attempt.
+pub(super) fn encode_position((height, attempt): (u64, u32)) -> Vec<u8> {
+    Writer::new().u64(height).u32(attempt).finish()
+}
+
 /// Erases everything of a key, and takes it off the list.
 pub(super) fn destroy(key: &Key, commit: &mut Commit) {
     commit.erase.push(key.object());
     let epochs = key.record.pending.iter().copied().chain([key.epoch.id]);
     commit.erase.extend(epochs.map(|epoch| key.space_of(epoch)));
     commit.delete(Space::Token, &index_key(key.id));
+    // Rule 2: a promise outlives the share.
+    commit.put(Space::Token, &promise_key(key.id), encode_position(key.record.promise));
     commit.event(key.event(EventKind::KeyDestroyed));
 }
 
@@ -232,6 +245,9 @@ pub(super) fn declare(key: &mut Key, declaration: &Declaration, commit: &mut Com
         Declaration::Stolen { epoch, identifier } => (epoch, identifier, 3),
     };
     let old = key.record.old.iter_mut().find(|old| old.epoch == epoch).ok_or(Error::NotFound(key.id))?;
+    if !old.has(identifier) {
+        return Err(Misuse::NotAMember.into());
+    }
     match declaration {
         Declaration::BackupsDestroyed { .. } => old.backups_destroyed(identifier),
         Declaration::DeviceDestroyed { .. } => old.device_destroyed(identifier),

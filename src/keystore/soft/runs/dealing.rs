@@ -9,7 +9,9 @@ use crate::audit::EventKind;
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::object::Origin;
-use crate::keystore::soft::keys::{ATTEMPT, CHAIN_CODE, Key, RECORD, SHARE, certificate_key, index_key};
+use crate::keystore::soft::keys::{
+    ATTEMPT, CHAIN_CODE, Key, RECORD, SHARE, certificate_key, encode_position, index_key, promise_key,
+};
 use crate::keystore::soft::propose::check_template;
 use crate::keystore::soft::record::{KeyRecord, Standing};
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
@@ -18,11 +20,10 @@ use crate::protocol::{
     Certificate, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup, Standing as Memory, Succession,
     check_succession, start_dealing, verify_chain,
 };
-use crate::wire::{Card, DealPlan, EpochId, Invitation, KeyId, Reader, Roster, RunId, Source, Subject, Writer};
+use crate::wire::{Card, DealPlan, EpochId, Identifier, Invitation, KeyId, Reader, Roster, RunId, Source, Subject};
 
 /// How many attempts may be passed over at once: an invitation to the last one that there is would leave none to enter.
 const MAX_SKIPPED: u32 = 1024;
-const PROMISE: &[u8] = b"promise/";
 
 impl<S: Storage> SoftToken<S> {
     pub(super) fn enter_dealing(
@@ -39,6 +40,9 @@ impl<S: Storage> SoftToken<S> {
         let inviter = participants.card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
         inviter.ok_or(Misuse::Inviter)?;
         let mut key = scene.key.take();
+        if key.as_ref().is_some_and(|key| key.record.me != me) {
+            return Err(Misuse::Unsupported("a member under another number").into());
+        }
         let (succession, parent, chain) = match &plan.source {
             Source::Fresh => (None, None, Vec::new()),
             Source::Epoch { .. } => {
@@ -105,7 +109,7 @@ impl<S: Storage> SoftToken<S> {
                 key.save(commit);
             }
             None => {
-                commit.put(Space::Token, &place, Writer::new().u64(position.0).u32(position.1).finish());
+                commit.put(Space::Token, &place, encode_position(position));
             }
         }
         Ok(())
@@ -270,10 +274,20 @@ fn dealing_rounds(plan: &DealPlan, participants: &Roster) -> Vec<Round> {
     ]
 }
 
-/// A refresh goes to the same members with the same threshold.
+/// A refresh goes to the same members, each under its number, with the same threshold.
 fn check_refresh(plan: &DealPlan, parent: &Epoch) -> Result<()> {
     let same = plan.threshold == parent.threshold() && plan.receivers.identifiers().eq(parent.roster().identifiers());
-    if same { Ok(()) } else { Err(Misuse::Unsupported("other members or another threshold").into()) }
+    if !same {
+        return Err(Misuse::Unsupported("other members or another threshold").into());
+    }
+    let stays = |(id, card): (Identifier, &Card)| {
+        parent.roster().identifier_of(card.identity()).is_none_or(|number| number == id)
+    };
+    if plan.receivers.iter().all(stays) {
+        Ok(())
+    } else {
+        Err(Misuse::Unsupported("a member under another number").into())
+    }
 }
 
 fn decode_position(bytes: &[u8]) -> Result<(u64, u32)> {
@@ -281,8 +295,4 @@ fn decode_position(bytes: &[u8]) -> Result<(u64, u32)> {
     let position = (reader.u64()?, reader.u32()?);
     reader.finish()?;
     Ok(position)
-}
-
-fn promise_key(key: KeyId) -> Vec<u8> {
-    [PROMISE, key.as_bytes()].concat()
 }
