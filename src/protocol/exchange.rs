@@ -142,8 +142,13 @@ impl Exchange {
         }
     }
 
-    /// Whose messages are still missing in the current round.
+    /// Whose messages are still missing in the current round; in a dispute, who is to show what it saw.
     pub(crate) fn awaiting(&self) -> Vec<Identifier> {
+        if let Some(disputed) = self.disputing {
+            let ours = self.view_before(disputed + 1);
+            let differs = self.of_round(disputed + 1).filter(|message| message.header.view != ours);
+            return differs.map(Message::sender).collect();
+        }
         let Some(round) = self.round(self.current) else { return Vec::new() };
         round.senders.iter().copied().filter(|id| !self.messages.contains_key(&(self.current, *id))).collect()
     }

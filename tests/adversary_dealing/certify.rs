@@ -99,13 +99,15 @@ fn a_view_that_is_lied_about_names_nobody_honest() {
     for about in ["deal", "certify"] {
         let trial = Trial::new(3);
         let (invitation, _) = trial.invitation(Suite::Ed25519, false);
-        let results = trial.run(&invitation, &mut |from, _, message| {
+        let mut runs = trial.start(&invitation);
+        let results = exchange_over(&mut runs, &mut |from, _, message| {
             let lies = from == 2 && subject(&message) == about;
             vec![if lies { trial.forger(3).alter(&message, |forgery| forgery.view[0] ^= 1) } else { message }]
         });
-        for result in &results[..2] {
+        for (result, run) in results.iter().zip(&runs).take(2) {
             match result {
-                Ok(None) => {}
+                // It is for member 3 to show what it saw.
+                Ok(None) => assert_eq!(run.progress().awaiting, [id(3)]),
                 other => assert_eq!(blame(other).0, [3]),
             }
         }
