@@ -179,3 +179,21 @@ fn a_lower_attempt_goes_no_further_once_a_higher_one_was_entered() {
     exchange(&mut higher);
     all_sign(&members, key.id, b"after the higher attempt");
 }
+
+#[test]
+fn who_missed_the_end_of_a_dkg_learns_it_from_the_next_invitation() {
+    let members = group(3);
+    let mut runs = enter(&members, &dkg_invitation(&members, Suite::Ed25519, 2));
+    let results = exchange_over(&mut runs, &mut lost("certify", &[(0, 2)]));
+    let key = results[0].as_ref().unwrap().as_ref().unwrap().id;
+    assert_eq!(members[2].key(key).state, KeyState::Pending);
+    let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let Some(Error::Stale { certificates, .. }) = members[2].session.start(&invitation).err() else {
+        panic!("it does not say what is missing")
+    };
+    for certificate in &certificates {
+        members[2].session.complete(certificate).unwrap();
+    }
+    deal(&members, &invitation);
+    all_sign(&members, key, b"renewed");
+}

@@ -164,10 +164,17 @@ impl<S: Storage> SoftToken<S> {
     /// Says who is behind: whoever renews an epoch of the past, or this token, if the invitation tells how it went on.
     fn stale(&self, login: &Login, key: &Key, invitation: &Invitation, parent: EpochId) -> Result<Error> {
         let mut certificates = self.chain_after(&login.unlocked, key.id, parent)?;
-        if certificates.is_empty() && key.epoch.id != parent {
-            let mut told = invitation.certificates()?;
+        if certificates.is_empty() && (key.epoch.id != parent || !key.is_certified()) {
+            let mut known = key.is_certified().then(|| key.epoch.clone());
+            let told = invitation.certificates()?;
             let ours = told.iter().position(|certificate| certificate.epoch_id() == key.epoch.id);
-            certificates = ours.map(|place| told.split_off(place + 1)).unwrap_or_default();
+            // From the first that is not here; only what proves itself is worth repeating.
+            let first = ours.map_or(told.len(), |place| place + usize::from(key.is_certified()));
+            let proves = |certificate: &Certificate| {
+                let epoch = certificate.verify(known.as_ref());
+                epoch.map(|epoch| known = Some(epoch)).is_ok()
+            };
+            certificates = told.into_iter().skip(first).take_while(proves).collect();
         }
         Ok(Error::Stale { have: key.epoch.id, certificates })
     }
