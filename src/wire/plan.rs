@@ -308,7 +308,7 @@ pub struct Invitation {
 impl Invitation {
     const VERSION: u8 = 1;
     const MAX_PLAN: usize = 4 << 20;
-    const MAX_CHAIN: usize = 1024;
+    const MAX_CHAIN: usize = 65_536;
     const MAX_CERTIFICATE: usize = 32 << 20;
 
     pub(crate) fn issue(plan: Plan, chain: Vec<Vec<u8>>, key: &IdentityKey) -> Self {

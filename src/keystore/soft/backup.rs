@@ -17,7 +17,7 @@ use crate::wrap::{self, Identity, Recipient, WrapError, WrappedIdentity, Wrapped
 
 const IDENTITY_MAGIC: &[u8; 24] = b"quorumkey/identity/v1\0\0\0";
 const SHARE_MAGIC: &[u8; 24] = b"quorumkey/share/v1\0\0\0\0\0\0";
-const MAX_CERTIFICATES: usize = 1024;
+const MAX_CERTIFICATES: usize = 65_536;
 
 /// A share with all that proves it and says what it is of.
 struct Content {

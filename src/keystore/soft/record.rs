@@ -11,7 +11,7 @@ use crate::wire::{
 };
 
 /// The most epochs and attempts that are kept track of for one key.
-const MAX_EPOCHS: usize = 4096;
+const MAX_EPOCHS: usize = 65_536;
 
 /// The token's identity.
 #[derive(Debug)]

@@ -78,12 +78,13 @@ fn decode_endorsement(body: &[u8]) -> Result<(EpochId, Endorsement), DecodeError
     Ok(endorsement)
 }
 
-/// The body of a confirmation.
+/// The body of a confirmation. Of very many epochs it tells the newest.
 pub(crate) fn encode_confirmation(confirmation: &Confirmation) -> Vec<u8> {
     let mut writer = Writer::new();
     for epochs in [&confirmation.erased, &confirmation.backed_up] {
-        writer.count(epochs.len());
-        for epoch in epochs {
+        let newest = epochs.iter().skip(epochs.len().saturating_sub(Extension::MAX_NAMED));
+        writer.count(newest.len());
+        for epoch in newest {
             writer.raw(epoch.as_bytes());
         }
     }
@@ -99,4 +100,20 @@ pub(crate) fn decode_confirmation(member: Identifier, body: &[u8]) -> Result<Con
     let (erased, backed_up) = (epochs()?, epochs()?);
     reader.finish()?;
     Ok(Confirmation { member, erased, backed_up })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_confirmation_after_many_epochs_tells_of_the_newest() {
+        let epoch = |number: u16| EpochId::from_bytes([number.to_be_bytes(); 16].concat().try_into().unwrap());
+        let member = Identifier::new(1).unwrap();
+        let erased: Vec<_> = (0..2000).map(epoch).collect();
+        let all = Confirmation { member, erased: erased.clone(), backed_up: erased.clone() };
+        let told = decode_confirmation(member, &encode_confirmation(&all)).unwrap();
+        assert!(erased.ends_with(&told.erased) && told.erased.len() == Extension::MAX_NAMED);
+        assert!(erased.ends_with(&told.backed_up) && told.backed_up.len() == Extension::MAX_NAMED);
+    }
 }
