@@ -9,8 +9,8 @@ use crate::protocol::Certificate;
 use crate::secret::Secret;
 use crate::suite::Suite;
 use crate::wire::{
-    Action, Card, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan, Roster, RunId, SignPlan,
-    Source, Subject,
+    Action, Card, DealPlan, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan, Roster, RunId,
+    SignPlan, Source, Subject,
 };
 
 /// An identity whose key the test knows.
@@ -123,12 +123,10 @@ impl Forger {
     /// invitation comes back as it is.
     pub fn without_dealer(&self, invitation: &Invitation, member: Identifier) -> Invitation {
         let mut plan = invitation.plan.clone();
-        if let Action::Deal(deal) = &mut plan.action {
-            if let Source::Epoch { dealers, .. } = &mut deal.source {
-                let others = dealers.iter().filter(|(id, _)| *id != member).map(|(id, card)| (id, card.clone()));
-                if let Some(others) = Roster::new(others.collect()) {
-                    *dealers = others;
-                }
+        if let Action::Deal(DealPlan { source: Source::Epoch { dealers, .. }, .. }) = &mut plan.action {
+            let others = dealers.iter().filter(|(id, _)| *id != member).map(|(id, card)| (id, card.clone()));
+            if let Some(others) = Roster::new(others.collect()) {
+                *dealers = others;
             }
         }
         Invitation::issue(plan, invitation.chain.clone(), &self.0)
