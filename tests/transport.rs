@@ -130,6 +130,55 @@ fn at_the_deadline_the_silent_members_are_absent_and_nobody_is_blamed() {
     assert!(began.elapsed() >= patience.deadline);
 }
 
+/// A transport on which there is always something of no use to be had, and on which this member's first message gets lost.
+struct Flooded {
+    end: Losing<Box<dyn FnMut(&Message) -> bool + Send>>,
+    junk: Message,
+}
+
+impl Transport for Flooded {
+    fn send(&mut self, message: &Message) -> Result<()> {
+        self.end.send(message)
+    }
+
+    fn receive(&mut self, _: Duration) -> Result<Option<Message>> {
+        let message = self.end.receive(Duration::from_millis(1))?;
+        Ok(Some(message.unwrap_or_else(|| self.junk.clone())))
+    }
+}
+
+#[test]
+fn a_flood_of_strangers_messages_keeps_nobody_from_sending_again() {
+    let members = group(2);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    let invite = |text: &[u8]| members[0].session.invite_sign(key.id, &[id(1), id(2)], text).unwrap();
+    let (here, elsewhere) = (invite(b"here"), invite(b"elsewhere"));
+    let mut stranger = members[1].session.start_sign(&elsewhere, b"elsewhere").unwrap();
+    let junk = stranger.poll_transmit().unwrap();
+    let [mut one, mut two] = [0, 1].map(|at: usize| members[at].session.start_sign(&here, b"here").unwrap());
+    let bus = Bus::reliable();
+    let (end, mut other) = (bus.endpoint(), bus.endpoint());
+    let mut sent = 0;
+    let is_lost = Box::new(move |_: &Message| {
+        sent += 1;
+        sent == 1
+    });
+    let patience = Patience { deadline: Duration::from_secs(5), ..quick() };
+    let thread = thread::spawn(move || drive(&mut two, &mut other, patience));
+    let driven = drive(&mut one, &mut Flooded { end: Losing { end, is_lost }, junk }, patience).unwrap();
+    assert_eq!(thread.join().unwrap().unwrap().output, driven.output);
+}
+
+#[test]
+fn the_deadline_holds_for_who_hardly_ever_sends_again() {
+    let members = group(2);
+    let invitation = dkg_invitation(&members, Suite::Ed25519, 2);
+    let mut run = members[0].session.start(&invitation).unwrap();
+    let patience = Patience { deadline: Duration::from_millis(50), resend: Duration::MAX, linger: Duration::MAX };
+    let error = drive(&mut run, &mut Bus::reliable().endpoint(), patience).unwrap_err();
+    assert!(matches!(error, Error::Absent { .. }), "{error:?}");
+}
+
 #[test]
 fn strangers_messages_are_counted_and_change_nothing() {
     let members = group(2);

@@ -160,13 +160,13 @@ impl Transport for Endpoint {
     }
 
     fn receive(&mut self, timeout: Duration) -> Result<Option<Message>> {
-        let deadline = Instant::now() + timeout;
+        let began = Instant::now();
         let mut state = self.bus.lock();
         loop {
             if let Some(message) = take(&mut state, self.place) {
                 return Ok(Some(message));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = timeout.saturating_sub(began.elapsed());
             if left.is_zero() {
                 return Ok(None);
             }

@@ -135,18 +135,20 @@ pub fn drive<P: Protocol>(
     let start = Instant::now();
     let mut loop_state = Loop { resent: start, rejected: 0 };
     let output = loop {
-        if start.elapsed() >= patience.deadline {
+        let left = patience.deadline.saturating_sub(start.elapsed());
+        if left.is_zero() {
             return Err(run.absent());
         }
-        loop_state.step(run, transport, patience)?;
+        loop_state.step(run, transport, patience.resend, left)?;
         if let Some(output) = run.poll_output() {
             break output;
         }
     };
     let end = Instant::now();
     // The output is there, whatever becomes of the others: an error ends the answering only.
-    while end.elapsed() < patience.linger && !is_complete(run) {
-        if loop_state.step(run, transport, patience).is_err() {
+    while !is_complete(run) {
+        let left = patience.linger.saturating_sub(end.elapsed());
+        if left.is_zero() || loop_state.step(run, transport, patience.resend, left).is_err() {
             break;
         }
     }
@@ -160,29 +162,28 @@ struct Loop {
 }
 
 impl Loop {
-    /// Sends what there is, waits for one message, and gives it to the run.
+    /// Sends what there is, waits for one message, for as long as is `left` at most, and gives it to the run.
     fn step<P: Protocol>(
         &mut self,
         run: &mut Run<P>,
         transport: &mut impl Transport,
-        patience: Patience,
+        resend: Duration,
+        left: Duration,
     ) -> Result<()> {
         flush(run, transport)?;
-        let wait = patience.resend.saturating_sub(self.resent.elapsed());
-        match transport.receive(wait)? {
-            Some(message) => match run.handle(&message) {
-                Ok(()) => {}
-                Err(Error::Rejected(_)) => self.rejected += 1,
-                Err(error) => {
-                    flush(run, transport)?;
-                    return Err(error);
-                }
-            },
-            None if self.resent.elapsed() >= patience.resend => {
-                run.resend();
-                self.resent = Instant::now();
+        let wait = resend.saturating_sub(self.resent.elapsed()).min(left);
+        match transport.receive(wait)?.map(|message| run.handle(&message)) {
+            None | Some(Ok(())) => {}
+            Some(Err(Error::Rejected(_))) => self.rejected += 1,
+            Some(Err(error)) => {
+                flush(run, transport)?;
+                return Err(error);
             }
-            None => {}
+        }
+        // By the clock, whatever arrived: a flood of strangers' messages must not keep this member silent.
+        if self.resent.elapsed() >= resend {
+            run.resend();
+            self.resent = Instant::now();
         }
         Ok(())
     }
