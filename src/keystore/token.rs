@@ -92,7 +92,7 @@ pub struct NewCard {
     pub identifier: Identifier,
     /// Its card from now on. A card of the same identity is that of a restored token, which may deal.
     pub card: Card,
-    /// Why the old card no longer counts; of no meaning for a restored token.
+    /// Why the old card no longer counts. Of a restored token it does not matter: the device before it counts as lost.
     pub reason: Reason,
 }
 

@@ -1,6 +1,6 @@
 //! Whether an old epoch is dead is reported truthfully.
 
-use quorumkey::{Declaration, EpochReport, Holder, Holding, Misuse, NewCard, Reason, Suite};
+use quorumkey::{Declaration, EpochReport, Holder, Holding, KeyStore, Misuse, NewCard, Reason, Suite};
 
 use super::*;
 
@@ -84,17 +84,6 @@ fn an_attempt_that_this_token_has_not_signed_is_in_its_report() {
 }
 
 #[test]
-fn a_restored_device_does_not_speak_for_the_one_that_is_gone() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    members[2] = restored::restored(&members[2], key);
-    let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Lost };
-    deal(&members, &members[0].session.invite_refresh(key, vec![card]).unwrap());
-    let holders = [holder(3, Holding::Lost), holder(3, Holding::Backup)];
-    assert!(members.iter().all(|member| report(member, key).holders == holders), "{:?}", report(&members[0], key));
-}
-
-#[test]
 fn what_is_declared_of_nobody_is_refused() {
     let members = group(3);
     let key = dkg(&members, Suite::Ed25519, 2).id;
@@ -108,4 +97,29 @@ fn what_is_declared_of_nobody_is_refused() {
     ] {
         assert!(matches!(officer.declare(key, &declaration), Err(Error::Misuse(Misuse::NotAMember))));
     }
+}
+
+#[test]
+fn the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it_is_destroyed() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let (identity, to) = sheet();
+    let backup = members[2].session.export(key, &to).unwrap();
+    let who = members[2].session.export_identity(&to).unwrap();
+    let again = KeyStore::restore_in_memory(&init("again"), &who, &identity, 0).unwrap();
+    // It may turn up at whoever found it.
+    let lost = std::mem::replace(&mut members[2], Member::new(again));
+    members[2].session.restore(&backup, &identity).unwrap();
+    let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Lost };
+    deal(&members, &members[0].session.invite_refresh(key, vec![card]).unwrap());
+
+    // The restored token has erased what it had, and can't speak for the other device.
+    assert_eq!(lost.key(key).state, KeyState::Active);
+    for member in &members {
+        assert_eq!(report(member, key).holders, [holder(3, Holding::Lost), holder(3, Holding::Backup)]);
+    }
+    let epoch = report(&members[0], key).epoch;
+    let officer = members[0].store.login_so(&officer_pin()).unwrap();
+    officer.declare(key, &Declaration::DeviceDestroyed { epoch, identifier: id(3) }).unwrap();
+    assert_eq!(report(&members[0], key).holders, [holder(3, Holding::Backup)]);
 }
