@@ -42,6 +42,10 @@ fn main() -> ExitCode {
 
 fn rehearse(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Error>> {
     let template = bitcoin_spend::load(arguments.psbt.as_deref())?;
+    // Before anything is done, so that nobody waits for a drill whose results can't be kept.
+    if let Some(directory) = &arguments.out {
+        fs::create_dir_all(directory).map_err(|error| format!("can't make {}: {error}", directory.display()))?;
+    }
     // Deleted when the drill ends, whatever its outcome.
     let home = tempfile::tempdir()?;
     Story::begin(home.path(), template, report)?.tell(report)
@@ -50,10 +54,10 @@ fn rehearse(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Er
 /// Leaves the transactions and the report in the directory that was asked for.
 fn save(arguments: &Arguments, report: &Report) -> Result<(), Box<dyn Error>> {
     let Some(directory) = &arguments.out else { return Ok(()) };
-    fs::create_dir_all(directory)?;
-    for (name, bytes) in report.transactions() {
-        fs::write(directory.join(name), bytes)?;
+    let report_file = ("report.json".to_owned(), report.to_json().into_bytes());
+    for (name, bytes) in report.transactions().iter().chain([&report_file]) {
+        let path = directory.join(name);
+        fs::write(&path, bytes).map_err(|error| format!("can't write {}: {error}", path.display()))?;
     }
-    fs::write(directory.join("report.json"), report.to_json())?;
     Ok(())
 }

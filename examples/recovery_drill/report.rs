@@ -143,12 +143,17 @@ impl Report {
         let (ok, all) = (self.steps.iter().filter(|step| step.ok).count(), self.steps.len());
         println!("  {ok} of {all} steps went well; {} signatures verified independently.", self.signatures.len());
         if let Some(ms) = self.recovery_ms {
-            println!("  From two lost devices to signatures by their restored shares: {ms} ms.");
+            println!("  From two lost devices to signatures by both of their owners: {ms} ms.");
         }
-        println!("  A thief with member 3's token, its PIN and all traffic failed in {} ways.", self.tries.len());
+        if !self.tries.is_empty() {
+            println!("  A thief with member 3's token, its PIN and all traffic failed {} times.", self.tries.len());
+        }
         match &self.error {
             None => println!("  The drill {}.", if self.passed() { "PASSED" } else { "FAILED" }),
             Some(error) => println!("  The drill FAILED: {error}."),
+        }
+        if let Some(error) = &self.error {
+            eprintln!("recovery_drill: {error}");
         }
     }
 }
