@@ -151,14 +151,12 @@ impl Event {
     }
 
     /// The event of an object, such as a key.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn object(mut self, object: [u8; 32]) -> Self {
         self.object = Some(object);
         self
     }
 
     /// The event of a run.
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(crate) fn run(mut self, run: [u8; 32]) -> Self {
         self.run = Some(run);
         self
@@ -297,12 +295,28 @@ impl Record {
         out.finish()
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The record in its one encoding, for whoever checks the log without the token.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::audit::Record;
+    ///
+    /// let store = token();
+    /// let records = store.login(&init("").user)?.audit(None, 1)?;
+    /// assert_eq!(Record::from_bytes(&records[0].to_bytes())?, records[0]);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    pub fn to_bytes(&self) -> Vec<u8> {
         Writer::new().raw(&self.body()).raw(&self.hash.0).finish()
     }
 
-    /// Reads a record in its one encoding. Whether its hash is right, [`verify`] says.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// Reads a record. Whether its hash is right, [`verify`] says.
+    ///
+    /// # Errors
+    ///
+    /// Any other encoding, an unknown version, or an event that this version does not know.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         match reader.u8()? {
             VERSION => {}

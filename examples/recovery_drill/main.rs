@@ -41,7 +41,10 @@ fn main() -> ExitCode {
 }
 
 fn rehearse(arguments: &Arguments, report: &mut Report) -> Result<(), Box<dyn Error>> {
-    let template = bitcoin_spend::load(arguments.psbt.as_deref())?;
+    let template = bitcoin_spend::load(arguments.psbt.as_deref()).map_err(|error| match &arguments.psbt {
+        Some(path) => format!("{}: {error}", path.display()),
+        None => error.to_string(),
+    })?;
     // Before anything is done, so that nobody waits for a drill whose results can't be kept.
     if let Some(directory) = &arguments.out {
         fs::create_dir_all(directory).map_err(|error| format!("can't make {}: {error}", directory.display()))?;

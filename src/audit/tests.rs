@@ -82,12 +82,12 @@ fn another_tokens_log_does_not_verify() {
 #[test]
 fn a_record_has_one_encoding() {
     let record = full();
-    let bytes = record.encode();
-    assert_eq!(Record::decode(&bytes), Ok(record));
+    let bytes = record.to_bytes();
+    assert_eq!(Record::from_bytes(&bytes), Ok(record));
     for cut in 0..bytes.len() {
-        assert_eq!(Record::decode(&bytes[..cut]), Err(DecodeError::Truncated));
+        assert_eq!(Record::from_bytes(&bytes[..cut]), Err(DecodeError::Truncated));
     }
-    assert_eq!(Record::decode(&[&bytes[..], &[0]].concat()), Err(DecodeError::Trailing));
+    assert_eq!(Record::from_bytes(&[&bytes[..], &[0]].concat()), Err(DecodeError::Trailing));
     for (at, value, error) in [
         (0, 2, DecodeError::Version(2)),
         (50, 0, DecodeError::Invalid("event kind")),
@@ -96,7 +96,7 @@ fn a_record_has_one_encoding() {
     ] {
         let mut changed = bytes.clone();
         changed[at] = value;
-        assert_eq!(Record::decode(&changed), Err(error), "at {at}");
+        assert_eq!(Record::from_bytes(&changed), Err(error), "at {at}");
     }
     assert!(Event::new(EventKind::LoggedIn).detail(vec![0; MAX_DETAIL + 1]).is_err());
 }
@@ -123,7 +123,7 @@ fn the_format_is_frozen() {
         "bb".repeat(32),
         record.hash()
     );
-    let bytes = record.encode();
+    let bytes = record.to_bytes();
     assert_eq!(bytes.len() * 2, expected.len());
     for (byte, digits) in bytes.iter().zip(expected.as_bytes().chunks(2)) {
         assert_eq!(format!("{byte:02x}").as_bytes(), digits);

@@ -239,6 +239,8 @@ impl fmt::Display for Misuse {
     }
 }
 
+impl core::error::Error for Misuse {}
+
 impl From<VaultError> for Error {
     fn from(error: VaultError) -> Self {
         match error {

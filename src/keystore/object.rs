@@ -65,7 +65,8 @@ impl EpochReport {
     ///
     /// # Security
     ///
-    /// It goes by what tokens confirmed and what people declared. A copy that nobody noticed is not in it.
+    /// It goes by what tokens confirmed and what people declared. A copy that nobody noticed is not in it. Nor is a backup
+    /// of this epoch by a member that was replaced before it could tell: look for those of lost and stolen devices too.
     pub fn is_dead(&self) -> bool {
         self.identifiers().count() < usize::from(self.threshold)
     }

@@ -87,6 +87,7 @@ impl Protocol for Signing {
 /// # Ok::<(), quorumkey::Error>(())
 /// ```
 #[derive(Debug)]
+#[must_use = "a run that is dropped has ended"]
 pub struct Run<P: Protocol> {
     token: Arc<dyn Token>,
     session: SessionId,

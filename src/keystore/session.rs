@@ -16,6 +16,7 @@ use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
 /// A user's session. It ends with [`logout`](Self::logout), which reports, or when it is dropped, which can't.
 #[derive(Debug)]
+#[must_use = "a session that is dropped has ended"]
 pub struct Session {
     token: Arc<dyn Token>,
     id: SessionId,
@@ -23,6 +24,7 @@ pub struct Session {
 
 /// A security officer's session.
 #[derive(Debug)]
+#[must_use = "a session that is dropped has ended"]
 pub struct OfficerSession {
     token: Arc<dyn Token>,
     id: SessionId,
@@ -221,7 +223,8 @@ impl Session {
         self.invite_refresh_from(key, cards, 0)
     }
 
-    /// The same, with an attempt no lower than that, after another token has denied a lower one.
+    /// The same, with an attempt no lower than that, after another token has denied a lower one:
+    /// [`Denial::AttemptTooLow`](crate::Denial::AttemptTooLow) says which.
     pub fn invite_refresh_from(&self, key: KeyId, cards: Vec<NewCard>, attempt: u32) -> Result<Invitation> {
         self.token.invite(self.id, &Proposal::Refresh { key, cards, attempt })
     }
@@ -264,6 +267,7 @@ impl Session {
     /// let members = three();
     /// let key = key(&members);
     /// let invitation = members[0].invite_sign(key.id, &[id(1), id(3)], b"pay the baker")?;
+    /// assert_eq!((invitation.signers(), invitation.dealers()), ([id(1), id(3)].as_slice(), None));
     /// assert_eq!(invitation.message(), Some(b"pay the baker".as_slice()));
     /// assert!(members[2].start_sign(&invitation, b"pay the butcher").is_err());
     ///
@@ -431,6 +435,10 @@ impl OfficerSession {
     /// assert!(members[0].key(key.id)?.old_epochs[0].holders.is_empty());
     /// # Ok::<(), quorumkey::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](crate::Error::NotFound) when the key is not here, or has no such old epoch.
     pub fn declare(&self, key: KeyId, declaration: &Declaration) -> Result<()> {
         self.token.declare(self.id, key, declaration)
     }

@@ -59,6 +59,8 @@ impl fmt::Display for Rejection {
     }
 }
 
+impl core::error::Error for Rejection {}
+
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Accepted {

@@ -80,6 +80,8 @@ impl core::fmt::Display for Denial {
     }
 }
 
+impl core::error::Error for Denial {}
+
 /// What a round led to. The engine makes the effect durable before it releases what is to be sent.
 #[derive(Debug)]
 pub(crate) struct Transition {

@@ -294,6 +294,7 @@ impl Plan {
 /// let invitation = Invitation::from_bytes(&bytes)?;
 /// assert_eq!((invitation.inviter(), invitation.threshold()), (id(1), Some(2)));
 /// assert_eq!(invitation.template().map(|template| template.label.as_str()), Some("savings"));
+/// assert_eq!((invitation.dealers(), invitation.signers()), (invitation.receivers(), [].as_slice()));
 /// println!("compare with the others: {}", invitation.fingerprint().expect("it deals shares"));
 /// # Ok::<(), quorumkey::Error>(())
 /// ```
@@ -396,6 +397,14 @@ impl Invitation {
         }
     }
 
+    /// The members that deal, when shares are dealt; of a new key they are the receivers.
+    pub fn dealers(&self) -> Option<&Roster> {
+        match &self.plan.action {
+            Action::Deal(plan) => Some(plan.dealers()),
+            Action::Sign(_) => None,
+        }
+    }
+
     /// Whose cards are replaced, when shares are renewed.
     pub fn replaced(&self) -> &[Replaced] {
         match &self.plan.action {
@@ -410,6 +419,14 @@ impl Invitation {
             Action::Deal(DealPlan { source: Source::Epoch { key, .. }, .. }) => Some(*key),
             Action::Deal(_) => None,
             Action::Sign(plan) => Some(plan.key),
+        }
+    }
+
+    /// The members that are to sign, ascending; none when shares are dealt.
+    pub fn signers(&self) -> &[Identifier] {
+        match &self.plan.action {
+            Action::Deal(_) => &[],
+            Action::Sign(plan) => &plan.signers,
         }
     }
 

@@ -45,7 +45,7 @@ impl<S: Storage> Vault<S> {
         let page = self.storage.scan(space::AUDIT, after.as_deref(), limit)?;
         page.into_iter()
             .map(|(place, value)| {
-                let record = Record::decode(&value)?;
+                let record = Record::from_bytes(&value)?;
                 // A record in another's place; also what keeps the paging going forward.
                 if place == space::audit(record.sequence()) {
                     Ok(record)

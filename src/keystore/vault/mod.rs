@@ -255,7 +255,7 @@ impl Draft {
                 return Err(VaultError::TooLong);
             }
             let record = Record::append(&self.ledger.head, self.ledger.counter, event.clone());
-            self.put(space::audit(record.sequence()), record.encode());
+            self.put(space::audit(record.sequence()), record.to_bytes());
             self.ledger.head = record.head();
         }
         Ok(())

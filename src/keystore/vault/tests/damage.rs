@@ -130,11 +130,11 @@ fn a_log_that_was_cut_edited_or_reordered_is_found_at_login() {
             refused(shared);
         }
         // Edited, and its hash computed again.
-        let mut record = Record::decode(value).unwrap();
+        let mut record = Record::from_bytes(value).unwrap();
         let before = Head { next: record.sequence(), digest: record.previous() };
         record = Record::append(&before, record.counter(), Event::new(EventKind::KeyDestroyed));
         let shared = Shared::of(&whole);
-        shared.set(place, Some(&record.encode()));
+        shared.set(place, Some(&record.to_bytes()));
         refused(shared);
     }
     Vault::open(Shared::of(&whole)).unwrap().unlock(UserType::User, &pin(USER)).unwrap();
@@ -149,7 +149,7 @@ fn after_the_sealed_head_only_failed_logins_are_believed() {
     let extended = |kind, counter| {
         let record = Record::append(&ledger.head, counter, Event::new(kind));
         let shared = Shared::of(&whole);
-        shared.set(&space::audit(record.sequence()), Some(&record.encode()));
+        shared.set(&space::audit(record.sequence()), Some(&record.to_bytes()));
         shared.set(space::STATE, Some(&Ledger { counter, head: record.head() }.encode()));
         Vault::open(shared).unwrap().unlock(UserType::User, &pin(USER))
     };
