@@ -131,12 +131,12 @@ fn at_the_deadline_the_silent_members_are_absent_and_nobody_is_blamed() {
 }
 
 /// A transport on which there is always something of no use to be had, and on which this member's first message gets lost.
-struct Flooded {
-    end: Losing<Box<dyn FnMut(&Message) -> bool + Send>>,
+struct Flooded<F> {
+    end: Losing<F>,
     junk: Message,
 }
 
-impl Transport for Flooded {
+impl<F: FnMut(&Message) -> bool> Transport for Flooded<F> {
     fn send(&mut self, message: &Message) -> Result<()> {
         self.end.send(message)
     }
@@ -159,10 +159,10 @@ fn a_flood_of_strangers_messages_keeps_nobody_from_sending_again() {
     let bus = Bus::reliable();
     let (end, mut other) = (bus.endpoint(), bus.endpoint());
     let mut sent = 0;
-    let is_lost = Box::new(move |_: &Message| {
+    let is_lost = move |_: &Message| {
         sent += 1;
         sent == 1
-    });
+    };
     let patience = Patience { deadline: Duration::from_secs(5), ..quick() };
     let thread = thread::spawn(move || drive(&mut two, &mut other, patience));
     let driven = drive(&mut one, &mut Flooded { end: Losing { end, is_lost }, junk }, patience).unwrap();

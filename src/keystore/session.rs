@@ -16,7 +16,6 @@ use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
 /// A user's session. It ends with [`logout`](Self::logout), which reports, or when it is dropped, which can't.
 #[derive(Debug)]
-#[must_use = "a session that is dropped has ended"]
 pub struct Session {
     token: Arc<dyn Token>,
     id: SessionId,
@@ -24,7 +23,6 @@ pub struct Session {
 
 /// A security officer's session.
 #[derive(Debug)]
-#[must_use = "a session that is dropped has ended"]
 pub struct OfficerSession {
     token: Arc<dyn Token>,
     id: SessionId,

@@ -103,7 +103,7 @@ pub fn only_the_approved_message_is_signed(backend: &dyn Backend) {
         refused!(members[1].session.start_sign(&invitation, other), Error::Denied(Denial::OtherMessage));
     }
     // What was denied was not entered.
-    members[1].session.start_sign(&invitation, b"pay 10").unwrap();
+    drop(members[1].session.start_sign(&invitation, b"pay 10").unwrap());
     let empty = members[0].session.invite_sign(key, &[id(1), id(2)], b"").unwrap();
     let mut runs = [0, 1].map(|at: usize| members[at].session.start_sign(&empty, b"").unwrap());
     exchange(&mut runs);
