@@ -134,6 +134,8 @@ pub enum Misuse {
     WrongShare,
     /// The key's share is not held here.
     NoShare,
+    /// The key has no old epoch of that name, or that epoch no share of that member.
+    NoSuchShare,
 }
 
 impl Error {
@@ -235,6 +237,7 @@ impl fmt::Display for Misuse {
             Self::OtherMember => f.write_str("the backup is of another member"),
             Self::WrongShare => f.write_str("the share is not the one that the certificate speaks of"),
             Self::NoShare => f.write_str("the key's share is not held here"),
+            Self::NoSuchShare => f.write_str("no old epoch of the key has such a share"),
         }
     }
 }

@@ -436,7 +436,8 @@ impl OfficerSession {
     ///
     /// # Errors
     ///
-    /// [`NotFound`](crate::Error::NotFound) when the key is not here, or has no such old epoch.
+    /// [`NotFound`](crate::Error::NotFound) when the key is not here, [`Misuse`](crate::Error::Misuse) when none of its old
+    /// epochs has such a share.
     pub fn declare(&self, key: KeyId, declaration: &Declaration) -> Result<()> {
         self.token.declare(self.id, key, declaration)
     }

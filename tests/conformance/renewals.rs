@@ -146,5 +146,8 @@ pub fn what_people_declare_enters_the_report(backend: &dyn Backend) {
     assert!(!dead());
     assert_eq!(holders(&members[0], &key), [(id(1), Holding::Stolen), (id(3), Holding::NotConfirmed)]);
     let current = members[0].key(key.id).epoch;
-    refused!(officer.declare(key.id, &Declaration::Stolen { epoch: current, identifier: id(1) }), Error::NotFound(_));
+    refused!(
+        officer.declare(key.id, &Declaration::Stolen { epoch: current, identifier: id(1) }),
+        Error::Misuse(Misuse::NoSuchShare)
+    );
 }

@@ -95,7 +95,7 @@ fn what_is_declared_of_nobody_is_refused() {
         Declaration::BackupsDestroyed { epoch, identifier: id(4) },
         Declaration::DeviceDestroyed { epoch, identifier: id(4) },
     ] {
-        assert!(matches!(officer.declare(key, &declaration), Err(Error::Misuse(Misuse::NotAMember))));
+        assert!(matches!(officer.declare(key, &declaration), Err(Error::Misuse(Misuse::NoSuchShare))));
     }
 }
 
@@ -122,4 +122,19 @@ fn the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it
     let officer = members[0].store.login_so(&officer_pin()).unwrap();
     officer.declare(key, &Declaration::DeviceDestroyed { epoch, identifier: id(3) }).unwrap();
     assert_eq!(report(&members[0], key).holders, [holder(3, Holding::Backup)]);
+}
+
+#[test]
+fn a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    refresh(&members, key.id);
+    let officer = members[0].store.login_so(&officer_pin()).unwrap();
+    let records = members[0].session.audit(None, usize::MAX).unwrap();
+    let newest = members[0].key(key.id).epoch;
+    for (epoch, number) in [(newest, 1), (key.epoch, 4)] {
+        let refused = officer.declare(key.id, &Declaration::BackupsDestroyed { epoch, identifier: id(number) });
+        assert!(matches!(refused, Err(Error::Misuse(Misuse::NoSuchShare))), "{refused:?}");
+    }
+    assert_eq!(members[0].session.audit(None, usize::MAX).unwrap(), records);
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use zeroize::Zeroizing;
 
 use super::record::{KeyRecord, Standing};
-use super::{Commit, Error, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
+use super::{Commit, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
 use crate::keystore::object::{Declaration, KeyState, Restriction};
 use crate::keystore::vault::VaultError;
@@ -244,10 +244,8 @@ pub(super) fn declare(key: &mut Key, declaration: &Declaration, commit: &mut Com
         Declaration::DeviceDestroyed { epoch, identifier } => (epoch, identifier, 2),
         Declaration::Stolen { epoch, identifier } => (epoch, identifier, 3),
     };
-    let old = key.record.old.iter_mut().find(|old| old.epoch == epoch).ok_or(Error::NotFound(key.id))?;
-    if !old.has(identifier) {
-        return Err(Misuse::NotAMember.into());
-    }
+    let mut old = key.record.old.iter_mut();
+    let old = old.find(|old| old.epoch == epoch && old.has(identifier)).ok_or(Misuse::NoSuchShare)?;
     match declaration {
         Declaration::BackupsDestroyed { .. } => old.backups_destroyed(identifier),
         Declaration::DeviceDestroyed { .. } => old.device_destroyed(identifier),
