@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test's helpers fail as its body does")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -39,7 +40,8 @@ fn has(command: &str) -> bool {
     let run = Command::new(command).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let there = run.is_ok_and(|status| status.success());
     if !there {
-        println!("not checked: no {command} command");
+        // Not by `eprintln`: what a test that passes prints is not shown.
+        let _ = writeln!(std::io::stderr(), "not checked: no {command} command");
         assert_ne!(std::env::var("QUORUMKEY_REQUIRE_AGE").as_deref(), Ok("1"), "no {command} command");
     }
     there
