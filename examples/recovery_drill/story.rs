@@ -344,7 +344,7 @@ fn describe(report: &mut Report, key: &KeyInfo, old: &EpochReport, when: &str) -
                 Holding::NotConfirmed => "has not confirmed the erasure",
                 Holding::Lost => "had it on a device that is gone, and nobody said that it is destroyed",
                 Holding::Stolen => "had it stolen",
-                Holding::Backup => "has an old backup that must be destroyed",
+                Holding::Backup => "may have an old backup, to be destroyed",
             };
             format!("member {} {what}", holder.identifier)
         })

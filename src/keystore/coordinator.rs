@@ -87,11 +87,11 @@ impl Coordinator {
         while let Some(round) = self.exchange.take_round() {
             let Some(machine) = self.machine.take() else { break };
             let transition = machine.handle(&round, &mut UnwrapErr(SysRng))?;
+            self.exchange.compare_early()?;
             if let Effect::Signed(signature) = transition.effect {
                 self.output = Some(signature);
             }
             self.machine = Some(transition.next);
-            self.exchange.compare_early()?;
         }
         Ok(())
     }

@@ -35,7 +35,8 @@ pub enum Holding {
     Lost,
     /// The member's device was stolen.
     Stolen,
-    /// A backup of the share was made, and nobody said that it is destroyed.
+    /// A backup of the share was made, or may have been made by a member that was replaced, and nobody said that it is
+    /// destroyed.
     Backup,
 }
 

@@ -78,7 +78,7 @@ pub(crate) struct Extension {
 
 impl Extension {
     const VERSION: u8 = 1;
-    pub(crate) const MAX_NAMED: usize = 1024;
+    pub(crate) const MAX_NAMED: usize = 16_384;
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::new();

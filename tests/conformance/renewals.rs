@@ -73,7 +73,8 @@ pub fn a_replaced_member_is_told_that_it_is_stale_and_retires(backend: &dyn Back
     // What was stolen stays in the report, whatever the thief's token says.
     for member in &members[..2] {
         let report = &member.key(key.id).old_epochs[0];
-        assert_eq!(report.holders, [Holder { identifier: id(3), holding: Holding::Stolen }]);
+        let holder = |holding| Holder { identifier: id(3), holding };
+        assert_eq!(report.holders, [holder(Holding::Stolen), holder(Holding::Backup)]);
         assert!(report.is_dead());
     }
 }

@@ -251,6 +251,7 @@ impl<S: Storage> SoftToken<S> {
         let mut commit = Commit::default();
         let released = step(&mut Scene { inner: &mut inner, session, login, key }, &mut commit)?;
         self.commit(&unlocked, commit)?;
+        inner.end_expired();
         Ok(released)
     }
 

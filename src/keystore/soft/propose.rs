@@ -8,8 +8,8 @@ use super::{Error, Login, Misuse, Result, SoftToken, Storage, rng};
 use crate::keystore::token::{NewCard, Proposal};
 use crate::protocol::check_succession;
 use crate::wire::{
-    Action, BackupGate, DealPlan, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Plan, Replaced, Roster,
-    SignPlan, Source,
+    Action, BackupGate, DealPlan, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Plan, Reason, Replaced,
+    Roster, SignPlan, Source,
 };
 
 impl<S: Storage> SoftToken<S> {
@@ -78,6 +78,8 @@ fn refresh(key: &Key, cards: &[NewCard], attempt: u32) -> Result<DealPlan> {
         let old = roster.card(new.identifier).ok_or(Misuse::Plan("a new card is of no member"))?;
         if old.identity() != new.card.identity() {
             replaced.push(Replaced { identifier: new.identifier, card: old.id(), reason: new.reason });
+        } else if new.reason == Reason::Stolen {
+            return Err(Misuse::Plan("whoever stole the token has its identity too: take a new one").into());
         }
     }
     replaced.sort_by_key(|one| one.identifier);

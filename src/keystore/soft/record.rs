@@ -160,10 +160,12 @@ impl OldEpoch {
                 None => Device::NotConfirmed,
             }
         };
+        // Who was replaced is not there to say which backups it made.
+        let gone = |identifier| successor.replaced().iter().any(|replaced| replaced.identifier == identifier);
         let shares = epoch.roster().iter().map(|(identifier, card)| OldShare {
             identifier,
             device: device(identifier, card),
-            backup: Backup::None,
+            backup: if gone(identifier) { Backup::Made } else { Backup::None },
         });
         Self { epoch: epoch.id, threshold: epoch.threshold(), shares: shares.collect() }
     }

@@ -84,7 +84,7 @@ impl<S: Storage> SoftToken<S> {
         while let Some(round) = live.exchange.take_round() {
             let Some(machine) = live.machine.take() else { break };
             self.policy(scene, live)?;
-            if live.verb == Verb::Sign && live.begun.elapsed() > NONCE_LIFE {
+            if live.is_expired() {
                 return Err(Misuse::Expired.into());
             }
             match machine.handle(&round, &mut rng()) {
@@ -205,6 +205,12 @@ fn report(live: &Live, progress: &mut Progress) {
     progress.awaiting = live.exchange.awaiting();
 }
 
+impl Live {
+    fn is_expired(&self) -> bool {
+        self.verb == Verb::Sign && !self.finished && self.begun.elapsed() > NONCE_LIFE
+    }
+}
+
 impl Inner {
     /// Ends the runs of a session.
     pub(super) fn end_runs(&mut self, session: SessionId) {
@@ -220,6 +226,11 @@ impl Inner {
             }
             _ => Err(Misuse::NoSuchRun(run).into()),
         }
+    }
+
+    /// Ends the runs whose nonces have waited too long.
+    pub(super) fn end_expired(&mut self) {
+        self.runs.retain(|_, live| !live.is_expired());
     }
 
     /// Ends the signing runs of a key whose epoch is over: their nonces die with it.
