@@ -158,6 +158,12 @@ impl<S: Storage> SoftToken<S> {
         Ok(known.map(|place| chain.split_off(place + 1)).unwrap_or_default())
     }
 
+    /// The first epoch of a key. It names the key's history, where the key's own name is only a hash of public points that
+    /// anybody can put another history around.
+    pub(super) fn founding(&self, unlocked: &Unlocked, key: &Key) -> Result<EpochId> {
+        Ok(self.chain(unlocked, key.id)?.first().map_or(key.epoch.id, Certificate::epoch_id))
+    }
+
     /// An attempt that this token has signed.
     pub(super) fn attempt(&self, unlocked: &Unlocked, id: KeyId, epoch: EpochId) -> Result<Certificate> {
         let space = Space::Epoch(*id.as_bytes(), *epoch.as_bytes());
@@ -217,8 +223,8 @@ pub(super) fn restrict(key: &mut Key, change: Restriction, commit: &mut Commit) 
 }
 
 /// Where the highest position that was entered is kept of a key that is not here.
-pub(super) fn promise_key(id: KeyId) -> Vec<u8> {
-    [PROMISE, id.as_bytes()].concat()
+pub(super) fn promise_key(founding: EpochId) -> Vec<u8> {
+    [PROMISE, founding.as_bytes()].concat()
 }
 
 /// A height and an attempt.
@@ -227,13 +233,13 @@ pub(super) fn encode_position((height, attempt): (u64, u32)) -> Vec<u8> {
 }
 
 /// Erases everything of a key, and takes it off the list.
-pub(super) fn destroy(key: &Key, commit: &mut Commit) {
+pub(super) fn destroy(key: &Key, founding: EpochId, commit: &mut Commit) {
     commit.erase.push(key.object());
     let epochs = key.record.pending.iter().copied().chain([key.epoch.id]);
     commit.erase.extend(epochs.map(|epoch| key.space_of(epoch)));
     commit.delete(Space::Token, &index_key(key.id));
     // Rule 2: a promise outlives the share.
-    commit.put(Space::Token, &promise_key(key.id), encode_position(key.record.promise));
+    commit.put(Space::Token, &promise_key(founding), encode_position(key.record.promise));
     commit.event(key.event(EventKind::KeyDestroyed));
 }
 

@@ -58,7 +58,9 @@ impl<S: Storage> Token for SoftToken<S> {
 
     fn destroy_object(&self, session: SessionId, key: KeyId) -> Result<()> {
         self.operate(session, Verb::Destroy, Some(key), |scene, commit| {
-            keys::destroy(&scene.take_key(key)?, commit);
+            let destroyed = scene.take_key(key)?;
+            let founding = self.founding(&scene.login.unlocked, &destroyed)?;
+            keys::destroy(&destroyed, founding, commit);
             scene.inner.runs.retain(|_, live| live.key != Some(key));
             Ok(())
         })

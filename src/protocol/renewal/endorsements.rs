@@ -110,7 +110,7 @@ mod tests {
     fn a_confirmation_after_many_epochs_tells_of_the_newest() {
         let epoch = |number: u16| EpochId::from_bytes([number.to_be_bytes(); 16].concat().try_into().unwrap());
         let member = Identifier::new(1).unwrap();
-        let erased: Vec<_> = (0..2000).map(epoch).collect();
+        let erased: Vec<_> = (0..20_000).map(epoch).collect();
         let all = Confirmation { member, erased: erased.clone(), backed_up: erased.clone() };
         let told = decode_confirmation(member, &encode_confirmation(&all)).unwrap();
         assert!(erased.ends_with(&told.erased) && told.erased.len() == Extension::MAX_NAMED);

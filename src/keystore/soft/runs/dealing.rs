@@ -17,10 +17,10 @@ use crate::keystore::soft::record::{KeyRecord, Standing};
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
 use crate::policy::Verb;
 use crate::protocol::{
-    Certificate, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup, Standing as Memory, Succession,
-    check_succession, start_dealing, verify_chain,
+    Certificate, CertificateError, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup, Standing as Memory,
+    Succession, check_succession, start_dealing, verify_chain,
 };
-use crate::wire::{Card, DealPlan, EpochId, Identifier, Invitation, KeyId, Reader, Roster, RunId, Source, Subject};
+use crate::wire::{Card, DealPlan, EpochId, Identifier, Invitation, Reader, Roster, RunId, Source, Subject};
 
 /// How many attempts may be passed over at once: an invitation to the last one that there is would leave none to enter.
 const MAX_SKIPPED: u32 = 1024;
@@ -49,7 +49,7 @@ impl<S: Storage> SoftToken<S> {
                 let (parent, chain) = self.parent(&scene.login, key.as_ref(), invitation, plan)?;
                 check_succession(plan, &parent)?;
                 check_refresh(plan, &parent)?;
-                self.promise(&scene.login, key.as_mut(), &parent, plan, commit)?;
+                self.promise(&scene.login, key.as_mut(), &chain, plan, commit)?;
                 let succession = self.succession(&scene.login, key.as_ref(), &parent, plan, invitation.run_id())?;
                 (Some(succession), Some(parent), chain)
             }
@@ -86,15 +86,17 @@ impl<S: Storage> SoftToken<S> {
         &self,
         login: &Login,
         key: Option<&mut Key>,
-        parent: &Epoch,
+        chain: &[Certificate],
         plan: &DealPlan,
         commit: &mut Commit,
     ) -> Result<()> {
-        let place = promise_key(parent.key);
-        let promised = match &key {
-            Some(key) => self.promised(login, key)?,
-            None => self.promised_unknown(login, parent.key)?,
+        let founding = match (&key, chain) {
+            (Some(key), _) => self.founding(&login.unlocked, key)?,
+            (None, [first, ..]) => first.epoch_id(),
+            (None, []) => return Err(CertificateError::Parent.into()),
         };
+        let before = key.as_ref().map_or((0, 0), |key| key.record.promise);
+        let promised = before.max(self.promised(login, founding)?);
         let position = (plan.height, plan.attempt);
         if position <= promised {
             return Err(Error::Denied(Denial::AttemptTooLow { least: promised.1.saturating_add(1) }));
@@ -109,19 +111,15 @@ impl<S: Storage> SoftToken<S> {
                 key.save(commit);
             }
             None => {
-                commit.put(Space::Token, &place, encode_position(position));
+                commit.put(Space::Token, &promise_key(founding), encode_position(position));
             }
         }
         Ok(())
     }
 
-    /// The highest position that this token has entered, also before the key was here.
-    fn promised(&self, login: &Login, key: &Key) -> Result<(u64, u32)> {
-        Ok(key.record.promise.max(self.promised_unknown(login, key.id)?))
-    }
-
-    fn promised_unknown(&self, login: &Login, key: KeyId) -> Result<(u64, u32)> {
-        match self.vault.get(&login.unlocked, Space::Token, &promise_key(key))? {
+    /// The highest position that this token has entered while the key was not here: not yet, or not any more.
+    fn promised(&self, login: &Login, founding: EpochId) -> Result<(u64, u32)> {
+        match self.vault.get(&login.unlocked, Space::Token, &promise_key(founding))? {
             Some(bytes) => decode_position(&bytes),
             None => Ok((0, 0)),
         }
@@ -221,7 +219,11 @@ impl<S: Storage> SoftToken<S> {
             None => new_key(scene, live, &epoch, commit)?,
         };
         // Rule 2 again: since this run was entered, a higher attempt may have been.
-        if epoch.position() < self.promised(&scene.login, &key)? {
+        let founding = match live.chain.first() {
+            Some(first) => first.epoch_id(),
+            None => self.founding(&scene.login.unlocked, &key)?,
+        };
+        if epoch.position() < key.record.promise.max(self.promised(&scene.login, founding)?) {
             let least = epoch.plan.attempt.saturating_add(1);
             return Err(Error::Denied(Denial::AttemptTooLow { least }));
         }
