@@ -92,7 +92,8 @@ pub struct NewCard {
     pub identifier: Identifier,
     /// Its card from now on. A card of the same identity is that of a restored token, which may deal.
     pub card: Card,
-    /// Why the old card no longer counts. Of a restored token it does not matter: the device before it counts as lost.
+    /// Why the old card no longer counts. The device before a restored token counts as lost;
+    /// [`Stolen`](Reason::Stolen) is refused for it, because its identity went with the device: take a new one.
     pub reason: Reason,
 }
 

@@ -175,3 +175,17 @@ fn who_destroyed_a_key_still_enters_upwards_only() {
     let refused = members[2].session.start(&low);
     assert!(matches!(refused, Err(Error::Denied(Denial::AttemptTooLow { least: 6 }))), "{refused:?}");
 }
+
+/// Whoever stole a token has its identity: a restored card of it would let the thief in again.
+#[test]
+fn a_stolen_token_comes_back_under_a_new_identity_only() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let again = restored(&members[2], key);
+    let card = |card, reason| vec![NewCard { identifier: id(3), card, reason }];
+    let refused = members[0].session.invite_refresh(key, card(again.card(), Reason::Stolen));
+    assert!(matches!(refused, Err(Error::Misuse(quorumkey::Misuse::Plan(_)))), "{refused:?}");
+    assert!(members[0].session.invite_refresh(key, card(again.card(), Reason::Lost)).is_ok());
+    let anew = Member::in_memory("member 3 anew");
+    assert!(members[0].session.invite_refresh(key, card(anew.card(), Reason::Stolen)).is_ok());
+}
