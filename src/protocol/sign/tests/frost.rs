@@ -25,12 +25,14 @@ struct Door<F: Frost> {
     aggregate: Aggregate<F>,
 }
 
-/// A random group of up to nine out of 1 to 1,000, random signers, a message and perhaps a root.
+/// A random group of up to nine out of 1 to 1,000, random signers, a message, perhaps a path's offset, and perhaps a root.
+/// frost knows no paths: it is given the shares of the child.
 struct Case<C: Ciphersuite> {
     group: Group<C>,
     signers: Vec<u16>,
     threshold: u16,
     message: Vec<u8>,
+    offset: C::Scalar,
     root: Option<[u8; 32]>,
 }
 
@@ -54,15 +56,16 @@ impl<C: Ciphersuite> Case<C> {
             signers,
             threshold: u16::try_from(t).unwrap(),
             message,
+            offset: if below(rng, 2) == 0 { C::Scalar::ZERO } else { Scalar::random(rng) },
             root: (below(rng, 2) == 0).then_some(root),
         }
     }
 
-    /// Runs both, and gives internal key, output key and R in full encoding.
-    fn compare<F: Frost>(&self, door: &Door<F>, rng: &mut ChaCha20Rng) -> [Vec<u8>; 3] {
+    /// Runs both, and gives group key, internal key, output key and R in full encoding.
+    fn compare<F: Frost>(&self, door: &Door<F>, rng: &mut ChaCha20Rng) -> [Vec<u8>; 4] {
         let (nonces, commitments) = self.group.round_one(&self.signers, rng);
         let frost_nonces: BTreeMap<_, _> = nonces.iter().map(|(id, nonces)| (*id, copy::<C, F>(nonces))).collect();
-        let target = Target { root: self.root, ..Target::new(self.group.key) };
+        let target = Target { key: self.group.key, offset: self.offset, root: self.root };
         let package = SigningPackage::new(self.message.clone(), commitments, &target).unwrap();
         let shares = self.group.round_two(&package, nonces);
         let signature = aggregate(&package, &shares, &self.group.verifying_shares).unwrap();
@@ -73,25 +76,30 @@ impl<C: Ciphersuite> Case<C> {
             .collect();
         let frost_package = FrostPackage::new(frost_commitments, &self.message);
         let root = self.root.as_ref().map(<[u8; 32]>::as_slice);
-        let key = self.group.key.to_bytes();
+        let (child, public_offset) =
+            (self.group.key + C::Element::mul_base(&self.offset), C::Element::mul_base(&self.offset));
+        let key = child.to_bytes();
         let mut frost_shares = BTreeMap::new();
         for (id, nonces) in &frost_nonces {
-            let (share, public) = (self.group.share(*id), self.group.verifying_shares[id].to_bytes());
-            let frost_key = frost_key_package(*id, &share.expose().to_bytes(), &public, &key, self.threshold).unwrap();
+            let share = *self.group.share(*id).expose() + self.offset;
+            let public = (self.group.verifying_shares[id] + public_offset).to_bytes();
+            let frost_key = frost_key_package(*id, &share.to_bytes(), &public, &key, self.threshold).unwrap();
             let share = (door.sign)(&frost_package, nonces, &frost_key, root).unwrap();
             assert_eq!(share.serialize(), shares[id].to_bytes());
             frost_shares.insert(frost_identifier(*id).unwrap(), share);
         }
         let verifying_shares =
-            self.group.verifying_shares.iter().map(|(id, element)| (*id, element.to_bytes())).collect();
+            self.group.verifying_shares.iter().map(|(id, element)| (*id, (*element + public_offset).to_bytes()));
+        let verifying_shares = verifying_shares.collect();
         let public = frost_public_key_package(&verifying_shares, &key, self.threshold).unwrap();
         let frost_signature = (door.aggregate)(&frost_package, &frost_shares, &public, root).unwrap();
         assert_eq!(frost_signature.serialize().unwrap(), signature.as_bytes());
 
-        let verifying_key = GroupKey::new::<C>(&self.group.key).verifying_key(self.root.as_ref());
+        let verifying_key = GroupKey::new::<C>(&child).verifying_key(self.root.as_ref());
         assert_eq!(verifying_key, package.verifying_key());
         verifying_key.verify(&self.message, &signature).unwrap();
-        [key, output_key::<C>(&self.group.key, self.root), package.group_commitment().to_bytes()]
+        let group_key = self.group.key.to_bytes();
+        [group_key, key, output_key::<C>(&child, self.root), package.group_commitment().to_bytes()]
     }
 }
 
@@ -140,10 +148,11 @@ fn taproot_shares_and_signatures_are_those_of_frost_for_every_parity() {
     let door =
         Door { sign: frost_secp256k1_tr::round2::sign_with_tweak, aggregate: frost_secp256k1_tr::aggregate_with_tweak };
     let mut seen = BTreeSet::new();
-    for _ in 0..160 {
+    for _ in 0..320 {
         let case = Case::<Taproot>::random(&mut rng);
         let parities = case.compare(&door, &mut rng).map(|bytes| bytes[0]);
-        seen.insert((parities, case.root.is_some()));
+        seen.insert((parities, case.root.is_some(), case.offset != Scalar::ZERO));
     }
-    assert_eq!(seen.len(), 16, "odd and even internal keys, output keys and commitments, with and without a root");
+    // Of a child 16 parities of group key, internal key, output key and commitment; of the group's key itself 8.
+    assert_eq!(seen.len(), 2 * (16 + 8), "each with and without a root");
 }
