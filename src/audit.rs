@@ -134,6 +134,8 @@ kinds! {
     KeyRestored = 21, "key restored";
     /// The security officer pardoned a member that had broken a run.
     MemberPardoned = 22, "member pardoned";
+    /// A key's extended public key left the token: whoever has it can follow all its children.
+    ExtendedKeyShown = 23, "extended public key shown";
 }
 
 /// Something that happened. It holds no secret.

@@ -16,6 +16,7 @@
 //! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`] |
 //! | epochs | [`Certificate`], [`EpochReport`], [`Declaration`] |
 //! | keys and signatures | [`Suite`], [`GroupKey`], [`VerifyingKey`], [`Signature`] |
+//! | children and addresses | [`ExtendedPublicKey`], [`DerivationPath`], [`Derivation`], [`Network`] |
 //! | what went wrong | [`Error`], [`Misbehaviour`], [`Evidence`], [`Judgement`], [`Denial`], [`Misuse`] |
 //! | backups | [`wrap`] |
 //! | the audit log | [`audit`] |
@@ -37,6 +38,7 @@
 #![cfg_attr(doctest, doc = include_str!("../README.md"))]
 
 pub mod audit;
+mod derivation;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
 mod keystore;
@@ -48,6 +50,7 @@ pub mod transport;
 mod wire;
 pub mod wrap;
 
+pub use derivation::{DerivationError, ExtendedPublicKey};
 pub use keystore::{
     Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding,
     Init, KdfCost, KeyInfo, KeyState, KeyStore, MemoryStorage, Misuse, NewCard, OfficerSession, Operation, Origin,
@@ -56,8 +59,8 @@ pub use keystore::{
 };
 pub use policy::UserType;
 pub use protocol::{Certificate, CertificateError, Denial, Evidence, Judgement, Misbehaviour, Rejection};
-pub use suite::{GroupKey, Signature, Suite, SuiteError, VerifyingKey};
+pub use suite::{GroupKey, Network, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{
-    BackupGate, Card, CardId, DecodeError, EpochId, Export, Fingerprint, Identifier, Invitation, KeyId, KeyTemplate,
-    MAX_MESSAGE, Message, Operations, Reason, Replaced, Roster, RunId,
+    BackupGate, Card, CardId, DecodeError, Derivation, DerivationPath, EpochId, Export, Fingerprint, Identifier,
+    Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Message, Operations, PathError, Reason, Replaced, Roster, RunId,
 };

@@ -40,6 +40,8 @@ pub(crate) enum Verb {
     Export(Destination),
     /// A backup of the token's identity, which opens no share.
     ExportIdentity,
+    /// Showing the chain code, with which everybody can derive the key's children.
+    ShowChildren,
     /// Bringing a backup in.
     Restore,
     /// Finishing an epoch with its certificate.
@@ -113,7 +115,8 @@ mod tests {
 
     #[test]
     fn a_security_officer_touches_no_share() {
-        for verb in [Verb::Sign, Verb::Renew, Verb::Export(Destination::Trusted), Verb::Restore, Verb::ExportIdentity] {
+        let uses = [Verb::Sign, Verb::Renew, Verb::Export(Destination::Trusted), Verb::Restore, Verb::ExportIdentity];
+        for verb in uses.into_iter().chain([Verb::ShowChildren]) {
             assert_eq!(decide(UserType::SecurityOfficer, verb, Some(&OPEN)), Err(Refusal::Role));
         }
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules and their floors. A module imports from floors below it.
-const FLOORS: [(&str, u8); 11] = [
+const FLOORS: [(&str, u8); 12] = [
     ("suite", 1),
     ("secret", 2),
     ("wire", 2),
@@ -14,6 +14,7 @@ const FLOORS: [(&str, u8); 11] = [
     ("policy", 3),
     ("audit", 3),
     ("wrap", 3),
+    ("derivation", 3),
     ("keystore", 4),
     ("transport", 5),
     // Above everything: doors into all floors, for tests.

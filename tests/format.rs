@@ -7,7 +7,7 @@ mod common;
 use common::{init, sign, user_pin};
 use quorumkey::hazmat::{SampleDealing, sample_dealing, wrap};
 use quorumkey::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
-use quorumkey::{Card, Certificate, Invitation, KeyState, KeyStore, Message, Suite};
+use quorumkey::{Card, Certificate, Derivation, Invitation, KeyState, KeyStore, Message, Suite};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
@@ -111,6 +111,35 @@ fn an_invitation_is_the_frozen_one() {
     assert_eq!(digits, hex(&tagged("quorumkey/fingerprint/v1", &[roster])[..16]));
     assert_eq!(plan.number(1), 0);
     plan.end();
+}
+
+#[test]
+fn an_invitation_to_sign_for_a_child_is_as_the_document_says() {
+    let members = common::group(2);
+    let key = common::dkg(&members, Suite::Secp256k1Taproot, 2);
+    let child = Derivation { path: "m/0/7".parse().unwrap(), root: Some([9; 32]) };
+    for derivation in [Derivation::default(), child] {
+        let signers = [common::id(1), common::id(2)];
+        let invitation = members[0].session.invite_sign_under(key.id, &signers, b"message", &derivation).unwrap();
+        let bytes = invitation.to_bytes();
+        let mut plan = Bytes(Bytes(&bytes[1..]).bytes());
+        assert_eq!((plan.number(1), plan.number(2)), (1, 1));
+        plan.take(32);
+        assert_eq!((plan.number(1), plan.number(1)), (2, 3));
+        assert_eq!((plan.take(32), plan.take(32)), (key.id.as_bytes().as_slice(), key.epoch.as_bytes().as_slice()));
+        assert_eq!((plan.bytes(), plan.number(4)), (b"wallet".as_slice(), 2));
+        assert_eq!((plan.number(2), plan.number(2)), (1, 2));
+        let steps = derivation.path.steps();
+        assert_eq!(plan.number(4), u64::try_from(steps.len()).unwrap());
+        for step in steps {
+            assert_eq!(plan.number(4), u64::from(*step));
+        }
+        plan.take(if steps.is_empty() { 0 } else { 32 });
+        assert_eq!(plan.number(1), u64::from(derivation.root.is_some()));
+        assert_eq!(plan.take(derivation.root.map_or(0, |_| 32)), derivation.root.as_ref().map_or(&[][..], |root| root));
+        assert_eq!(plan.bytes(), b"message");
+        plan.end();
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::protocol::Certificate;
 use crate::secret::Secret;
 use crate::suite::Suite;
 use crate::wire::{
-    Action, Card, DealPlan, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan, Roster, RunId,
-    SignPlan, Source, Subject,
+    Action, Card, DealPlan, Derivation, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan,
+    Roster, RunId, SignPlan, Source, Subject,
 };
 
 /// An identity whose key the test knows.
@@ -51,6 +51,10 @@ pub struct SigningForgery {
     pub purpose: String,
     /// Who signs.
     pub signers: Vec<Identifier>,
+    /// Under which key.
+    pub derivation: Derivation,
+    /// What its path is said to add.
+    pub offset: Option<[u8; 32]>,
     /// What.
     pub message: Vec<u8>,
 }
@@ -98,14 +102,15 @@ impl Forger {
 
     /// The invitation to sign with changes, signed as this identity's. Another invitation comes back as it is.
     pub fn reinvite(&self, invitation: &Invitation, change: impl FnOnce(&mut SigningForgery)) -> Invitation {
-        let Action::Sign(SignPlan { suite, key, epoch, purpose, signers, message }) = invitation.plan.action.clone()
+        let Action::Sign(SignPlan { suite, key, epoch, purpose, signers, derivation, offset, message }) =
+            invitation.plan.action.clone()
         else {
             return invitation.clone();
         };
-        let mut forgery = SigningForgery { key, epoch, suite, purpose, signers, message };
+        let mut forgery = SigningForgery { key, epoch, suite, purpose, signers, derivation, offset, message };
         change(&mut forgery);
-        let SigningForgery { key, epoch, suite, purpose, signers, message } = forgery;
-        let action = Action::Sign(SignPlan { suite, key, epoch, purpose, signers, message });
+        let SigningForgery { key, epoch, suite, purpose, signers, derivation, offset, message } = forgery;
+        let action = Action::Sign(SignPlan { suite, key, epoch, purpose, signers, derivation, offset, message });
         Invitation::issue(Plan { action, ..invitation.plan.clone() }, invitation.chain.clone(), &self.0)
     }
 

@@ -5,8 +5,10 @@ use rand_core::UnwrapErr;
 
 use super::error::{Error, Misuse, Result};
 use super::soft::signing_exchange;
-use crate::protocol::{Certificate, Effect, Exchange, Machine, Refused, SignSetup, start_signing, verify_chain};
-use crate::suite::Signature;
+use crate::protocol::{
+    Certificate, Effect, Exchange, Machine, Refused, SignSetup, start_signing, verify_chain, verifying_key,
+};
+use crate::suite::{Signature, VerifyingKey};
 use crate::wire::{Action, Identifier, Invitation, Message, Roster};
 
 /// Whoever collects the messages of a signing run, with no share and no token: it follows along from public data, and has
@@ -40,6 +42,7 @@ use crate::wire::{Action, Identifier, Invitation, Message, Roster};
 pub struct Coordinator {
     exchange: Exchange,
     machine: Option<Box<dyn Machine>>,
+    verifying_key: VerifyingKey,
     output: Option<Signature>,
 }
 
@@ -65,10 +68,13 @@ impl Coordinator {
         if signers.len() < usize::from(epoch.threshold()) || plan.suite != epoch.suite() {
             return Err(Misuse::Plan("fewer signers than the threshold").into());
         }
+        let child = Misuse::Plan("the key has no such child, or no script root");
+        let verifying_key = verifying_key(plan, &epoch).ok_or(child)?;
         let run = invitation.run_id();
         let setup = SignSetup { run, plan: plan.clone(), epoch, me: None, share: None };
         let (machine, _) = start_signing(setup, &mut UnwrapErr(SysRng))?;
-        Ok(Self { exchange: signing_exchange(run, plan, None, signers), machine: Some(machine), output: None })
+        let exchange = signing_exchange(run, plan, None, signers);
+        Ok(Self { exchange, machine: Some(machine), verifying_key, output: None })
     }
 
     /// Takes a message of a signer.
@@ -99,6 +105,12 @@ impl Coordinator {
     /// Whose messages it waits for.
     pub fn awaiting(&self) -> Vec<Identifier> {
         self.exchange.awaiting()
+    }
+
+    /// The key that the signature will verify under. Which key the path of the invitation leads to, it can't know; compare
+    /// it with the one that an [`ExtendedPublicKey`](crate::ExtendedPublicKey) gives.
+    pub const fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying_key
     }
 
     /// The signature, once.

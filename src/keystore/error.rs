@@ -5,6 +5,7 @@ use core::fmt;
 use super::vault::VaultError;
 use super::{PinError, StorageError};
 use crate::audit::AuditError;
+use crate::derivation::DerivationError;
 use crate::policy::Refusal;
 use crate::protocol::{
     Certificate, CertificateError, Denial, Evidence, Failure, Halt, Misbehaviour, Refused, Rejection,
@@ -96,6 +97,8 @@ pub enum Error {
     Certificate(CertificateError),
     /// A key or a signature that is none.
     Suite(SuiteError),
+    /// A child that the key does not have.
+    Derivation(DerivationError),
     /// A PIN that is none.
     Pin(PinError),
     /// The store failed. What was not acknowledged may or may not have happened; the run that it happened in is dead.
@@ -171,6 +174,7 @@ impl Error {
             Self::Storage(_) => 19,
             Self::Audit(_) => 20,
             Self::Wrap(_) => 21,
+            Self::Derivation(_) => 22,
         }
     }
 }
@@ -212,6 +216,7 @@ impl fmt::Display for Error {
             Self::Decode(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
             Self::Suite(error) => error.fmt(f),
+            Self::Derivation(error) => error.fmt(f),
             Self::Pin(error) => error.fmt(f),
             Self::Storage(error) => error.fmt(f),
             Self::Audit(error) => error.fmt(f),
@@ -307,6 +312,7 @@ from! {
     DecodeError => Decode,
     CertificateError => Certificate,
     SuiteError => Suite,
+    DerivationError => Derivation,
     PinError => Pin,
     StorageError => Storage,
     AuditError => Audit,

@@ -8,10 +8,11 @@ use super::object::{Declaration, Filter, KeyInfo, Restriction};
 use super::run::{Dealing, Run, Signing};
 use super::token::{NewCard, Operation, Proposal, SessionId, Token};
 use crate::audit;
+use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
 use crate::protocol::Certificate;
 use crate::suite::Suite;
-use crate::wire::{Card, Identifier, Invitation, KeyId, KeyTemplate, Roster};
+use crate::wire::{Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Roster};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
 /// A user's session. It ends with [`logout`](Self::logout), which reports, or when it is dropped, which can't.
@@ -234,8 +235,60 @@ impl Session {
     /// [`Misuse`](crate::Error::Misuse) for fewer signers than the threshold, a signer that is no member, or more than 1 MiB;
     /// [`Denied`](crate::Error::Denied) when the key may not sign, or its share was restored.
     pub fn invite_sign(&self, key: KeyId, signers: &[Identifier], message: &[u8]) -> Result<Invitation> {
-        let proposal = Proposal::Sign { key, signers: signers.to_vec(), message: message.to_vec() };
-        self.token.invite(self.id, &proposal)
+        self.invite_sign_under(key, signers, message, &Derivation::default())
+    }
+
+    /// Proposes a signature under a child of the key, or with the root of a script tree.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{Derivation, Network, Suite};
+    ///
+    /// let members = three();
+    /// let key = key_of(&members, Suite::Secp256k1Taproot);
+    /// // Who watches has this, and needs no member to make an address.
+    /// let group = members[0].extended_public_key(key.id)?;
+    /// let watched = group.derive(&"m/0/7".parse()?)?.verifying_key(None);
+    /// assert!(watched.p2tr_address(Network::Mainnet)?.starts_with("bc1p"));
+    ///
+    /// let (sighash, child) = ([9; 32], Derivation::path("m/0/7".parse()?));
+    /// let invitation = members[0].invite_sign_under(key.id, &[id(1), id(3)], &sighash, &child)?;
+    /// assert_eq!(invitation.derivation(), Some(&child));
+    /// let runs = [0, 2].map(|place| members[place].start_sign_under(&invitation, &sighash, &child));
+    /// let signature = exchange(runs.into_iter().collect::<Result<_, _>>()?).remove(0);
+    /// watched.verify(&sighash, &signature)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Derivation`](crate::Error::Derivation) for a path of an ed25519 key, [`Misuse`](crate::Error::Misuse) for a root of
+    /// another suite's key than taproot's; else as [`invite_sign`](Self::invite_sign).
+    pub fn invite_sign_under(
+        &self,
+        key: KeyId,
+        signers: &[Identifier],
+        message: &[u8],
+        derivation: &Derivation,
+    ) -> Result<Invitation> {
+        let (signers, message, derivation) = (signers.to_vec(), message.to_vec(), derivation.clone());
+        self.token.invite(self.id, &Proposal::Sign { key, signers, message, derivation })
+    }
+
+    /// The key with its chain code: with it a watch-only wallet derives every child, and so every address, while no member
+    /// is online. The audit log shows that it was given out.
+    ///
+    /// # Errors
+    ///
+    /// [`Derivation`](crate::Error::Derivation) for an ed25519 key, which has no such children;
+    /// [`Misuse`](crate::Error::Misuse) for a key that no certificate covers yet: nobody should pay to it.
+    ///
+    /// # Security
+    ///
+    /// Whoever has it can't spend, but sees every address of the group.
+    pub fn extended_public_key(&self, key: KeyId) -> Result<ExtendedPublicKey> {
+        self.token.extended_public_key(self.id, key)
     }
 
     /// Enters the run of a dealing: a new key, or new shares. Look at what the invitation says first.
@@ -277,10 +330,24 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Denied`](crate::Error::Denied) for another message or purpose, and for a share that was restored;
-    /// [`Stale`](crate::Error::Stale), with the certificates that tell, for another epoch.
+    /// [`Denied`](crate::Error::Denied) for another message or purpose, for a child or a script root, and for a share that was
+    /// restored; [`Stale`](crate::Error::Stale), with the certificates that tell, for another epoch.
     pub fn start_sign(&self, invitation: &Invitation, approved: &[u8]) -> Result<Run<Signing>> {
-        self.begin(Operation::Sign(invitation, approved))
+        self.start_sign_under(invitation, approved, &Derivation::default())
+    }
+
+    /// The same under the child, or with the script root, that this member approves.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::Error::Denied) when the invitation proposes another one; else as [`start_sign`](Self::start_sign).
+    pub fn start_sign_under(
+        &self,
+        invitation: &Invitation,
+        approved: &[u8],
+        derivation: &Derivation,
+    ) -> Result<Run<Signing>> {
+        self.begin(Operation::Sign(invitation, approved, derivation))
     }
 
     fn begin<P: super::run::Protocol>(&self, operation: Operation<'_>) -> Result<Run<P>> {

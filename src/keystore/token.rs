@@ -6,10 +6,11 @@ use super::Pin;
 use super::error::Result;
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
 use crate::audit;
+use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
 use crate::protocol::Certificate;
 use crate::suite::{Signature, Suite};
-use crate::wire::{Card, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Roster, RunId};
+use crate::wire::{Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Roster, RunId};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
 /// What holds shares and uses them: a software token, or a device. A backend implements it; wallets never call it, they
@@ -32,6 +33,8 @@ pub trait Token: Debug + Send + Sync {
     fn set_pin(&self, session: SessionId, user: UserType, new: &Pin) -> Result<()>;
     /// The keys that match.
     fn find_objects(&self, session: SessionId, filter: &Filter) -> Result<Vec<KeyInfo>>;
+    /// The key with its chain code, for watch-only wallets.
+    fn extended_public_key(&self, session: SessionId, key: KeyId) -> Result<ExtendedPublicKey>;
     /// Tightens what a key may do on this token.
     fn restrict(&self, session: SessionId, key: KeyId, change: &Restriction) -> Result<()>;
     /// Erases a key's shares and all else that is kept of it.
@@ -129,6 +132,8 @@ pub enum Proposal {
         signers: Vec<Identifier>,
         /// What: at most 1 MiB. For taproot it is mostly a 32-byte sighash.
         message: Vec<u8>,
+        /// Under which key.
+        derivation: Derivation,
     },
 }
 
@@ -138,8 +143,8 @@ pub enum Proposal {
 pub enum Operation<'a> {
     /// The dealing that the invitation proposes.
     Deal(&'a Invitation),
-    /// The signature that the invitation proposes, if it is of the message that this member approves.
-    Sign(&'a Invitation, &'a [u8]),
+    /// The signature that the invitation proposes, if it is of the message, and under the key, that this member approves.
+    Sign(&'a Invitation, &'a [u8], &'a Derivation),
 }
 
 /// What came of a call to a run.

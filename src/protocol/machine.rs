@@ -42,6 +42,8 @@ pub enum Denial {
     Purpose,
     /// The message that was approved is not the one in the invitation.
     OtherMessage,
+    /// The path or script root that was approved is not the one in the invitation.
+    OtherDerivation,
     /// This token was restored and may have forgotten what it signed; fewer than a quorum of unrestored members took
     /// part to tell. The security officer can override it.
     RestoredNeedsQuorum,
@@ -67,6 +69,9 @@ impl core::fmt::Display for Denial {
             Self::Operation => f.write_str("the key does not allow this operation"),
             Self::Purpose => f.write_str("the key is for another purpose"),
             Self::OtherMessage => f.write_str("the invitation proposes another message than the one approved"),
+            Self::OtherDerivation => {
+                f.write_str("the invitation proposes another child or script root than the one approved")
+            }
             Self::RestoredNeedsQuorum => {
                 f.write_str("a restored token renews shares only with a quorum of unrestored members, or by override")
             }

@@ -22,7 +22,7 @@ pub use judge::Judgement;
 pub use machine::Denial;
 pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare};
 pub(crate) use renewal::{Setup, Standing, Succession, decode_confirmation, encode_confirmation};
-pub(crate) use sign::{Claim, SignSetup};
+pub(crate) use sign::{Claim, SignSetup, verifying_key};
 
 #[cfg(feature = "hazmat")]
 pub(crate) use renewal::opens_deal;

@@ -1,5 +1,7 @@
 //! The suites: a runtime enum outside, generics inside.
 
+mod address;
+mod child;
 mod cipher;
 mod ed25519;
 mod hash;
@@ -18,6 +20,8 @@ use rand_core::CryptoRng;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
+pub use address::Network;
+pub(crate) use child::child;
 pub(crate) use cipher::ShareCipher;
 pub(crate) use ed25519::Ed25519;
 pub(crate) use secp256k1::Secp256k1;

@@ -6,6 +6,7 @@ use super::card::{Card, IdentityKey, Kind};
 use super::codec::{DecodeError, Reader, Writer};
 use super::hash::{KeyId, RunId};
 use super::identifier::Identifier;
+use super::path::Derivation;
 use super::plan::{Action, DealPlan, Plan, Replaced, Source};
 use super::roster::{Fingerprint, Roster};
 use super::template::KeyTemplate;
@@ -159,6 +160,14 @@ impl Invitation {
         match &self.plan.action {
             Action::Deal(_) => &[],
             Action::Sign(plan) => &plan.signers,
+        }
+    }
+
+    /// Which key under the group's is to sign, when something is signed.
+    pub const fn derivation(&self) -> Option<&Derivation> {
+        match &self.plan.action {
+            Action::Deal(_) => None,
+            Action::Sign(plan) => Some(&plan.derivation),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::codec::{DecodeError, Reader, Writer};
 use super::hash::{CardId, EpochId, KeyId, RunId, tagged_hash};
 use super::identifier::{Identifier, MAX_MEMBERS};
+use super::path::{Derivation, DerivationPath};
 use super::roster::Roster;
 use super::template::KeyTemplate;
 use crate::suite::Suite;
@@ -186,6 +187,10 @@ pub(crate) struct SignPlan {
     pub(crate) epoch: EpochId,
     pub(crate) purpose: String,
     pub(crate) signers: Vec<Identifier>,
+    pub(crate) derivation: Derivation,
+    /// What the path adds to the key's secret, so that who has no chain code can follow too; `None` for the key itself.
+    /// A signer computes it for itself.
+    pub(crate) offset: Option<[u8; 32]>,
     pub(crate) message: Vec<u8>,
 }
 
@@ -196,25 +201,47 @@ impl SignPlan {
         for signer in &self.signers {
             writer.identifier(*signer);
         }
+        self.encode_derivation(writer);
         writer.bytes(&self.message);
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let plan = Self {
-            suite: decode_suite(reader)?,
-            key: KeyId::from_bytes(reader.array()?),
-            epoch: EpochId::from_bytes(reader.array()?),
-            purpose: super::card::decode_label(reader)?,
-            signers: (0..reader.count(usize::from(MAX_MEMBERS))?)
-                .map(|_| reader.identifier())
-                .collect::<Result<_, _>>()?,
-            message: reader.bytes(MAX_MESSAGE)?.to_vec(),
+    /// Which key signs, as it also stands in the record of a nonce's use.
+    pub(crate) fn encode_derivation(&self, writer: &mut Writer) {
+        self.derivation.path.encode(writer);
+        if let Some(offset) = &self.offset {
+            writer.raw(offset);
+        }
+        match &self.derivation.root {
+            None => writer.u8(0),
+            Some(root) => writer.u8(1).raw(root),
         };
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let suite = decode_suite(reader)?;
+        let (key, epoch) = (KeyId::from_bytes(reader.array()?), EpochId::from_bytes(reader.array()?));
+        let purpose = super::card::decode_label(reader)?;
+        let signers = reader.count(usize::from(MAX_MEMBERS))?;
+        let signers = (0..signers).map(|_| reader.identifier()).collect::<Result<_, _>>()?;
+        let (derivation, offset) = decode_derivation(reader)?;
+        let message = reader.bytes(MAX_MESSAGE)?.to_vec();
+        let plan = Self { suite, key, epoch, purpose, signers, derivation, offset, message };
         if plan.signers.len() < 2 || !plan.signers.is_sorted_by(|a, b| a < b) {
             return Err(DecodeError::Invalid("signers"));
         }
         Ok(plan)
     }
+}
+
+fn decode_derivation(reader: &mut Reader<'_>) -> Result<(Derivation, Option<[u8; 32]>), DecodeError> {
+    let path = DerivationPath::decode(reader)?;
+    let offset = if path.is_root() { None } else { Some(reader.array()?) };
+    let root = match reader.u8()? {
+        0 => None,
+        1 => Some(reader.array()?),
+        _ => return Err(DecodeError::Invalid("script root")),
+    };
+    Ok((Derivation { path, root }, offset))
 }
 
 /// What a run is to do. Its hash names the run, so that whoever speaks in the run speaks of this plan.

@@ -32,9 +32,17 @@ pub fn three() -> [Session; 3] {
 
 /// An invitation of the first to a 2-of-n key.
 pub fn invitation(members: &[Session]) -> Invitation {
+    invitation_for(members, Suite::Ed25519)
+}
+
+fn invitation_for(members: &[Session], suite: Suite) -> Invitation {
     let roster = Roster::numbered(members.iter().map(|member| member.card().unwrap())).unwrap();
-    let dkg = Dkg { suite: Suite::Ed25519, threshold: 2, members: roster, template: KeyTemplate::wallet("savings") };
-    members[0].invite(dkg).unwrap()
+    members[0].invite(Dkg { suite, threshold: 2, members: roster, template: KeyTemplate::wallet("savings") }).unwrap()
+}
+
+/// A 2-of-n key of these members, in that suite.
+pub fn key_of(members: &[Session], suite: Suite) -> KeyInfo {
+    deal(members, &invitation_for(members, suite))
 }
 
 /// A 2-of-n key of these members.

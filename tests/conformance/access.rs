@@ -1,7 +1,8 @@
 //! Logging in, PINs, roles and sessions.
 
 use quorumkey::{
-    Declaration, Dkg, Error, Filter, KeyTemplate, Misuse, Operation, Pin, Proposal, Restriction, Suite, UserType,
+    Declaration, Derivation, Dkg, Error, Filter, KeyTemplate, Misuse, Operation, Pin, Proposal, Restriction, Suite,
+    UserType,
 };
 
 use crate::backend::{Backend, backup_key, group};
@@ -96,7 +97,8 @@ pub fn the_officer_uses_no_key(backend: &dyn Backend) {
     let officer = token.login(UserType::SecurityOfficer, &officer_pin()).unwrap();
     refused!(token.invite(officer, &dkg), Error::Role);
     refused!(token.begin(officer, Operation::Deal(&to_refresh)), Error::Role);
-    refused!(token.begin(officer, Operation::Sign(&to_sign, b"m")), Error::Role);
+    refused!(token.begin(officer, Operation::Sign(&to_sign, b"m", &Derivation::default())), Error::Role);
+    refused!(token.extended_public_key(officer, key.id), Error::Role);
     refused!(token.advance(officer, run, &message), Error::Role);
     refused!(token.abort(officer, run), Error::Role);
     refused!(token.wrap_key(officer, key.id, &recipient), Error::Role | Error::NotFound(_));
@@ -143,11 +145,12 @@ pub fn every_call_answers_logged_out_to_a_session_that_has_ended(backend: &dyn B
     refused!(token.card(gone), Error::LoggedOut);
     refused!(token.set_pin(gone, UserType::User, &other_pin()), Error::LoggedOut);
     refused!(token.find_objects(gone, &Filter::default()), Error::LoggedOut);
+    refused!(token.extended_public_key(gone, key.id), Error::LoggedOut);
     refused!(token.restrict(gone, key.id, &Restriction::default()), Error::LoggedOut);
     refused!(token.destroy_object(gone, key.id), Error::LoggedOut);
     refused!(token.invite(gone, &proposal), Error::LoggedOut);
     refused!(token.begin(gone, Operation::Deal(&to_refresh)), Error::LoggedOut);
-    refused!(token.begin(gone, Operation::Sign(&to_sign, b"m")), Error::LoggedOut);
+    refused!(token.begin(gone, Operation::Sign(&to_sign, b"m", &Derivation::default())), Error::LoggedOut);
     refused!(token.advance(gone, to_sign.run_id(), &message), Error::LoggedOut);
     refused!(token.abort(gone, to_sign.run_id()), Error::LoggedOut);
     refused!(token.override_restored(gone, &to_refresh), Error::LoggedOut);

@@ -7,12 +7,13 @@ use zeroize::Zeroizing;
 use super::record::{KeyRecord, Standing};
 use super::{Commit, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
+use crate::derivation::ExtendedPublicKey;
 use crate::keystore::object::{Declaration, KeyState, Restriction};
 use crate::keystore::vault::VaultError;
 use crate::policy::Facts;
 use crate::protocol::{Certificate, Epoch};
 use crate::secret::Secret;
-use crate::wire::{EpochId, KeyId, Writer};
+use crate::wire::{Derivation, EpochId, KeyId, Writer};
 
 pub(super) const RECORD: &[u8] = b"key";
 pub(super) const CHAIN_CODE: &[u8] = b"chain-code";
@@ -178,6 +179,20 @@ impl<S: Storage> SoftToken<S> {
 
     pub(super) fn chain_code(&self, unlocked: &Unlocked, key: &Key) -> Result<Option<Secret<[u8; 32]>>> {
         self.secret(unlocked, key.object(), CHAIN_CODE)
+    }
+
+    /// The key with its chain code.
+    pub(super) fn root_key(&self, unlocked: &Unlocked, key: &Key) -> Result<ExtendedPublicKey> {
+        let chain_code = self.chain_code(unlocked, key)?.ok_or(VaultError::Corrupt)?;
+        Ok(ExtendedPublicKey::root(key.epoch.group_key.clone(), chain_code.expose())?)
+    }
+
+    /// What a path adds to the key's secret; nothing for the key itself.
+    pub(super) fn offset(&self, unlocked: &Unlocked, key: &Key, derivation: &Derivation) -> Result<Option<[u8; 32]>> {
+        if derivation.path.is_root() {
+            return Ok(None);
+        }
+        Ok(self.root_key(unlocked, key)?.offset(&derivation.path)?)
     }
 
     fn secret(&self, unlocked: &Unlocked, space: Space, key: &[u8]) -> Result<Option<Secret<[u8; 32]>>> {

@@ -6,10 +6,10 @@ use super::keys::Key;
 use super::record::Standing;
 use super::{Error, Login, Misuse, Result, SoftToken, Storage, rng};
 use crate::keystore::token::{NewCard, Proposal};
-use crate::protocol::check_succession;
+use crate::protocol::{check_succession, verifying_key};
 use crate::wire::{
-    Action, BackupGate, DealPlan, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Plan, Reason, Replaced,
-    Roster, SignPlan, Source,
+    Action, BackupGate, DealPlan, Derivation, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Plan, Reason,
+    Replaced, Roster, SignPlan, Source,
 };
 
 impl<S: Storage> SoftToken<S> {
@@ -38,9 +38,10 @@ impl<S: Storage> SoftToken<S> {
                 let chain = chain.iter().map(crate::protocol::Certificate::to_bytes).collect();
                 Ok(issue(login, key.record.me, Action::Deal(deal), chain))
             }
-            Proposal::Sign { key: id, signers, message } => {
+            Proposal::Sign { key: id, signers, message, derivation } => {
                 let key = usable(key, *id)?;
-                let plan = signature(&key, signers, message)?;
+                let offset = self.offset(&login.unlocked, &key, derivation)?;
+                let plan = signature(&key, signers, message, (derivation, offset))?;
                 Ok(issue(login, key.record.me, Action::Sign(plan), Vec::new()))
             }
         }
@@ -115,7 +116,12 @@ const fn next_attempt(key: &Key, height: u64) -> u32 {
     if promised == height { attempt.saturating_add(1) } else { 1 }
 }
 
-fn signature(key: &Key, signers: &[Identifier], message: &[u8]) -> Result<SignPlan> {
+fn signature(
+    key: &Key,
+    signers: &[Identifier],
+    message: &[u8],
+    (derivation, offset): (&Derivation, Option<[u8; 32]>),
+) -> Result<SignPlan> {
     let mut signers = signers.to_vec();
     signers.sort_unstable();
     let plan = SignPlan {
@@ -124,6 +130,8 @@ fn signature(key: &Key, signers: &[Identifier], message: &[u8]) -> Result<SignPl
         epoch: key.epoch.id,
         purpose: key.epoch.template().purpose.clone(),
         signers,
+        derivation: derivation.clone(),
+        offset,
         message: message.to_vec(),
     };
     check_signers(&plan, key)?;
@@ -144,6 +152,9 @@ pub(super) fn check_signers(plan: &SignPlan, key: &Key) -> Result<()> {
     }
     if plan.message.len() > MAX_MESSAGE {
         return Err(Misuse::Plan("the message is too long").into());
+    }
+    if verifying_key(plan, &key.epoch).is_none() {
+        return Err(Misuse::Plan("the key has no such child, or no script root").into());
     }
     Ok(())
 }

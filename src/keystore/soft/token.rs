@@ -5,6 +5,7 @@ use super::certify::renews;
 use super::runs::{convicted_key, override_key};
 use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, keys};
 use crate::audit::{self, Event, EventKind};
+use crate::derivation::ExtendedPublicKey;
 use crate::keystore::object::{Declaration, Filter, Restriction};
 use crate::keystore::token::{Operation, Progress, Proposal, Protection, SessionId, Token, TokenInfo};
 use crate::keystore::vault::VaultError;
@@ -50,6 +51,18 @@ impl<S: Storage> Token for SoftToken<S> {
         })
     }
 
+    fn extended_public_key(&self, session: SessionId, key: KeyId) -> Result<ExtendedPublicKey> {
+        self.operate(session, Verb::ShowChildren, Some(key), |scene, commit| {
+            let key = scene.take_key(key)?;
+            if !key.is_certified() {
+                return Err(Misuse::Unsupported("addresses of a key that no certificate covers").into());
+            }
+            let extended = self.root_key(&scene.login.unlocked, &key)?;
+            commit.event(key.event(EventKind::ExtendedKeyShown));
+            Ok(extended)
+        })
+    }
+
     fn restrict(&self, session: SessionId, key: KeyId, change: &Restriction) -> Result<()> {
         self.operate(session, Verb::Restrict, Some(key), |scene, commit| {
             keys::restrict(&mut scene.take_key(key)?, *change, commit)
@@ -78,7 +91,7 @@ impl<S: Storage> Token for SoftToken<S> {
     fn begin(&self, session: SessionId, operation: Operation<'_>) -> Result<(RunId, Progress)> {
         let (verb, key) = match operation {
             Operation::Deal(invitation) => (Verb::Renew, invitation.key()),
-            Operation::Sign(invitation, _) => (Verb::Sign, invitation.key()),
+            Operation::Sign(invitation, ..) => (Verb::Sign, invitation.key()),
         };
         self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))
     }

@@ -12,7 +12,7 @@ pub(crate) use aggregate::{AggregateError, aggregate};
 pub(crate) use nonces::{Commitments, Nonces};
 #[cfg(test)]
 pub(crate) use package::PackageError;
-pub(crate) use package::{SigningPackage, Target};
+pub(crate) use package::{SigningPackage, Target, verifying_key};
 pub(crate) use rounds::{Claim, SignSetup, judge_share, start};
 #[cfg(test)]
 pub(crate) use share::SignError;

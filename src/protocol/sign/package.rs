@@ -4,9 +4,10 @@ use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Commitments;
+use crate::protocol::epoch::Epoch;
 use crate::protocol::polynomial::{lagrange, point};
-use crate::suite::{Adjustment, Ciphersuite, Element, Scalar, VerifyingKey};
-use crate::wire::Identifier;
+use crate::suite::{Adjustment, Ciphersuite, Element, Scalar, Suite, VerifyingKey, with_suite};
+use crate::wire::{Identifier, SignPlan};
 
 /// Which key signs.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +22,26 @@ pub(crate) struct Target<C: Ciphersuite> {
 
 impl<C: Ciphersuite> Target<C> {
     /// The group's key itself.
+    #[cfg(test)]
     pub(crate) const fn new(key: C::Element) -> Self {
         Self { key, offset: C::Scalar::ZERO, root: None }
+    }
+
+    /// The target of a plan, if the suite has such children and the offset is one. Whether the offset is that of the path,
+    /// only who has the chain code can tell.
+    pub(super) fn of(plan: &SignPlan, epoch: &Epoch) -> Option<Self> {
+        let offset = match &plan.offset {
+            None => C::Scalar::ZERO,
+            Some(offset) if C::SUITE.has_children() => C::Scalar::from_bytes(offset)?,
+            Some(_) => return None,
+        };
+        let root = plan.derivation.root;
+        if root.is_some() && C::SUITE != Suite::Secp256k1Taproot {
+            return None;
+        }
+        let key = epoch.group_key.element::<C>()?;
+        // A key and an offset that cancel out have no child; a path that leads there was not found by anybody.
+        (!(key + C::Element::mul_base(&offset)).is_identity()).then_some(Self { key, offset, root })
     }
 
     /// The whole path first, and the tweak with its two negations after it: a negation in the middle changes the child.
@@ -33,10 +52,14 @@ impl<C: Ciphersuite> Target<C> {
     }
 
     /// The key that the signature will verify under.
-    #[cfg(test)]
     pub(crate) fn verifying_key(&self) -> VerifyingKey {
         VerifyingKey::new(&self.adjustment())
     }
+}
+
+/// The key that a plan's signature will verify under, if the suite has such a key.
+pub(crate) fn verifying_key(plan: &SignPlan, epoch: &Epoch) -> Option<VerifyingKey> {
+    with_suite!(plan.suite, C => Some(Target::<C>::of(plan, epoch)?.verifying_key()))
 }
 
 /// Why nothing can be signed with a package.

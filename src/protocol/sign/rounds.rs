@@ -37,6 +37,8 @@ pub(crate) struct Claim {
     pub(crate) message: [u8; 32],
     pub(crate) package: [u8; 32],
     pub(crate) epoch: [u8; 32],
+    /// Which key signs: path, offset and root, in the clear.
+    pub(crate) derivation: Vec<u8>,
 }
 
 /// Enters the run: what to wait in, and the commitments to send, if this member signs.
@@ -89,6 +91,11 @@ impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
             message: tagged_hash("quorumkey/signed-message/v1", &[package.message()]),
             package: hash,
             epoch: *self.setup.epoch.id.as_bytes(),
+            derivation: {
+                let mut derivation = Writer::new();
+                self.setup.plan.encode_derivation(&mut derivation);
+                derivation.finish()
+            },
         };
         let me = self.setup.me.ok_or_else(Failure::unattributed)?;
         let signed = sign(&package, nonces, &share, me).map_err(|_| Failure::unattributed())?;
@@ -160,7 +167,7 @@ fn package<C: Ciphersuite>(
     epoch: &Epoch,
     commitments: BTreeMap<Identifier, Commitments<C>>,
 ) -> Option<SigningPackage<C>> {
-    let target = Target::<C>::new(epoch.group_key.element::<C>()?);
+    let target = Target::<C>::of(plan, epoch)?;
     SigningPackage::new(plan.message.clone(), commitments, &target).ok()
 }
 

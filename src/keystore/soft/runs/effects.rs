@@ -48,8 +48,8 @@ impl<S: Storage> SoftToken<S> {
     /// Unique on the commitment alone: whatever the message, a nonce is used once.
     fn claim(&self, scene: &Scene<'_>, live: &Live, claim: &Claim, commit: &mut Commit) -> Result<()> {
         let key = live.key.ok_or(Misuse::NoShare)?;
-        let detail =
-            Writer::new().raw(&claim.commitment).raw(&claim.message).raw(&claim.package).raw(&claim.epoch).finish();
+        let Claim { commitment, message, package, epoch, derivation, .. } = claim;
+        let detail = Writer::new().raw(commitment).raw(message).raw(package).raw(epoch).raw(derivation).finish();
         let space = Space::Object(*key.as_bytes());
         let place = [CLAIM, &claim.commitment].concat();
         if self.vault.get(&scene.login.unlocked, space, &place)?.is_some() {

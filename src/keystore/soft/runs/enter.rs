@@ -13,7 +13,7 @@ use crate::keystore::soft::{Commit, Scene, SoftToken, Space, rng};
 use crate::keystore::token::{Operation, Progress};
 use crate::policy::Verb;
 use crate::protocol::{Denial, Exchange, Frame, Machine, Round, SignSetup, start_signing};
-use crate::wire::{Action, Card, Identifier, Invitation, Roster, RunId, SignPlan, Subject};
+use crate::wire::{Action, Card, Derivation, Identifier, Invitation, Roster, RunId, SignPlan, Subject};
 
 const RUN: &[u8] = b"run/";
 const OVERRIDE: &[u8] = b"override/";
@@ -31,12 +31,12 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<(RunId, Progress)> {
         let (invitation, approved) = match operation {
             Operation::Deal(invitation) => (invitation, None),
-            Operation::Sign(invitation, message) => (invitation, Some(message)),
+            Operation::Sign(invitation, message, derivation) => (invitation, Some((message, derivation))),
         };
         let run = invitation.run_id();
         let (mut live, first) = match (&invitation.plan.action, approved) {
             (Action::Deal(plan), None) => self.enter_dealing(scene, commit, invitation, plan)?,
-            (Action::Sign(plan), Some(message)) => self.enter_signing(scene, invitation, plan, message)?,
+            (Action::Sign(plan), Some(approved)) => self.enter_signing(scene, invitation, plan, approved)?,
             _ => return Err(Misuse::Unsupported("this operation for this invitation").into()),
         };
         let unlocked = &scene.login.unlocked;
@@ -65,7 +65,7 @@ impl<S: Storage> SoftToken<S> {
         scene: &mut Scene<'_>,
         invitation: &Invitation,
         plan: &SignPlan,
-        approved: &[u8],
+        (message, derivation): (&[u8], &Derivation),
     ) -> Result<Entered> {
         let key = scene.take_key(plan.key)?;
         let unlocked = &scene.login.unlocked;
@@ -75,15 +75,22 @@ impl<S: Storage> SoftToken<S> {
         }
         let inviter = key.epoch.roster().card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
         inviter.ok_or(Misuse::Inviter)?;
-        check_signers(plan, &key)?;
         if plan.suite != key.epoch.suite() {
             return Err(Misuse::Plan("suite").into());
         }
+        check_signers(plan, &key)?;
         if plan.purpose != key.epoch.template().purpose {
             return Err(Error::Denied(Denial::Purpose));
         }
-        if plan.message != approved {
+        if plan.message != message {
             return Err(Error::Denied(Denial::OtherMessage));
+        }
+        if plan.derivation != *derivation {
+            return Err(Error::Denied(Denial::OtherDerivation));
+        }
+        // Who invites could name any key that it knows the distance to.
+        if plan.offset != self.offset(unlocked, &key, derivation)? {
+            return Err(Misuse::Plan("the offset is not that of the path").into());
         }
         let signers = plan.signers.iter().filter_map(|id| Some((*id, key.epoch.roster().card(*id)?.clone())));
         let signers = Roster::new(signers.collect()).ok_or(Misuse::Plan("signers"))?;
