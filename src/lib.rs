@@ -53,12 +53,14 @@ pub mod wrap;
 pub use derivation::{DerivationError, ExtendedPublicKey};
 pub use keystore::{
     Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding,
-    Init, KdfCost, KeyInfo, KeyState, KeyStore, MemoryStorage, Misuse, NewCard, OfficerSession, Operation, Origin,
-    Output, Pin, PinError, Progress, Proposal, Protection, Protocol, Restriction, Result, Run, RunProgress, Session,
-    SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
+    Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving, MemoryStorage, Misuse, NewCard, OfficerSession, Operation,
+    Origin, Output, Pin, PinError, Progress, Proposal, Protection, Protocol, Reshare, Restriction, Result, Run,
+    RunProgress, Session, SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
 };
 pub use policy::UserType;
-pub use protocol::{Certificate, CertificateError, Denial, Evidence, Judgement, Misbehaviour, Rejection};
+pub use protocol::{
+    Certificate, CertificateError, Denial, Evidence, Judgement, Lineage, Misbehaviour, Rejection, Warning,
+};
 pub use suite::{GroupKey, Network, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{
     BackupGate, Card, CardId, DecodeError, Derivation, DerivationPath, EpochId, Export, Fingerprint, Identifier,

@@ -16,6 +16,8 @@ mod dealings;
 mod objects;
 #[path = "conformance/renewals.rs"]
 mod renewals;
+#[path = "conformance/reshares.rs"]
+mod reshares;
 #[path = "conformance/runs.rs"]
 mod runs;
 
@@ -77,6 +79,11 @@ mount! {
         an_attempt_that_is_not_above_the_promise_is_denied_also_after_reopening
         old_shares_are_reported_until_their_erasure_is_confirmed
         what_people_declare_enters_the_report;
+    reshares:
+        two_of_three_becomes_three_of_five_and_back_with_every_suite
+        an_absent_member_is_removed_and_retires_with_the_certificate
+        a_member_is_replaced_while_the_threshold_changes
+        a_removed_number_comes_back_with_another_card;
     backups:
         a_restored_member_deals_and_signs_after_a_refresh
         a_restored_member_among_too_few_needs_the_officers_override

@@ -21,5 +21,7 @@ pub use session::{Dkg, OfficerSession, Session};
 pub use soft::{Init, SoftToken};
 pub use storage::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};
 pub use store::KeyStore;
-pub use token::{NewCard, Operation, Output, Progress, Proposal, Protection, SessionId, Token, TokenInfo};
+pub use token::{
+    Leaving, NewCard, Operation, Output, Progress, Proposal, Protection, Reshare, SessionId, Token, TokenInfo,
+};
 pub use vault::KdfCost;

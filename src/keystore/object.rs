@@ -1,7 +1,7 @@
 //! Keys as objects: what a token says of them.
 
 use crate::suite::{GroupKey, Suite, VerifyingKey};
-use crate::wire::{EpochId, Export, Identifier, KeyId, KeyTemplate, Operations, Roster};
+use crate::wire::{EpochId, Export, Fingerprint, Identifier, KeyId, KeyTemplate, Operations, Roster};
 
 /// Where a key's share here stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,13 @@ pub struct KeyInfo {
     pub pending: Vec<EpochId>,
     /// Older epochs, and whether they can still do harm.
     pub old_epochs: Vec<EpochReport>,
+}
+
+impl KeyInfo {
+    /// The fingerprint of the members, for whoever is to join them.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.roster.fingerprint()
+    }
 }
 
 /// Which keys to find. Every field that is set must match.

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Pin;
-use super::error::{Error, Result};
+use super::error::{Error, Misuse, Result};
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
 use super::run::{Dealing, Run, Signing};
-use super::token::{NewCard, Operation, Proposal, SessionId, Token};
+use super::token::{NewCard, Operation, Proposal, Reshare, SessionId, Token};
 use crate::audit;
 use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
@@ -228,6 +228,44 @@ impl Session {
         self.token.invite(self.id, &Proposal::Refresh { key, cards, attempt })
     }
 
+    /// Proposes new shares of a key for other members, or with another threshold. The key and all its addresses stay.
+    ///
+    /// Members may be added, removed and replaced, and the threshold may go up and down, all at once. A new member needs no
+    /// more than its card: the invitation carries the key's certificates. See [`Invitation::lineage`] for what it compares with
+    /// the others.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::Reshare;
+    ///
+    /// let mut members = three().into_iter().collect::<Vec<_>>();
+    /// let key = key(&members);
+    /// // From 2-of-3 to 3-of-5: two more members, who have nothing but a token.
+    /// members.extend([member(), member()]);
+    /// let roster = key.roster.with(id(4), members[3].card()?).and_then(|all| all.with(id(5), members[4].card().ok()?));
+    /// let roster = roster.expect("five different cards");
+    /// let invitation = members[0].invite_reshare(key.id, Reshare { threshold: 3, members: roster, ..Reshare::of(&key) })?;
+    /// let renewed = deal(&members, &invitation);
+    /// assert_eq!((renewed.group_key, renewed.threshold, renewed.roster.len()), (key.group_key, 3, 5));
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Certificate`](crate::Error::Certificate) when fewer than q = max(t, n − t + 1) old members would deal, when somebody who
+    /// does not go on is not named as leaving, or a member would get another number; [`Decode`](crate::Error::Decode) for a
+    /// threshold below 2 or above the number of members.
+    ///
+    /// # Security
+    ///
+    /// Who leaves erases its share when it holds the certificate, and the old epoch can sign until fewer than t of its shares
+    /// are left anywhere: [`KeyInfo::old_epochs`](crate::KeyInfo::old_epochs). Shares that were dealt in an attempt that failed
+    /// count as much.
+    pub fn invite_reshare(&self, key: KeyId, reshare: Reshare) -> Result<Invitation> {
+        self.token.invite(self.id, &Proposal::Reshare { key, reshare })
+    }
+
     /// Proposes a signature by those members.
     ///
     /// # Errors
@@ -379,6 +417,21 @@ impl Session {
     /// an epoch that excludes the one held here.
     pub fn complete(&self, certificate: &Certificate) -> Result<KeyInfo> {
         self.token.complete(self.id, certificate)
+    }
+
+    /// Takes a chain of certificates, from any place on, oldest first: whoever was away for several epochs comes back to the
+    /// newest, or learns that it is a member no more.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`complete`](Self::complete), of the first certificate that is refused; those before it count.
+    /// [`Misuse`](crate::Error::Misuse) when there is none.
+    pub fn catch_up(&self, certificates: &[Certificate]) -> Result<KeyInfo> {
+        let mut newest = Err(Misuse::Plan("no certificate").into());
+        for certificate in certificates {
+            newest = Ok(self.complete(certificate)?);
+        }
+        newest
     }
 
     /// Sets this user's PIN.

@@ -100,6 +100,41 @@ pub struct NewCard {
     pub reason: Reason,
 }
 
+/// What a key's members and threshold are to be from the next epoch on.
+///
+/// Identifiers are stable: who stays keeps its number. A number that nobody has may be given to anybody, also one that
+/// somebody had before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reshare {
+    /// How many members sign from then on, at least 2.
+    pub threshold: u16,
+    /// Everybody who will hold a share: old members under their numbers, and new ones, each of whom needs no more than its card.
+    pub members: Roster,
+    /// Every old member that does not go on with its identity, and why: it leaves, or another card takes its number.
+    pub leaving: Vec<Leaving>,
+    /// The old members that deal, with their cards, at least q = max(t, n − t + 1) of them. `None` are all that stay, and those that leave by
+    /// [routine](Reason::Routine).
+    pub dealers: Option<Roster>,
+    /// The lowest attempt to propose, if another token has refused a lower one; else 0.
+    pub attempt: u32,
+}
+
+impl Reshare {
+    /// The members and the threshold that there are, to be changed.
+    pub fn of(key: &KeyInfo) -> Self {
+        Self { threshold: key.threshold, members: key.roster.clone(), leaving: Vec::new(), dealers: None, attempt: 0 }
+    }
+}
+
+/// A member that does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    /// The member.
+    pub identifier: Identifier,
+    /// Why. One that leaves by [routine](Reason::Routine) helps to deal, unless the dealers say otherwise.
+    pub reason: Reason,
+}
+
 /// What a member proposes to the others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -123,6 +158,13 @@ pub enum Proposal {
         cards: Vec<NewCard>,
         /// The lowest attempt to propose, if another token has refused a lower one; else 0.
         attempt: u32,
+    },
+    /// New shares of a key for other members, or with another threshold.
+    Reshare {
+        /// The key.
+        key: KeyId,
+        /// What is to change.
+        reshare: Reshare,
     },
     /// A signature.
     Sign {

@@ -11,8 +11,8 @@ use super::epoch::{Epoch, deal_plan, epoch_id, key_id};
 use super::polynomial::lagrange;
 use crate::suite::{Ciphersuite, Element, GroupKey, with_suite};
 use crate::wire::{
-    Card, DealPlan, DecodeError, EpochId, Identifier, Invitation, KeyId, Kind, Plan, Reader, Replaced, Roster, RunId,
-    Source, Writer,
+    Card, DealPlan, DecodeError, EpochId, Identifier, Invitation, KeyId, Kind, Plan, Reader, Reason, Replaced, Roster,
+    RunId, Source, Writer,
 };
 
 /// Why a certificate was refused.
@@ -314,15 +314,27 @@ pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), Ce
     let old = |id, card: &Card| parent.roster().card(id).is_some_and(|known| known.identity() == card.identity());
     agree(dealers.iter().all(|(id, card)| old(id, card)), "a dealer is not of the epoch before")?;
     agree(dealers.len() >= parent.quorum(), "the dealers are too few")?;
-    let changed: BTreeSet<_> = plan
-        .receivers
-        .iter()
-        .filter(|(id, card)| parent.roster().card(*id).is_some_and(|known| known.identity() != card.identity()))
-        .map(|(id, _)| id)
-        .collect();
-    agree(replaced.iter().map(|one| one.identifier).collect::<BTreeSet<_>>() == changed, "who is replaced")?;
+    check_members(plan, parent, dealers, replaced)
+}
+
+/// Identifiers are stable, and whoever does not go on is named with the reason: nobody is dropped in silence.
+fn check_members(
+    plan: &DealPlan,
+    parent: &Epoch,
+    dealers: &Roster,
+    replaced: &[Replaced],
+) -> Result<(), CertificateError> {
+    let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
+    let number = |card: &Card| parent.roster().identifier_of(card.identity());
+    let own = |(id, card): (Identifier, &Card)| number(card).is_none_or(|number| number == id);
+    agree(plan.receivers.iter().all(own), "a member under another number")?;
+    let stays = |(id, _): &(Identifier, &Card)| plan.receivers.card(*id).and_then(number) == Some(*id);
+    let leaving = parent.roster().iter().filter(|member| !stays(member)).map(|(id, _)| id);
+    agree(leaving.eq(replaced.iter().map(|one| one.identifier)), "who leaves")?;
     let named = |one: &Replaced| parent.roster().card(one.identifier).is_some_and(|c| c.id() == one.card);
-    agree(replaced.iter().all(named), "the card of a replaced member")
+    agree(replaced.iter().all(named), "the card of a member that leaves")?;
+    let at_hand = |one: &Replaced| one.reason == Reason::Routine || dealers.card(one.identifier).is_none();
+    agree(replaced.iter().all(at_hand), "a lost or stolen device deals")
 }
 
 /// λᵢ·Yᵢ of each dealer: what its constant term must be. `None` when a dealer has no verifying share.

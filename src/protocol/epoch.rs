@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::suite::{GroupKey, Suite};
 use crate::wire::{
-    Action, DealPlan, EpochId, Identifier, KeyId, KeyTemplate, Plan, Replaced, Roster, RunId, Source, tagged_hash,
+    Action, Card, DealPlan, EpochId, Identifier, KeyId, KeyTemplate, Plan, Replaced, Roster, RunId, Source, tagged_hash,
 };
 
 /// The public facts of an epoch, as its plan and transcript state them.
@@ -32,6 +32,11 @@ impl Epoch {
 
     pub(crate) const fn roster(&self) -> &Roster {
         &self.plan.receivers
+    }
+
+    /// The card with which a member took part in the dealing, as a dealer, a receiver or both.
+    pub(crate) fn card(&self, member: Identifier) -> Option<&Card> {
+        self.plan.receivers.card(member).or_else(|| self.plan.dealers().card(member))
     }
 
     pub(crate) const fn template(&self) -> &KeyTemplate {

@@ -11,10 +11,10 @@ use crate::suite::Suite;
 /// The longest message that can be signed, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
 
-/// Why a member's card is replaced by another one.
+/// Why a member's card does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The member moves to another device; the old one is at hand and will be erased.
+    /// The member moves to another device, or leaves; the old one is at hand and will be erased.
     Routine,
     /// The device is gone, and nobody knows where.
     Lost,
@@ -41,7 +41,7 @@ impl Reason {
     }
 }
 
-/// A member whose old card no longer counts from the next epoch on.
+/// A member whose old card no longer counts from the next epoch on: it comes with another one, or leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replaced {
     /// The member.

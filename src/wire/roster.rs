@@ -33,6 +33,21 @@ impl Roster {
         Self::new(numbered.collect::<Option<_>>()?)
     }
 
+    /// The roster with that member in it, under a number of its own or in the place of whoever has the number.
+    ///
+    /// Returns `None` when its identity stands in it already, or there would be more than 1,000 members.
+    #[must_use]
+    pub fn with(&self, id: Identifier, card: Card) -> Option<Self> {
+        let others = self.iter().filter(|(member, _)| *member != id).map(|(id, card)| (id, card.clone()));
+        Self::new(others.chain([(id, card)]).collect())
+    }
+
+    /// The roster without that member. Returns `None` when nobody is left.
+    #[must_use]
+    pub fn without(&self, id: Identifier) -> Option<Self> {
+        Self::new(self.iter().filter(|(member, _)| *member != id).map(|(id, card)| (id, card.clone())).collect())
+    }
+
     /// How many members.
     #[allow(clippy::len_without_is_empty)] // a roster is never empty
     pub const fn len(&self) -> usize {

@@ -2,6 +2,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
+use std::collections::BTreeMap;
+
 use quorumkey::{
     Card, Dkg, Error, Identifier, Init, Invitation, KdfCost, KeyId, KeyInfo, KeyStore, KeyTemplate, Message, Pin,
     Protocol, Roster, Run, Session, Signature, Suite,
@@ -131,8 +133,18 @@ pub fn refresh(members: &[Member], key: KeyId) -> KeyInfo {
 
 /// The members with these numbers sign, and the signature verifies.
 pub fn sign(members: &[Member], key: KeyId, signers: &[u16], message: &[u8]) -> Signature {
+    let numbers: Vec<_> = (1..).take(members.len()).collect();
+    sign_by(&members_by_number(members, &numbers), key, signers, message)
+}
+
+/// Members under numbers that have gaps.
+pub fn members_by_number<'a>(members: &'a [Member], numbers: &[u16]) -> BTreeMap<u16, &'a Member> {
+    numbers.iter().copied().zip(members).collect()
+}
+
+pub fn sign_by(members: &BTreeMap<u16, &Member>, key: KeyId, signers: &[u16], message: &[u8]) -> Signature {
     let ids: Vec<_> = signers.iter().map(|number| id(*number)).collect();
-    let of = |number: u16| &members[usize::from(number) - 1];
+    let of = |number: u16| members[&number];
     let invitation = of(signers[0]).session.invite_sign(key, &ids, message).unwrap();
     let mut runs: Vec<_> =
         signers.iter().map(|number| of(*number).session.start_sign(&invitation, message).unwrap()).collect();

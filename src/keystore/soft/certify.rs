@@ -3,11 +3,11 @@
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
 use super::record::{KeyRecord, OldEpoch, Standing};
 use super::runs::Live;
-use super::{Commit, Error, KeyInfo, Misuse, Result, Scene, SoftToken, Storage, Unlocked};
+use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
 use crate::audit::EventKind;
 use crate::keystore::object::Origin;
 use crate::protocol::{Certificate, CertificateError, Confirmation, Epoch, encode_confirmation};
-use crate::wire::{EpochId, Source};
+use crate::wire::{CardId, EpochId, Source};
 
 impl<S: Storage> SoftToken<S> {
     /// The end of a dealing's run: the certificate is there.
@@ -21,7 +21,7 @@ impl<S: Storage> SoftToken<S> {
         let id = certificate.key_id()?;
         live.key = Some(id);
         let mut key = self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?;
-        self.accept(&scene.login.unlocked, &mut key, certificate, commit)?;
+        self.accept(&scene.login, &mut key, certificate, commit)?;
         scene.inner.end_signing(id);
         let confirmation = Confirmation {
             member: key.record.me,
@@ -40,14 +40,14 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<KeyInfo> {
         let id = certificate.key_id()?;
         let mut key = scene.take_key(id)?;
-        self.accept(&scene.login.unlocked, &mut key, certificate, commit)?;
+        self.accept(&scene.login, &mut key, certificate, commit)?;
         scene.inner.end_signing(id);
         Ok(key.info())
     }
 
     /// Takes a certificate in, if it proves its epoch and supersedes what is held here.
-    fn accept(&self, unlocked: &Unlocked, key: &mut Key, certificate: &Certificate, commit: &mut Commit) -> Result<()> {
-        let chain = self.chain(unlocked, key.id)?;
+    fn accept(&self, login: &Login, key: &mut Key, certificate: &Certificate, commit: &mut Commit) -> Result<()> {
+        let chain = self.chain(&login.unlocked, key.id)?;
         if chain.iter().any(|known| known.epoch_id() == certificate.epoch_id()) {
             return Ok(());
         }
@@ -65,13 +65,13 @@ impl<S: Storage> SoftToken<S> {
         if key.is_certified() && !supersedes(&epoch, &key.epoch) {
             return refuse_sibling(key, &epoch, &chain);
         }
-        self.enthrone(unlocked, key, certificate, epoch, commit)
+        self.enthrone(login, key, certificate, epoch, commit)
     }
 
     /// Makes an epoch the key's, and erases what it supersedes, in one transaction.
     fn enthrone(
         &self,
-        unlocked: &Unlocked,
+        login: &Login,
         key: &mut Key,
         certificate: &Certificate,
         epoch: Epoch,
@@ -82,28 +82,28 @@ impl<S: Storage> SoftToken<S> {
             superseded.push(key.epoch.clone());
         }
         for attempt in key.record.pending.iter().filter(|attempt| epoch.named.contains(attempt)) {
-            superseded.push(self.attempt(unlocked, key.id, *attempt)?.epoch()?);
+            superseded.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?);
         }
         for old in &superseded {
-            self.supersede(unlocked, key, old, &epoch, commit)?;
+            self.supersede(login, key, old, &epoch, commit)?;
         }
         // Attempts that this token has not signed dealt shares to others all the same.
         let known = |record: &KeyRecord, attempt| record.old.iter().any(|old| old.epoch == attempt);
         for attempt in epoch.named.iter().filter(|attempt| !known(&key.record, **attempt)).collect::<Vec<_>>() {
             let mut entry = OldEpoch::unseen(*attempt, &key.epoch, &epoch);
-            entry.confirm(key.record.me);
+            entry.confirm(key.record.me, login.card.id());
             key.record.erased.push(*attempt);
             key.record.old.push(entry);
         }
         key.record.pending.retain(|attempt| *attempt != epoch.id && !epoch.named.contains(attempt));
-        let held = self.share(unlocked, key, epoch.id)?.is_some();
+        let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
         if held {
             key.record.origin = Origin::Generated;
             key.record.forgetful = false;
             key.record.promise = key.record.promise.max(epoch.position());
-            commit.delete(key.space_of(epoch.id), ATTEMPT);
         }
+        commit.delete(key.space_of(epoch.id), ATTEMPT);
         commit.put(key.object(), &certificate_key(epoch.plan.height), certificate.to_bytes());
         commit.event(key.epoch_event(EventKind::CertificateCompleted, epoch.id)?);
         commit.event(key.epoch_event(if held { EventKind::KeyActive } else { EventKind::KeyRetired }, epoch.id)?);
@@ -115,18 +115,18 @@ impl<S: Storage> SoftToken<S> {
     /// Erases what is here of an epoch that the certificate supersedes, and begins to keep track of who else holds it.
     fn supersede(
         &self,
-        unlocked: &Unlocked,
+        login: &Login,
         key: &mut Key,
         old: &Epoch,
         successor: &Epoch,
         commit: &mut Commit,
     ) -> Result<()> {
         let mut entry = OldEpoch::new(old, successor);
-        if self.vault.get(unlocked, key.space_of(old.id), SHARE)?.is_some() {
+        if self.vault.get(&login.unlocked, key.space_of(old.id), SHARE)?.is_some() {
             commit.erase.push(key.space_of(old.id));
             commit.event(key.epoch_event(EventKind::EpochErased, old.id)?);
             key.record.erased.push(old.id);
-            entry.confirm(key.record.me);
+            entry.confirm(key.record.me, login.card.id());
         }
         if key.record.backed_up.contains(&old.id) {
             entry.backed_up(key.record.me);
@@ -153,10 +153,10 @@ fn supersedes(epoch: &Epoch, other: &Epoch) -> bool {
 }
 
 /// What another member says that it erased, and that it once backed up.
-pub(super) fn confirm(record: &mut KeyRecord, confirmation: &Confirmation) {
+pub(super) fn confirm(record: &mut KeyRecord, card: CardId, confirmation: &Confirmation) {
     let find = |old: &&mut OldEpoch, epochs: &[EpochId]| epochs.contains(&old.epoch);
     for old in record.old.iter_mut().filter(|old| find(old, &confirmation.erased)) {
-        old.confirm(confirmation.member);
+        old.confirm(confirmation.member, card);
     }
     for old in record.old.iter_mut().filter(|old| find(old, &confirmation.backed_up)) {
         old.backed_up(confirmation.member);

@@ -5,6 +5,7 @@ mod certify;
 mod keys;
 mod propose;
 mod record;
+mod renew;
 mod runs;
 mod token;
 

@@ -4,12 +4,12 @@ use rand_core::Rng;
 
 use super::keys::Key;
 use super::record::Standing;
-use super::{Error, Login, Misuse, Result, SoftToken, Storage, rng};
-use crate::keystore::token::{NewCard, Proposal};
-use crate::protocol::{check_succession, verifying_key};
+use super::{Error, Login, Misuse, Result, SoftToken, Storage, renew, rng};
+use crate::keystore::token::Proposal;
+use crate::protocol::verifying_key;
 use crate::wire::{
-    Action, BackupGate, DealPlan, Derivation, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Plan, Reason,
-    Replaced, Roster, SignPlan, Source,
+    Action, BackupGate, DealPlan, Derivation, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Plan, SignPlan,
+    Source,
 };
 
 impl<S: Storage> SoftToken<S> {
@@ -33,10 +33,13 @@ impl<S: Storage> SoftToken<S> {
             }
             Proposal::Refresh { key: id, cards, attempt } => {
                 let key = usable(key, *id)?;
-                let deal = refresh(&key, cards, *attempt)?;
-                let chain = self.chain(&login.unlocked, *id)?;
-                let chain = chain.iter().map(crate::protocol::Certificate::to_bytes).collect();
-                Ok(issue(login, key.record.me, Action::Deal(deal), chain))
+                let deal = renew::refresh(&key, cards, *attempt)?;
+                self.issue_renewal(login, &key, deal)
+            }
+            Proposal::Reshare { key: id, reshare } => {
+                let key = usable(key, *id)?;
+                let deal = renew::reshare(&key, reshare)?;
+                self.issue_renewal(login, &key, deal)
             }
             Proposal::Sign { key: id, signers, message, derivation } => {
                 let key = usable(key, *id)?;
@@ -45,6 +48,13 @@ impl<S: Storage> SoftToken<S> {
                 Ok(issue(login, key.record.me, Action::Sign(plan), Vec::new()))
             }
         }
+    }
+
+    /// The invitation carries the key's history: who joins the group knows nothing yet.
+    fn issue_renewal(&self, login: &Login, key: &Key, deal: DealPlan) -> Result<Invitation> {
+        let chain = self.chain(&login.unlocked, key.id)?;
+        let chain = chain.iter().map(crate::protocol::Certificate::to_bytes).collect();
+        Ok(issue(login, key.record.me, Action::Deal(deal), chain))
     }
 }
 
@@ -69,51 +79,6 @@ fn issue(login: &Login, inviter: Identifier, action: Action, chain: Vec<Vec<u8>>
     let mut randomness = [0; 32];
     rng().fill_bytes(&mut randomness);
     Invitation::issue(Plan { inviter, randomness, action }, chain, &login.identity)
-}
-
-/// The same members, with their new cards; every member whose identity stays deals.
-fn refresh(key: &Key, cards: &[NewCard], attempt: u32) -> Result<DealPlan> {
-    let roster = key.epoch.roster();
-    let mut replaced = Vec::new();
-    for new in cards {
-        let old = roster.card(new.identifier).ok_or(Misuse::Plan("a new card is of no member"))?;
-        if old.identity() != new.card.identity() {
-            replaced.push(Replaced { identifier: new.identifier, card: old.id(), reason: new.reason });
-        } else if new.reason == Reason::Stolen {
-            return Err(Misuse::Plan("whoever stole the token has its identity too: take a new one").into());
-        }
-    }
-    replaced.sort_by_key(|one| one.identifier);
-    let card_of = |id, old: &crate::wire::Card| {
-        cards.iter().find(|new| new.identifier == id).map_or_else(|| old.clone(), |new| new.card.clone())
-    };
-    let receivers: Vec<_> = roster.iter().map(|(id, card)| (id, card_of(id, card))).collect();
-    let gone = |id| replaced.iter().any(|one: &Replaced| one.identifier == id);
-    let dealers = receivers.iter().filter(|(id, _)| !gone(*id)).cloned().collect();
-    let height = key.epoch.plan.height.checked_add(1).ok_or(Misuse::Plan("height"))?;
-    let plan = DealPlan {
-        suite: key.epoch.suite(),
-        threshold: key.epoch.threshold(),
-        height,
-        attempt: next_attempt(key, height).max(attempt),
-        template: key.epoch.template().clone(),
-        receivers: Roster::new(receivers).ok_or(Misuse::Plan("an identity stands in it twice"))?,
-        source: Source::Epoch {
-            key: key.id,
-            parent: key.epoch.id,
-            dealers: Roster::new(dealers).ok_or(Misuse::Plan("nobody is left to deal"))?,
-            replaced,
-        },
-    };
-    plan.check()?;
-    check_succession(&plan, &key.epoch)?;
-    Ok(plan)
-}
-
-/// Above whatever this token has entered.
-const fn next_attempt(key: &Key, height: u64) -> u32 {
-    let (promised, attempt) = key.record.promise;
-    if promised == height { attempt.saturating_add(1) } else { 1 }
 }
 
 fn signature(

@@ -6,7 +6,7 @@ use crate::keystore::object::{EpochReport, Holder, Holding, Origin};
 use crate::protocol::Epoch;
 use crate::secret::Secret;
 use crate::wire::{
-    Card, DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Reason, Writer,
+    Card, CardId, DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Reason, Writer,
     decode_label,
 };
 
@@ -113,11 +113,20 @@ enum Device {
 }
 
 impl Device {
-    /// Of a member whose card was replaced.
-    const fn gone(reason: Reason) -> Self {
-        match reason {
-            Reason::Stolen => Self::Stolen,
-            Reason::Routine | Reason::Lost => Self::Lost,
+    /// Of a member with that card, once `successor` has superseded the epoch.
+    fn after(identifier: Identifier, card: CardId, successor: &Epoch) -> Self {
+        let now = successor.card(identifier).map(Card::id);
+        // Whoever speaks with the same card speaks for the device.
+        if now == Some(card) {
+            return Self::NotConfirmed;
+        }
+        let left = successor.replaced().iter().find(|one| one.identifier == identifier && one.card == card);
+        match left.map(|one| one.reason) {
+            Some(Reason::Stolen) => Self::Stolen,
+            Some(Reason::Lost) => Self::Lost,
+            // A restored token speaks for itself, and not for the device before it.
+            Some(Reason::Routine) | None if now.is_some() => Self::Lost,
+            Some(Reason::Routine) | None => Self::NotConfirmed,
         }
     }
 }
@@ -135,6 +144,8 @@ enum Backup {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct OldShare {
     identifier: Identifier,
+    /// Whose device it was dealt to. A number may come back with another one, which can't speak for it.
+    card: CardId,
     device: Device,
     backup: Backup,
 }
@@ -148,26 +159,10 @@ pub(super) struct OldEpoch {
 }
 
 impl OldEpoch {
-    /// The epoch once `successor` has superseded it: every member is yet to confirm, except those that were replaced.
+    /// The epoch once `successor` has superseded it: every member is yet to confirm, except those that are gone.
     pub(super) fn new(epoch: &Epoch, successor: &Epoch) -> Self {
-        let device = |identifier, card: &Card| {
-            let same = |now: &Card| (now.identity(), now.incarnation()) == (card.identity(), card.incarnation());
-            match successor.replaced().iter().find(|replaced| replaced.identifier == identifier) {
-                Some(replaced) => Device::gone(replaced.reason),
-                // A restored token speaks for itself, and not for the device before it. An attempt may have had another card
-                // than the parent and the successor.
-                None if successor.roster().card(identifier).is_some_and(|now| !same(now)) => Device::Lost,
-                None => Device::NotConfirmed,
-            }
-        };
-        // Who was replaced is not there to say which backups it made.
-        let gone = |identifier| successor.replaced().iter().any(|replaced| replaced.identifier == identifier);
-        let shares = epoch.roster().iter().map(|(identifier, card)| OldShare {
-            identifier,
-            device: device(identifier, card),
-            backup: if gone(identifier) { Backup::Made } else { Backup::None },
-        });
-        Self { epoch: epoch.id, threshold: epoch.threshold(), shares: shares.collect() }
+        let members = epoch.roster().iter().map(|(identifier, card)| (identifier, card.id()));
+        Self { epoch: epoch.id, threshold: epoch.threshold(), shares: old_shares(members, successor) }
     }
 
     /// An attempt to renew `parent` that another member reported. Who received a share of it is not known here: perhaps
@@ -181,6 +176,15 @@ impl OldEpoch {
         self.shares.iter().any(|share| share.identifier == identifier)
     }
 
+    /// Acts on the share that this very device had.
+    fn of_device(&mut self, identifier: Identifier, card: CardId, act: impl FnOnce(&mut OldShare)) {
+        self.change(identifier, |share| {
+            if share.card == card {
+                act(share);
+            }
+        });
+    }
+
     fn change(&mut self, identifier: Identifier, act: impl FnOnce(&mut OldShare)) {
         if let Some(share) = self.shares.iter_mut().find(|share| share.identifier == identifier) {
             act(share);
@@ -188,8 +192,8 @@ impl OldEpoch {
     }
 
     /// The member says that its device erased the share. Of a device that is lost or stolen nobody can say so.
-    pub(super) fn confirm(&mut self, identifier: Identifier) {
-        self.change(identifier, |share| {
+    pub(super) fn confirm(&mut self, identifier: Identifier, card: CardId) {
+        self.of_device(identifier, card, |share| {
             if share.device == Device::NotConfirmed {
                 share.device = Device::Erased;
             }
@@ -218,7 +222,7 @@ impl OldEpoch {
 
     pub(super) fn report(&self) -> EpochReport {
         let mut holders = Vec::new();
-        for OldShare { identifier, device, backup } in &self.shares {
+        for OldShare { identifier, device, backup, .. } in &self.shares {
             let holding = match device {
                 Device::NotConfirmed => Some(Holding::NotConfirmed),
                 Device::Lost => Some(Holding::Lost),
@@ -246,7 +250,7 @@ impl OldEpoch {
                 Backup::Made => 1,
                 Backup::Destroyed => 2,
             };
-            writer.identifier(share.identifier).u8(device).u8(backup);
+            writer.identifier(share.identifier).raw(share.card.as_bytes()).u8(device).u8(backup);
         }
     }
 
@@ -258,6 +262,7 @@ impl OldEpoch {
                 .map(|_| {
                     Ok(OldShare {
                         identifier: reader.identifier()?,
+                        card: CardId::from_bytes(reader.array()?),
                         device: match reader.u8()? {
                             0 => Device::NotConfirmed,
                             1 => Device::Erased,
@@ -276,6 +281,19 @@ impl OldEpoch {
                 .collect::<Result<_, DecodeError>>()?,
         })
     }
+}
+
+fn old_shares(members: impl Iterator<Item = (Identifier, CardId)>, successor: &Epoch) -> Vec<OldShare> {
+    // Who takes no part any more is not there to say which backups it made.
+    let there = |identifier, card| successor.card(identifier).is_some_and(|now: &Card| now.id() == card);
+    members
+        .map(|(identifier, card)| OldShare {
+            identifier,
+            card,
+            device: Device::after(identifier, card, successor),
+            backup: if there(identifier, card) { Backup::None } else { Backup::Made },
+        })
+        .collect()
 }
 
 /// What is kept of a key besides its certificates and shares.

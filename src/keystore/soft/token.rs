@@ -82,7 +82,7 @@ impl<S: Storage> Token for SoftToken<S> {
     fn invite(&self, session: SessionId, proposal: &Proposal) -> Result<Invitation> {
         let (verb, key) = match proposal {
             Proposal::Dkg { .. } => (Verb::Propose, None),
-            Proposal::Refresh { key, .. } => (Verb::Renew, Some(*key)),
+            Proposal::Refresh { key, .. } | Proposal::Reshare { key, .. } => (Verb::Renew, Some(*key)),
             Proposal::Sign { key, .. } => (Verb::Sign, Some(*key)),
         };
         self.operate(session, verb, key, |scene, _| self.propose(&scene.login, scene.key.take(), proposal))

@@ -20,7 +20,7 @@ use crate::protocol::{
     Certificate, CertificateError, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup, Standing as Memory,
     Succession, check_succession, start_dealing, verify_chain,
 };
-use crate::wire::{Card, DealPlan, EpochId, Identifier, Invitation, Reader, Roster, RunId, Source, Subject};
+use crate::wire::{Card, DealPlan, EpochId, Invitation, Reader, Roster, RunId, Source, Subject};
 
 /// How many attempts may be passed over at once: an invitation to the last one that there is would leave none to enter.
 const MAX_SKIPPED: u32 = 1024;
@@ -41,14 +41,13 @@ impl<S: Storage> SoftToken<S> {
         inviter.ok_or(Misuse::Inviter)?;
         let mut key = scene.key.take();
         if key.as_ref().is_some_and(|key| key.record.me != me) {
-            return Err(Misuse::Unsupported("a member under another number").into());
+            return Err(Misuse::Plan("a member under another number").into());
         }
         let (succession, parent, chain) = match &plan.source {
             Source::Fresh => (None, None, Vec::new()),
             Source::Epoch { .. } => {
                 let (parent, chain) = self.parent(&scene.login, key.as_ref(), invitation, plan)?;
                 check_succession(plan, &parent)?;
-                check_refresh(plan, &parent)?;
                 self.promise(&scene.login, key.as_mut(), &chain, plan, commit)?;
                 let succession = self.succession(&scene.login, key.as_ref(), &parent, plan, invitation.run_id())?;
                 (Some(succession), Some(parent), chain)
@@ -274,29 +273,13 @@ fn has_forgotten(parent: &Epoch, card: &Card) -> bool {
 fn dealing_rounds(plan: &DealPlan, participants: &Roster) -> Vec<Round> {
     let all: BTreeSet<_> = participants.identifiers().collect();
     let dealers = plan.dealers().identifiers().collect();
-    let receivers = plan.receivers.identifiers().collect();
     vec![
         Round { senders: all.clone(), subject: Subject::Join },
         Round { senders: dealers, subject: Subject::Deal },
-        Round { senders: all, subject: Subject::Certify },
-        Round { senders: receivers, subject: Subject::Confirm },
+        Round { senders: all.clone(), subject: Subject::Certify },
+        // Who dealt and leaves has erased its share, and says so.
+        Round { senders: all, subject: Subject::Confirm },
     ]
-}
-
-/// A refresh goes to the same members, each under its number, with the same threshold.
-fn check_refresh(plan: &DealPlan, parent: &Epoch) -> Result<()> {
-    let same = plan.threshold == parent.threshold() && plan.receivers.identifiers().eq(parent.roster().identifiers());
-    if !same {
-        return Err(Misuse::Unsupported("other members or another threshold").into());
-    }
-    let stays = |(id, card): (Identifier, &Card)| {
-        parent.roster().identifier_of(card.identity()).is_none_or(|number| number == id)
-    };
-    if plan.receivers.iter().all(stays) {
-        Ok(())
-    } else {
-        Err(Misuse::Unsupported("a member under another number").into())
-    }
 }
 
 fn decode_position(bytes: &[u8]) -> Result<(u64, u32)> {

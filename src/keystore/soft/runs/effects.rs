@@ -78,7 +78,8 @@ impl<S: Storage> SoftToken<S> {
                 Some(key) => key,
                 none => none.insert(self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?),
             };
-            certify::confirm(&mut key.record, &confirmation);
+            let Some(card) = live.exchange.frame().members.card(message.sender()) else { continue };
+            certify::confirm(&mut key.record, card.id(), &confirmation);
         }
         if let Some(key) = key {
             key.save(&mut commit);

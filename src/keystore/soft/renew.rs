@@ -1,0 +1,93 @@
+//! Plans that renew a key's shares: for the same members, or for others.
+
+use super::keys::Key;
+use super::{Misuse, Result};
+use crate::keystore::token::{NewCard, Reshare};
+use crate::protocol::check_succession;
+use crate::wire::{Card, DealPlan, Identifier, Reason, Replaced, Roster, Source};
+
+/// What of a renewal differs from the epoch before.
+struct Renewal {
+    threshold: u16,
+    receivers: Roster,
+    dealers: Roster,
+    replaced: Vec<Replaced>,
+    /// The lowest attempt.
+    attempt: u32,
+}
+
+/// The same members, with their new cards; every member whose identity stays deals.
+pub(super) fn refresh(key: &Key, cards: &[NewCard], attempt: u32) -> Result<DealPlan> {
+    let roster = key.epoch.roster();
+    let mut replaced = Vec::new();
+    for new in cards {
+        let old = roster.card(new.identifier).ok_or(Misuse::Plan("a new card is of no member"))?;
+        if old.identity() != new.card.identity() {
+            replaced.push(Replaced { identifier: new.identifier, card: old.id(), reason: new.reason });
+        } else if new.reason == Reason::Stolen {
+            return Err(Misuse::Plan("whoever stole the token has its identity too: take a new one").into());
+        }
+    }
+    replaced.sort_by_key(|one| one.identifier);
+    let card_of = |id, old: &Card| {
+        cards.iter().find(|new| new.identifier == id).map_or_else(|| old.clone(), |new| new.card.clone())
+    };
+    let receivers: Vec<_> = roster.iter().map(|(id, card)| (id, card_of(id, card))).collect();
+    let receivers = Roster::new(receivers).ok_or(Misuse::Plan("an identity stands in it twice"))?;
+    let dealers = default_dealers(key, &receivers, &replaced)?;
+    renew(key, Renewal { threshold: key.epoch.threshold(), receivers, dealers, replaced, attempt })
+}
+
+/// Any members and threshold.
+pub(super) fn reshare(key: &Key, reshare: &Reshare) -> Result<DealPlan> {
+    let Reshare { threshold, members, leaving, dealers, attempt } = reshare;
+    let mut replaced = Vec::new();
+    for one in leaving {
+        let old = key.epoch.roster().card(one.identifier).ok_or(Misuse::Plan("who leaves is no member"))?;
+        replaced.push(Replaced { identifier: one.identifier, card: old.id(), reason: one.reason });
+    }
+    replaced.sort_by_key(|one| one.identifier);
+    let dealers = match dealers {
+        Some(dealers) => dealers.clone(),
+        None => default_dealers(key, members, &replaced)?,
+    };
+    renew(key, Renewal { threshold: *threshold, receivers: members.clone(), dealers, replaced, attempt: *attempt })
+}
+
+/// Every member of the old epoch that stays, and who leaves with its device at hand.
+fn default_dealers(key: &Key, receivers: &Roster, replaced: &[Replaced]) -> Result<Roster> {
+    let reason = |id: Identifier| replaced.iter().find(|one| one.identifier == id).map(|one| one.reason);
+    let dealer = |(id, old): (Identifier, &Card)| match (receivers.card(id), reason(id)) {
+        (Some(now), _) if now.identity() == old.identity() => Some((id, now.clone())),
+        (None, Some(Reason::Routine)) => Some((id, old.clone())),
+        _ => None,
+    };
+    let dealers = key.epoch.roster().iter().filter_map(dealer).collect();
+    Ok(Roster::new(dealers).ok_or(Misuse::Plan("nobody is left to deal"))?)
+}
+
+fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
+    let Renewal { threshold, receivers, dealers, replaced, attempt } = renewal;
+    let height = key.epoch.plan.height.checked_add(1).ok_or(Misuse::Plan("height"))?;
+    let plan = DealPlan {
+        suite: key.epoch.suite(),
+        threshold,
+        height,
+        attempt: next_attempt(key, height).max(attempt),
+        template: key.epoch.template().clone(),
+        receivers,
+        source: Source::Epoch { key: key.id, parent: key.epoch.id, dealers, replaced },
+    };
+    plan.check()?;
+    check_succession(&plan, &key.epoch)?;
+    // Who invites speaks in the run.
+    let participants = plan.participants().ok_or(Misuse::Plan("dealers"))?;
+    participants.card(key.record.me).ok_or(Misuse::NotAMember)?;
+    Ok(plan)
+}
+
+/// Above whatever this token has entered.
+const fn next_attempt(key: &Key, height: u64) -> u32 {
+    let (promised, attempt) = key.record.promise;
+    if promised == height { attempt.saturating_add(1) } else { 1 }
+}

@@ -1,0 +1,99 @@
+//! What an invitation says of the key that it renews.
+
+use super::certificate::{CertificateError, verify_chain};
+use super::epoch::Epoch;
+use crate::suite::{GroupKey, VerifyingKey};
+use crate::wire::{Action, DealPlan, EpochId, Fingerprint, Invitation, KeyId, Roster, Source};
+
+/// What of a plan one should think about before starting it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// Fewer than 2t − 1 members will hold a share: the next renewal takes at least t of them, and one or two that refuse or lose
+    /// theirs can end the key.
+    FewReceivers {
+        /// How many will hold a share.
+        receivers: usize,
+        /// How many of them sign.
+        threshold: u16,
+    },
+}
+
+impl core::fmt::Display for Warning {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self::FewReceivers { receivers, threshold } = self;
+        write!(f, "only {receivers} members will hold a share, of whom {threshold} sign: a loss may end the key")
+    }
+}
+
+/// Where a key comes from, as the certificates in an invitation prove it.
+///
+/// # Security
+///
+/// Certificates prove that one group made a key and handed it on, not that it is the group that you think of: whoever
+/// invites can make up another, with a key of its own. Before a new member starts, compare [`fingerprint`](Self::fingerprint) with
+/// old members over a channel that an attacker does not hold, or the key with an address that is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lineage {
+    /// The key's name.
+    pub key: KeyId,
+    /// The group's key; for taproot the internal key.
+    pub group_key: GroupKey,
+    /// What signatures verify under: the address.
+    pub verifying_key: VerifyingKey,
+    /// The epoch that is to be renewed.
+    pub epoch: EpochId,
+    /// How many epochs there were before that one.
+    pub height: u64,
+    /// How many of its members sign.
+    pub threshold: u16,
+    /// Its members.
+    pub members: Roster,
+}
+
+impl Lineage {
+    fn of(epoch: Epoch) -> Self {
+        Self {
+            key: epoch.key,
+            verifying_key: epoch.group_key.verifying_key(None),
+            epoch: epoch.id,
+            height: epoch.plan.height,
+            threshold: epoch.threshold(),
+            members: epoch.roster().clone(),
+            group_key: epoch.group_key,
+        }
+    }
+
+    /// The fingerprint of the members that hold the key now: old members read theirs out from
+    /// [`KeyInfo::fingerprint`](crate::KeyInfo::fingerprint).
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.members.fingerprint()
+    }
+}
+
+impl Invitation {
+    /// What its certificates prove of the key that it renews; `None` when it renews none.
+    ///
+    /// # Errors
+    ///
+    /// When the certificates prove nothing, or not of the epoch that the plan renews. No token starts such an invitation.
+    pub fn lineage(&self) -> Result<Option<Lineage>, CertificateError> {
+        let Action::Deal(DealPlan { source: Source::Epoch { key, parent, .. }, .. }) = &self.plan.action else {
+            return Ok(None);
+        };
+        let newest = verify_chain(&self.certificates()?)?;
+        if (newest.key, newest.id) == (*key, *parent) {
+            Ok(Some(Lineage::of(newest)))
+        } else {
+            Err(CertificateError::Parent)
+        }
+    }
+
+    /// What of the plan one should think about before starting it.
+    pub fn warnings(&self) -> Vec<Warning> {
+        let Action::Deal(plan) = &self.plan.action else { return Vec::new() };
+        let (receivers, threshold) = (plan.receivers.len(), plan.threshold);
+        let few = receivers + 1 < 2 * usize::from(threshold);
+        few.then_some(Warning::FewReceivers { receivers, threshold }).into_iter().collect()
+    }
+}
