@@ -12,7 +12,7 @@
 //! |---|---|
 //! | tokens, sessions, PINs | [`KeyStore`], [`Session`], [`OfficerSession`], [`Pin`], [`Init`], [`KdfCost`] |
 //! | keys as objects | [`KeyInfo`], [`KeyState`], [`KeyTemplate`], [`Restriction`], [`Filter`] |
-//! | runs | [`Run`], [`Dkg`], [`Invitation`], [`Message`], [`Coordinator`] |
+//! | runs | [`Run`], [`Dkg`], [`Import`], [`ImportedKey`], [`Invitation`], [`Message`], [`Coordinator`] |
 //! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`] |
 //! | epochs | [`Certificate`], [`EpochReport`], [`Declaration`] |
 //! | keys and signatures | [`Suite`], [`GroupKey`], [`VerifyingKey`], [`Signature`] |
@@ -53,9 +53,10 @@ pub mod wrap;
 pub use derivation::{DerivationError, ExtendedPublicKey};
 pub use keystore::{
     Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding,
-    Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving, MemoryStorage, Misuse, NewCard, OfficerSession, Operation,
-    Origin, Output, Pin, PinError, Progress, Proposal, Protection, Protocol, Reshare, Restriction, Result, Run,
-    RunProgress, Session, SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
+    Import, ImportError, ImportedKey, Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving, MemoryStorage, Misuse,
+    NewCard, OfficerSession, Operation, Origin, Output, Pin, PinError, Progress, Proposal, Protection, Protocol,
+    Reshare, Restriction, Result, Run, RunProgress, Session, SessionId, Signing, SoftToken, Storage, StorageError,
+    Token, TokenInfo,
 };
 pub use policy::UserType;
 pub use protocol::{

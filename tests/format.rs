@@ -7,7 +7,10 @@ mod common;
 use common::{init, sign, user_pin};
 use quorumkey::hazmat::{SampleDealing, sample_dealing, wrap};
 use quorumkey::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
-use quorumkey::{Card, Certificate, Derivation, Invitation, KeyState, KeyStore, Message, Suite};
+use quorumkey::{
+    Card, Certificate, Derivation, Import, ImportedKey, Invitation, KeyState, KeyStore, KeyTemplate, Message, Roster,
+    Suite,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 use sha2::{Digest, Sha256};
@@ -138,6 +141,41 @@ fn an_invitation_to_sign_for_a_child_is_as_the_document_says() {
         assert_eq!(plan.number(1), u64::from(derivation.root.is_some()));
         assert_eq!(plan.take(derivation.root.map_or(0, |_| 32)), derivation.root.as_ref().map_or(&[][..], |root| root));
         assert_eq!(plan.bytes(), b"message");
+        plan.end();
+    }
+}
+
+#[test]
+fn an_invitation_to_import_a_key_is_what_the_document_says() {
+    for suite in Suite::ALL {
+        let session = KeyStore::memory(&init("anna's phone")).unwrap().login(&user_pin()).unwrap();
+        let other = KeyStore::memory(&init("ben's laptop")).unwrap().login(&user_pin()).unwrap();
+        let members = Roster::numbered([other.card().unwrap(), session.card().unwrap()]).unwrap();
+        let key = ImportedKey::from_scalar(suite, [7; 32].into()).unwrap();
+        let template = KeyTemplate::wallet("an old wallet");
+        let import = Import { key: &key, threshold: 2, members: members.clone(), template, attempt: 5 };
+        let invitation = session.invite_import(import).unwrap().to_bytes();
+
+        let plan = Bytes(&invitation[1..]).bytes().to_vec();
+        let mut plan = Bytes(&plan);
+        assert_eq!((plan.number(1), plan.number(2)), (1, 2));
+        plan.take(32);
+        let (action, code, threshold) = (plan.number(1), plan.number(1), plan.number(2));
+        assert_eq!((action, code, threshold), (1, u64::from(suite.code()), 2));
+        assert_eq!((plan.number(8), plan.number(4)), (0, 5));
+        assert_eq!(
+            (plan.bytes(), plan.bytes(), plan.number(1)),
+            (b"an old wallet".as_slice(), b"wallet".as_slice(), 2)
+        );
+        assert_eq!((plan.number(4), plan.number(1), plan.number(1)), (0, 3, 0));
+        assert_eq!(plan.number(4), 2);
+        for (number, card) in (1..).zip(members.iter().map(|(_, card)| card)) {
+            assert_eq!((plan.number(2), plan.bytes()), (number, card.to_bytes().as_slice()));
+        }
+        assert_eq!((plan.number(1), plan.bytes()), (2, key.group_key().as_bytes()));
+        let chain_code = tagged("quorumkey/imported-chain-code/v1", &[&[suite.code()], &[7; 32]]);
+        assert_eq!(plan.take(32), tagged("quorumkey/chain-code-hash/v1", &[&chain_code]));
+        assert_eq!(plan.number(2), 2);
         plan.end();
     }
 }

@@ -72,6 +72,7 @@ pub fn sample_dealing(suite: Suite, rng: &mut dyn CryptoRng) -> Result<SampleDea
             me: id,
             identity: Arc::clone(&identity),
             succession: None,
+            importing: None,
         };
         let (machine, body) = start_dealing(setup, rng).map_err(|_| "start")?;
         members.push(Member { id, identity, machine: Some(machine), says: Some((Subject::Join, body)) });

@@ -2,6 +2,7 @@
 
 mod coordinator;
 mod error;
+mod imported;
 mod object;
 mod pin;
 mod run;
@@ -14,10 +15,11 @@ mod vault;
 
 pub use coordinator::Coordinator;
 pub use error::{Error, Misuse, Result};
+pub use imported::{ImportError, ImportedKey};
 pub use object::{Declaration, EpochReport, Filter, Holder, Holding, KeyInfo, KeyState, Origin, Restriction};
 pub use pin::{Pin, PinError};
 pub use run::{Dealing, Protocol, Run, RunProgress, Signing};
-pub use session::{Dkg, OfficerSession, Session};
+pub use session::{Dkg, Import, OfficerSession, Session};
 pub use soft::{Init, SoftToken};
 pub use storage::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};
 pub use store::KeyStore;

@@ -24,6 +24,14 @@ pub enum Origin {
     Generated,
     /// It was read from a backup.
     Restored,
+    /// It is of a key that somebody held whole before it was shared. All members of the key have this origin, and whatever
+    /// is done with the key keeps it: a share that was restored, too, which [`KeyInfo::state`] tells.
+    ///
+    /// # Security
+    ///
+    /// Whoever knew the secret before can sign alone, for ever. New shares don't change the key: no refresh undoes that.
+    /// Only a new key does, and moving the funds to it.
+    Imported,
 }
 
 /// Why somebody may still hold a share of an old epoch.
@@ -98,7 +106,7 @@ pub struct KeyInfo {
     pub export: Export,
     /// Where the share stands.
     pub state: KeyState,
-    /// Where the share came from.
+    /// Where the share came from, and whether the key was whole in somebody's hands before.
     pub origin: Origin,
     /// The number of this member.
     pub identifier: Identifier,

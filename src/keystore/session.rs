@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Pin;
 use super::error::{Error, Misuse, Result};
+use super::imported::ImportedKey;
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
 use super::run::{Dealing, Run, Signing};
 use super::token::{NewCard, Operation, Proposal, Reshare, SessionId, Token};
@@ -175,7 +176,72 @@ pub struct Dkg {
     pub template: KeyTemplate,
 }
 
+/// Which key is imported, and to whom it is shared out.
+#[derive(Debug)]
+pub struct Import<'a> {
+    /// The key.
+    pub key: &'a ImportedKey,
+    /// How many members will sign, at least 2.
+    pub threshold: u16,
+    /// The members, numbered 1 to n. This token is one of them.
+    pub members: Roster,
+    /// What they agree on.
+    pub template: KeyTemplate,
+    /// The lowest attempt to propose, after another token has denied a lower one:
+    /// [`Denial::AttemptTooLow`](crate::Denial::AttemptTooLow) says which. Else 0.
+    pub attempt: u32,
+}
+
 impl Session {
+    /// Proposes to share an old key out to members, of which this token is one. Send the invitation to the others, who
+    /// compare [`Invitation::fingerprint`] and the old public key in [`Invitation::imports`], and [`start`](Self::start) it;
+    /// this token, and no other, enters by [`start_import`](Self::start_import).
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{Import, ImportedKey, KeyTemplate, Origin, Roster};
+    /// use zeroize::Zeroizing;
+    ///
+    /// let [anna, ben, carla] = three();
+    /// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).expect("three different cards");
+    /// let old = ImportedKey::from_seed(Zeroizing::new([7; 32]));
+    /// let public = old.group_key().clone();
+    /// let template = KeyTemplate::wallet("the old wallet");
+    /// let invitation = anna.invite_import(Import { key: &old, threshold: 2, members, template, attempt: 0 })?;
+    ///
+    /// assert_eq!(invitation.imports(), Some(&public));
+    /// let runs = vec![anna.start_import(&invitation, old)?, ben.start(&invitation)?, carla.start(&invitation)?];
+    /// let key = exchange(runs).remove(0);
+    /// assert_eq!((key.group_key, key.origin), (public, Origin::Imported));
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`invite`](Self::invite); [`Exists`](crate::Error::Exists) when the key is here already.
+    ///
+    /// # Security
+    ///
+    /// Whoever knew the key before can sign alone for ever; see [`Origin::Imported`](crate::Origin::Imported).
+    pub fn invite_import(&self, import: Import<'_>) -> Result<Invitation> {
+        let Import { key, threshold, members, template, attempt } = import;
+        let (group_key, chain_hash) = (key.group_key().clone(), key.chain_hash());
+        self.token.invite(self.id, &Proposal::Import { group_key, chain_hash, threshold, members, template, attempt })
+    }
+
+    /// Enters the run of an import as the one that brings the key. The key is dealt once all members have joined, and wiped;
+    /// also when the run ends before that. It is never on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when the invitation imports another key, or names another dealer; else as
+    /// [`start`](Self::start).
+    #[allow(clippy::needless_pass_by_value, reason = "what is taken whole is wiped here, and not used again")]
+    pub fn start_import(&self, invitation: &Invitation, key: ImportedKey) -> Result<Run<Dealing>> {
+        self.begin(Operation::Import(invitation, &key))
+    }
+
     /// Proposes a new key. Send the invitation to the members, who compare [`Invitation::fingerprint`] and start it.
     ///
     /// # Errors

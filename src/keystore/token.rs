@@ -4,12 +4,13 @@ use core::fmt::Debug;
 
 use super::Pin;
 use super::error::Result;
+use super::imported::ImportedKey;
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
 use crate::audit;
 use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
 use crate::protocol::Certificate;
-use crate::suite::{Signature, Suite};
+use crate::suite::{GroupKey, Signature, Suite};
 use crate::wire::{Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Roster, RunId};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
@@ -150,6 +151,21 @@ pub enum Proposal {
         /// What they agree on.
         template: KeyTemplate,
     },
+    /// A key that was made elsewhere. This token deals its shares.
+    Import {
+        /// Its public half, which stays.
+        group_key: GroupKey,
+        /// The hash of its chain code, as transcripts have it.
+        chain_hash: [u8; 32],
+        /// How many members sign, at least 2.
+        threshold: u16,
+        /// The members, numbered 1 to n.
+        members: Roster,
+        /// What they agree on.
+        template: KeyTemplate,
+        /// The lowest attempt to propose, if another token has refused a lower one; else 0.
+        attempt: u32,
+    },
     /// New shares of a key for the same members, with the same threshold.
     Refresh {
         /// The key.
@@ -185,6 +201,8 @@ pub enum Proposal {
 pub enum Operation<'a> {
     /// The dealing that the invitation proposes.
     Deal(&'a Invitation),
+    /// The dealing of an imported key, by the member that brings it.
+    Import(&'a Invitation, &'a ImportedKey),
     /// The signature that the invitation proposes, if it is of the message, and under the key, that this member approves.
     Sign(&'a Invitation, &'a [u8], &'a Derivation),
 }

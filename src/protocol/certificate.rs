@@ -194,6 +194,11 @@ impl Certificate {
         self.epoch().map(|epoch| epoch.key)
     }
 
+    /// Whether its epoch is that in which the key was imported.
+    pub(crate) const fn imports(&self) -> bool {
+        matches!(deal_plan(&self.plan), Some(DealPlan { source: Source::Import { .. }, .. }))
+    }
+
     pub(crate) fn endorsement(&self, member: Identifier) -> Option<&Endorsement> {
         self.endorsements.get(&member)
     }
@@ -221,6 +226,10 @@ impl Certificate {
         let keys =
             transcript.group_keys().map_err(|_| CertificateError::Contradiction("the group key is the identity"))?;
         let group_key = GroupKey::new::<C>(&keys.group_key);
+        if let Source::Import { group_key: imported, chain_hash, .. } = &plan.source {
+            agree(group_key == *imported, "another key was imported")?;
+            agree(extension.chain_hash == *chain_hash, "the chain code is another one")?;
+        }
         Ok(Epoch {
             id: self.epoch_id(),
             run: extension.run,
@@ -275,7 +284,7 @@ impl Certificate {
     pub(crate) fn verify(&self, parent: Option<&Epoch>) -> Result<Epoch, CertificateError> {
         let epoch = self.epoch()?;
         match (&epoch.plan.source, parent) {
-            (Source::Fresh, None) => {}
+            (Source::Fresh | Source::Import { .. }, None) => {}
             (Source::Epoch { .. }, Some(parent)) => self.verify_succession(&epoch, parent)?,
             _ => return Err(CertificateError::Parent),
         }
@@ -337,11 +346,36 @@ fn check_members(
     agree(replaced.iter().all(at_hand), "a lost or stolen device deals")
 }
 
+/// What the constant term of each dealer must be, where the plan fixes it: the old key's, when it is imported, or that
+/// of the epoch that is renewed.
+pub(crate) fn planned_constants<C: Ciphersuite>(
+    plan: &DealPlan,
+    parent: Option<&Epoch>,
+) -> Result<Option<BTreeMap<Identifier, C::Element>>, CertificateError> {
+    match (&plan.source, parent) {
+        (Source::Fresh, None) => Ok(None),
+        (Source::Import { group_key, dealers, .. }, None) => {
+            let constant = group_key.element::<C>().ok_or(CertificateError::Contradiction("suite"))?;
+            Ok(Some(dealers.identifiers().map(|dealer| (dealer, constant)).collect()))
+        }
+        (Source::Epoch { dealers, .. }, Some(parent)) => {
+            fixed_constants::<C>(parent, dealers).map(Some).ok_or(CertificateError::Contradiction("constants"))
+        }
+        _ => Err(CertificateError::Parent),
+    }
+}
+
+/// The hash of the chain code, where there is one already.
+pub(crate) fn planned_chain_hash(plan: &DealPlan, parent: Option<&Epoch>) -> Option<[u8; 32]> {
+    match &plan.source {
+        Source::Fresh => None,
+        Source::Import { chain_hash, .. } => Some(*chain_hash),
+        Source::Epoch { .. } => parent.map(|parent| parent.chain_hash),
+    }
+}
+
 /// λᵢ·Yᵢ of each dealer: what its constant term must be. `None` when a dealer has no verifying share.
-pub(crate) fn fixed_constants<C: Ciphersuite>(
-    parent: &Epoch,
-    dealers: &Roster,
-) -> Option<BTreeMap<Identifier, C::Element>> {
+fn fixed_constants<C: Ciphersuite>(parent: &Epoch, dealers: &Roster) -> Option<BTreeMap<Identifier, C::Element>> {
     let set: BTreeSet<_> = dealers.identifiers().collect();
     set.iter()
         .map(|id| {

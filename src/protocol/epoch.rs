@@ -45,14 +45,14 @@ impl Epoch {
 
     pub(crate) const fn parent(&self) -> Option<EpochId> {
         match &self.plan.source {
-            Source::Fresh => None,
+            Source::Fresh | Source::Import { .. } => None,
             Source::Epoch { parent, .. } => Some(*parent),
         }
     }
 
     pub(crate) fn replaced(&self) -> &[Replaced] {
         match &self.plan.source {
-            Source::Fresh => &[],
+            Source::Fresh | Source::Import { .. } => &[],
             Source::Epoch { replaced, .. } => replaced,
         }
     }

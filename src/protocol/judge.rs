@@ -53,7 +53,7 @@ impl Evidence {
 fn members(plan: &Plan, epoch: Option<&Epoch>) -> Option<Roster> {
     match &plan.action {
         Action::Deal(deal) => match (&deal.source, epoch) {
-            (Source::Fresh, None) => deal.participants(),
+            (Source::Fresh | Source::Import { .. }, None) => deal.participants(),
             (Source::Epoch { parent, .. }, Some(epoch)) if *parent == epoch.id => deal.participants(),
             _ => None,
         },

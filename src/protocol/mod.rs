@@ -14,7 +14,7 @@ mod sign;
 
 pub use certificate::{Certificate, CertificateError};
 pub(crate) use certificate::{check_succession, verify_chain};
-pub(crate) use epoch::{Epoch, chain_hash, deal_plan};
+pub(crate) use epoch::{Epoch, chain_hash, deal_plan, key_id};
 pub use exchange::Rejection;
 pub(crate) use exchange::{Accepted, Exchange, Frame, Refused, Round};
 pub use fault::{Evidence, Misbehaviour};
@@ -23,7 +23,7 @@ pub use judge::Judgement;
 pub use lineage::{Lineage, Warning};
 pub use machine::Denial;
 pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare};
-pub(crate) use renewal::{Setup, Standing, Succession, decode_confirmation, encode_confirmation};
+pub(crate) use renewal::{Brought, Importing, Setup, Standing, Succession, decode_confirmation, encode_confirmation};
 pub(crate) use sign::{Claim, SignSetup, verifying_key};
 
 #[cfg(feature = "hazmat")]

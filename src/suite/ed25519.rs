@@ -3,7 +3,7 @@
 use curve25519_dalek::EdwardsPoint;
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
-use curve25519_dalek::scalar::Scalar as DalekScalar;
+use curve25519_dalek::scalar::{Scalar as DalekScalar, clamp_integer};
 use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -57,6 +57,16 @@ impl Scalar for Ed25519Scalar {
 
     fn invert(&self) -> Option<Self> {
         if *self == Self::ZERO { None } else { Some(Self(self.0.invert())) }
+    }
+}
+
+impl Ed25519Scalar {
+    /// RFC 8032, Section 5.1.5: the secret of an ordinary seed, modulo the order, with which its key stays what it is.
+    pub(crate) fn of_seed(seed: &[u8; 32]) -> Self {
+        let hash = sha512(&[seed]);
+        let half = Zeroizing::new(*hash.first_chunk().expect("32 of 64 bytes"));
+        let clamped = Zeroizing::new(clamp_integer(*half));
+        Self(DalekScalar::from_bytes_mod_order(*clamped))
     }
 }
 

@@ -23,7 +23,7 @@ use zeroize::Zeroize;
 pub use address::Network;
 pub(crate) use child::child;
 pub(crate) use cipher::ShareCipher;
-pub(crate) use ed25519::Ed25519;
+pub(crate) use ed25519::{Ed25519, Ed25519Scalar};
 pub(crate) use secp256k1::Secp256k1;
 pub(crate) use taproot::Taproot;
 pub use verify::{GroupKey, Signature, SuiteError, VerifyingKey};

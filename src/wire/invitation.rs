@@ -10,7 +10,7 @@ use super::path::Derivation;
 use super::plan::{Action, DealPlan, Plan, Replaced, Source};
 use super::roster::{Fingerprint, Roster};
 use super::template::KeyTemplate;
-use crate::suite::Suite;
+use crate::suite::{GroupKey, Suite};
 
 /// One member's signed proposal of a run. The others look at what it says, and join by starting it.
 ///
@@ -130,7 +130,8 @@ impl Invitation {
         }
     }
 
-    /// The members that deal, when shares are dealt; of a new key they are the receivers.
+    /// The members that deal, when shares are dealt; of a new key they are the receivers, of an imported one it is who
+    /// has its secret.
     pub fn dealers(&self) -> Option<&Roster> {
         match &self.plan.action {
             Action::Deal(plan) => Some(plan.dealers()),
@@ -143,6 +144,14 @@ impl Invitation {
         match &self.plan.action {
             Action::Deal(DealPlan { source: Source::Epoch { replaced, .. }, .. }) => replaced,
             _ => &[],
+        }
+    }
+
+    /// The old public key that is imported, when one is: compare it with the key that you know, or its address.
+    pub const fn imports(&self) -> Option<&GroupKey> {
+        match &self.plan.action {
+            Action::Deal(DealPlan { source: Source::Import { group_key, .. }, .. }) => Some(group_key),
+            _ => None,
         }
     }
 

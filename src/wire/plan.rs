@@ -6,7 +6,7 @@ use super::identifier::{Identifier, MAX_MEMBERS};
 use super::path::{Derivation, DerivationPath};
 use super::roster::Roster;
 use super::template::KeyTemplate;
-use crate::suite::Suite;
+use crate::suite::{GroupKey, Suite};
 
 /// The longest message that can be signed, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
@@ -57,6 +57,9 @@ pub struct Replaced {
 pub(crate) enum Source {
     /// Fresh randomness of every member: a new key.
     Fresh,
+    /// A secret that one member brings: an old key, to be shared from now on. The plan fixes the key and the hash of its
+    /// chain code; the one dealer is a receiver too.
+    Import { group_key: GroupKey, chain_hash: [u8; 32], dealers: Roster },
     /// The shares of members of an older epoch: the same key.
     Epoch { key: KeyId, parent: EpochId, dealers: Roster, replaced: Vec<Replaced> },
 }
@@ -77,7 +80,7 @@ impl DealPlan {
     /// Everybody who deals, receives, or both.
     pub(crate) fn participants(&self) -> Option<Roster> {
         match &self.source {
-            Source::Fresh => Some(self.receivers.clone()),
+            Source::Fresh | Source::Import { .. } => Some(self.receivers.clone()),
             Source::Epoch { dealers, .. } => {
                 let mut all: Vec<_> = self.receivers.iter().map(|(id, card)| (id, card.clone())).collect();
                 for (id, card) in dealers.iter() {
@@ -95,7 +98,7 @@ impl DealPlan {
     pub(crate) fn dealers(&self) -> &Roster {
         match &self.source {
             Source::Fresh => &self.receivers,
-            Source::Epoch { dealers, .. } => dealers,
+            Source::Import { dealers, .. } | Source::Epoch { dealers, .. } => dealers,
         }
     }
 
@@ -115,17 +118,25 @@ impl DealPlan {
                     writer.identifier(one.identifier).raw(one.card.as_bytes()).u8(one.reason.code());
                 }
             }
+            Source::Import { group_key, chain_hash, dealers } => {
+                writer.u8(2).bytes(group_key.as_bytes()).raw(chain_hash);
+                for dealer in dealers.identifiers() {
+                    writer.identifier(dealer);
+                }
+            }
         }
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let suite = decode_suite(reader)?;
+        let (threshold, height, attempt) = (reader.u16()?, reader.u64()?, reader.u32()?);
+        let (template, receivers) = (KeyTemplate::decode(reader)?, Roster::decode(reader)?);
         let plan = Self {
-            suite: decode_suite(reader)?,
-            threshold: reader.u16()?,
-            height: reader.u64()?,
-            attempt: reader.u32()?,
-            template: KeyTemplate::decode(reader)?,
-            receivers: Roster::decode(reader)?,
+            suite,
+            threshold,
+            height,
+            attempt,
+            template,
             source: match reader.u8()? {
                 0 => Source::Fresh,
                 1 => Source::Epoch {
@@ -134,8 +145,14 @@ impl DealPlan {
                     dealers: Roster::decode(reader)?,
                     replaced: decode_replaced(reader)?,
                 },
+                2 => Source::Import {
+                    group_key: decode_group_key(reader, suite)?,
+                    chain_hash: reader.array()?,
+                    dealers: one_of(&receivers, reader.identifier()?).ok_or(DecodeError::Invalid("dealer"))?,
+                },
                 _ => return Err(DecodeError::Invalid("source of a dealing")),
             },
+            receivers,
         };
         plan.check()?;
         Ok(plan)
@@ -147,12 +164,21 @@ impl DealPlan {
         if self.threshold < 2 || self.threshold > n {
             return Err(DecodeError::Invalid("threshold"));
         }
-        let fresh = matches!(self.source, Source::Fresh);
-        if fresh && !self.receivers.identifiers().map(Identifier::get).eq(1..=n) {
+        let first = matches!(self.source, Source::Fresh | Source::Import { .. });
+        if first && !self.receivers.identifiers().map(Identifier::get).eq(1..=n) {
             return Err(DecodeError::Invalid("identifiers of a new key"));
         }
-        if fresh != (self.height == 0) || (fresh && self.attempt != 0) {
+        // A fresh key is made in one attempt: another one makes another key. The import of a key can be tried again.
+        if first != (self.height == 0)
+            || matches!(self.source, Source::Fresh) != (self.height == 0 && self.attempt == 0)
+        {
             return Err(DecodeError::Invalid("height"));
+        }
+        if let Source::Import { group_key, dealers, .. } = &self.source {
+            let dealer = |(id, card)| self.receivers.card(id) == Some(card);
+            if dealers.len() != 1 || !dealers.iter().all(dealer) || group_key.suite() != self.suite {
+                return Err(DecodeError::Invalid("dealer"));
+            }
         }
         self.participants().map(|_| ()).ok_or(DecodeError::Invalid("dealers"))
     }
@@ -160,6 +186,16 @@ impl DealPlan {
 
 fn decode_suite(reader: &mut Reader<'_>) -> Result<Suite, DecodeError> {
     Suite::from_code(reader.u8()?).ok_or(DecodeError::Invalid("suite"))
+}
+
+/// The roster of that member alone.
+pub(crate) fn one_of(members: &Roster, member: Identifier) -> Option<Roster> {
+    Roster::new(vec![(member, members.card(member)?.clone())])
+}
+
+fn decode_group_key(reader: &mut Reader<'_>, suite: Suite) -> Result<GroupKey, DecodeError> {
+    const MAX_KEY: usize = 33;
+    GroupKey::from_bytes(suite, reader.bytes(MAX_KEY)?).map_err(|_| DecodeError::Invalid("group key"))
 }
 
 fn decode_replaced(reader: &mut Reader<'_>) -> Result<Vec<Replaced>, DecodeError> {

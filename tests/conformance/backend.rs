@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use quorumkey::hazmat::Loot;
 use quorumkey::wrap::{Identity, Recipient, WrappedIdentity};
 use quorumkey::{Change, Entry, FileStorage, KeyStore, MemoryStorage, SoftToken, Storage, StorageError, Token};
 use tempfile::TempDir;
 
-use crate::common::{Member, init};
+use crate::common::{Member, init, user_pin};
 
 /// Keeps tokens by their names.
 pub trait Backend {
@@ -17,6 +18,9 @@ pub trait Backend {
     /// A token without a key store around it.
     fn token(&self, name: &str) -> Box<dyn Token>;
     fn restore(&self, name: &str, backup: &WrappedIdentity, with: &Identity) -> KeyStore;
+    /// What somebody finds in it who knows the user's PIN.
+    #[allow(dead_code, reason = "each test file uses its own part")]
+    fn loot(&self, name: &str) -> Loot;
 }
 
 /// A storage in memory that outlives the token in it.
@@ -70,6 +74,10 @@ impl Backend for Memory {
     fn restore(&self, name: &str, backup: &WrappedIdentity, with: &Identity) -> KeyStore {
         KeyStore::restore_in(self.storage(name), &init(name), backup, with, 0).unwrap()
     }
+
+    fn loot(&self, name: &str) -> Loot {
+        Loot::of(self.0.lock().unwrap()[name].clone(), &user_pin()).unwrap()
+    }
 }
 
 pub struct File(TempDir);
@@ -96,6 +104,13 @@ impl Backend for File {
 
     fn restore(&self, name: &str, backup: &WrappedIdentity, with: &Identity) -> KeyStore {
         KeyStore::restore(self.0.path().join(name), &init(name), backup, with, 0).unwrap()
+    }
+
+    fn loot(&self, name: &str) -> Loot {
+        // The file is locked while its token is open.
+        let copy = self.0.path().join(format!("{name}, copied"));
+        std::fs::copy(self.0.path().join(name), &copy).unwrap();
+        Loot::of_file(copy, &user_pin()).unwrap()
     }
 }
 

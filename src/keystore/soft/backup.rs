@@ -119,9 +119,10 @@ impl<S: Storage> SoftToken<S> {
         if !is_share_of(&share, me, &epoch) || chain_hash(chain_code.expose()) != epoch.chain_hash {
             return Err(Misuse::WrongShare.into());
         }
+        let imported = chain.first().is_some_and(Certificate::imports);
         let record = KeyRecord {
             me,
-            origin: Origin::Restored,
+            origin: if imported { Origin::Imported } else { Origin::Restored },
             standing: Standing::Restored,
             forgetful: true,
             promise: epoch.position(),

@@ -99,7 +99,9 @@ impl<S: Storage> SoftToken<S> {
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
         if held {
-            key.record.origin = Origin::Generated;
+            let imported =
+                certificate.imports() || self.chain(&login.unlocked, key.id)?.first().is_some_and(Certificate::imports);
+            key.record.origin = if imported { Origin::Imported } else { Origin::Generated };
             key.record.forgetful = false;
             key.record.promise = key.record.promise.max(epoch.position());
         }
@@ -167,6 +169,6 @@ pub(super) fn confirm(record: &mut KeyRecord, card: CardId, confirmation: &Confi
 pub(super) fn renews(source: &Source) -> Result<()> {
     match source {
         Source::Epoch { .. } => Ok(()),
-        Source::Fresh => Err(Misuse::Unsupported("an override for a new key").into()),
+        Source::Fresh | Source::Import { .. } => Err(Misuse::Unsupported("an override for a new key").into()),
     }
 }

@@ -31,6 +31,10 @@ impl<S: Storage> SoftToken<S> {
                 deal.check()?;
                 Ok(issue(login, me, Action::Deal(deal), Vec::new()))
             }
+            Proposal::Import { .. } => {
+                let (me, deal) = self.import_plan(login, key.as_ref(), proposal)?;
+                Ok(issue(login, me, Action::Deal(deal), Vec::new()))
+            }
             Proposal::Refresh { key: id, cards, attempt } => {
                 let key = usable(key, *id)?;
                 let deal = renew::refresh(&key, cards, *attempt)?;

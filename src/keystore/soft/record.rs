@@ -326,6 +326,7 @@ impl KeyRecord {
         writer.u8(match self.origin {
             Origin::Generated => 0,
             Origin::Restored => 1,
+            Origin::Imported => 2,
         });
         writer.u8(self.standing.code()).u8(u8::from(self.forgetful)).u64(self.promise.0).u32(self.promise.1);
         for epochs in [&self.pending, &self.backed_up, &self.erased] {
@@ -353,6 +354,7 @@ impl KeyRecord {
             origin: match reader.u8()? {
                 0 => Origin::Generated,
                 1 => Origin::Restored,
+                2 => Origin::Imported,
                 _ => return Err(DecodeError::Invalid("origin")),
             },
             standing: Standing::from_code(reader.u8()?).ok_or(DecodeError::Invalid("standing"))?,

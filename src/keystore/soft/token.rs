@@ -10,7 +10,7 @@ use crate::keystore::object::{Declaration, Filter, Restriction};
 use crate::keystore::token::{Operation, Progress, Proposal, Protection, SessionId, Token, TokenInfo};
 use crate::keystore::vault::VaultError;
 use crate::policy::{UserType, Verb};
-use crate::protocol::{Certificate, deal_plan};
+use crate::protocol::{Certificate, deal_plan, key_id};
 use crate::wire::{Card, Invitation, KeyId, Message, RunId};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
@@ -83,6 +83,7 @@ impl<S: Storage> Token for SoftToken<S> {
         let (verb, key) = match proposal {
             Proposal::Dkg { .. } => (Verb::Propose, None),
             Proposal::Refresh { key, .. } | Proposal::Reshare { key, .. } => (Verb::Renew, Some(*key)),
+            Proposal::Import { group_key, .. } => (Verb::Propose, Some(key_id(group_key))),
             Proposal::Sign { key, .. } => (Verb::Sign, Some(*key)),
         };
         self.operate(session, verb, key, |scene, _| self.propose(&scene.login, scene.key.take(), proposal))
@@ -90,7 +91,10 @@ impl<S: Storage> Token for SoftToken<S> {
 
     fn begin(&self, session: SessionId, operation: Operation<'_>) -> Result<(RunId, Progress)> {
         let (verb, key) = match operation {
-            Operation::Deal(invitation) => (Verb::Renew, invitation.key()),
+            Operation::Deal(invitation) | Operation::Import(invitation, _) => match invitation.imports() {
+                Some(group_key) => (Verb::Propose, Some(key_id(group_key))),
+                None => (Verb::Renew, invitation.key()),
+            },
             Operation::Sign(invitation, ..) => (Verb::Sign, invitation.key()),
         };
         self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))

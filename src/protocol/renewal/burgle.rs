@@ -109,6 +109,7 @@ mod tests {
                 me: ids[me],
                 identity: Arc::clone(&identities[me]),
                 succession: None,
+                importing: None,
             };
             start(setup, &mut randomness(me)).unwrap()
         };

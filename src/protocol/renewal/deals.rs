@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::endorsements::ExpectEndorsements;
 use super::join::chain_commitment;
 use super::joins::Setup;
-use crate::protocol::certificate::{Certificate, Endorsement, Extension};
+use crate::protocol::certificate::{Certificate, Endorsement, Extension, planned_chain_hash};
 use crate::protocol::dealing::{
     Ceremony, Deal, DealingError, Hedge, Misdeal, Opened, RunKey, accuse, check, combine, open, sign_transcript,
     transcript,
@@ -18,7 +18,9 @@ use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
 use crate::protocol::machine::{Effect, Halt, Machine, PendingShare, Transition};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Scalar};
-use crate::wire::{DecodeError, EpochId, Identifier, Kind, Message, RunId, Subject, Writer, tagged_hash};
+use crate::wire::{
+    DealPlan, DecodeError, EpochId, Identifier, Kind, Message, RunId, Source, Subject, Writer, tagged_hash,
+};
 
 /// A payload is a part of the chain code, or the whole.
 const PAYLOAD_LEN: usize = 32;
@@ -50,8 +52,13 @@ pub(super) struct PayloadRule {
 }
 
 impl PayloadRule {
-    pub(super) fn new(run: RunId, chain_commitments: BTreeMap<Identifier, [u8; 32]>, parent: Option<&Epoch>) -> Self {
-        Self { run, chain_commitments, chain_hash: parent.map(|parent| parent.chain_hash) }
+    pub(super) fn new(
+        plan: &DealPlan,
+        run: RunId,
+        chain_commitments: BTreeMap<Identifier, [u8; 32]>,
+        parent: Option<&Epoch>,
+    ) -> Self {
+        Self { run, chain_commitments, chain_hash: planned_chain_hash(plan, parent) }
     }
 
     pub(super) fn allows(&self, dealer: Identifier, payload: &[u8]) -> bool {
@@ -65,7 +72,7 @@ impl PayloadRule {
 impl<C: Ciphersuite> ExpectDeals<C> {
     fn payload_rule(&self) -> PayloadRule {
         let parent = self.setup.succession.as_ref().map(|succession| &succession.parent);
-        PayloadRule::new(self.run, self.chain_commitments.clone(), parent)
+        PayloadRule::new(&self.setup.deal, self.run, self.chain_commitments.clone(), parent)
     }
 
     /// Evidence against a dealer is its deal with the joins that say what it had to be.
@@ -123,9 +130,9 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         Ok(Dealt { share: Secret::new(received.share.expose().to_bytes()), chain_code })
     }
 
-    /// Of a new key the hash of every member's part, in their order; of an old one what every dealer sent.
+    /// Of a fresh key the hash of every member's part, in their order; of an old one what every dealer sent.
     fn chain_code(&self, payloads: &BTreeMap<Identifier, Zeroizing<Vec<u8>>>) -> Option<Secret<[u8; 32]>> {
-        if self.setup.succession.is_some() {
+        if !matches!(self.setup.deal.source, Source::Fresh) {
             return payloads.values().next()?.as_slice().try_into().ok().map(Secret::new);
         }
         let parts: Vec<&[u8]> = payloads.values().map(|part| part.as_slice()).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::join::{Join, possession_statement};
-use crate::protocol::certificate::fixed_constants;
+use crate::protocol::certificate::planned_constants;
 use crate::protocol::dealing::{Ceremony, Participant, RunKey, cocktail_context};
 use crate::protocol::epoch::{Epoch, deal_plan};
 use crate::protocol::fault::{Failure, Misbehaviour};
@@ -46,10 +46,7 @@ pub(super) fn entered<C: Ciphersuite>(
     // contributions by way of the joins.
     let session = hash_messages("quorumkey/session/v1", run, round);
     let ceremony = || {
-        let constants = match parent {
-            None => None,
-            Some(parent) => Some(fixed_constants::<C>(parent, deal.dealers())?),
-        };
+        let constants = planned_constants::<C>(deal, parent).ok()?;
         let context = cocktail_context(&session, &participants(&members)?);
         let (dealers, receivers) = (participants(deal.dealers())?, participants(&deal.receivers)?);
         Ceremony::new(context, deal.threshold, dealers, receivers, constants).ok()

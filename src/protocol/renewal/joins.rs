@@ -30,6 +30,22 @@ pub(crate) struct Succession {
     pub(crate) standing: Standing,
 }
 
+/// What a member brings to the import of a key.
+#[derive(Debug)]
+pub(crate) struct Importing {
+    /// What only the dealer has.
+    pub(crate) brought: Option<Brought>,
+    /// Attempts to import the key that it has signed and that no certificate has ended.
+    pub(crate) attempts: Vec<Certificate>,
+}
+
+/// A key that was made elsewhere.
+#[derive(Debug)]
+pub(crate) struct Brought {
+    pub(crate) secret: Secret<[u8; 32]>,
+    pub(crate) chain_code: Secret<[u8; 32]>,
+}
+
 /// What a member has promised, and what it may have forgotten.
 #[derive(Debug)]
 pub(crate) struct Standing {
@@ -49,12 +65,23 @@ pub(crate) struct Setup {
     pub(crate) participants: Roster,
     pub(crate) me: Identifier,
     pub(crate) identity: Arc<IdentityKey>,
+    /// When an epoch is renewed.
     pub(crate) succession: Option<Succession>,
+    /// When a key is imported.
+    pub(crate) importing: Option<Importing>,
 }
 
 impl Setup {
     fn attempts(&self) -> &[Certificate] {
-        self.succession.as_ref().map_or(&[], |succession| &succession.standing.attempts)
+        match (&self.succession, &self.importing) {
+            (Some(succession), _) => &succession.standing.attempts,
+            (None, Some(importing)) => &importing.attempts,
+            (None, None) => &[],
+        }
+    }
+
+    fn brought(&self) -> Option<&Brought> {
+        self.importing.as_ref()?.brought.as_ref()
     }
 
     pub(super) fn is_dealer(&self) -> bool {
@@ -92,7 +119,7 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         rng.fill_bytes(hedge.as_mut());
         let chain_commitment = match setup.deal.source {
             Source::Fresh => chain_commitment(run, setup.me, chain_part.as_slice()),
-            Source::Epoch { .. } => [0; 32],
+            Source::Import { .. } | Source::Epoch { .. } => [0; 32],
         };
         let card = setup.participants.card(setup.me).ok_or_else(Failure::unattributed)?.id();
         let statement = possession_statement(run, setup.me, card, &contribution, &chain_commitment);
@@ -152,8 +179,11 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         }
     }
 
-    /// λᵢ·sᵢ: what this member deals of the old epoch.
+    /// What this member deals where the plan fixes it: the secret that it imports, or λᵢ·sᵢ of the old epoch.
     fn constant(&self) -> Option<Secret<C::Scalar>> {
+        if let Some(brought) = self.setup.brought() {
+            return C::Scalar::from_bytes(brought.secret.expose()).map(Secret::new);
+        }
         let share = self.setup.succession.as_ref()?.share.as_ref()?;
         let set: BTreeSet<_> = self.setup.deal.dealers().identifiers().collect();
         let share = Secret::new(C::Scalar::from_bytes(share.expose())?);
@@ -161,6 +191,9 @@ impl<C: Ciphersuite> ExpectJoins<C> {
     }
 
     fn payload(&self) -> &[u8] {
+        if let Some(brought) = self.setup.brought() {
+            return brought.chain_code.expose();
+        }
         match self.setup.succession.as_ref().and_then(|succession| succession.chain_code.as_ref()) {
             Some(chain_code) => chain_code.expose(),
             None => self.chain_part.as_slice(),
@@ -176,7 +209,7 @@ impl<C: Ciphersuite> ExpectJoins<C> {
 }
 
 impl<C: Ciphersuite> Machine for ExpectJoins<C> {
-    fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+    fn handle(mut self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         let Entered { joins, ceremony } = entered::<C>(&self.setup.plan, self.parent(), round)?;
         if let Some(certificate) = self.completed(&joins) {
             return Ok(Transition::silent(Box::new(Done), Effect::Certified(Box::new(certificate))));
@@ -187,6 +220,8 @@ impl<C: Ciphersuite> Machine for ExpectJoins<C> {
         } else {
             None
         };
+        // What was imported is dealt: its last copy in this token goes now, not with the run.
+        self.setup.importing = None;
         let named: BTreeSet<EpochId> = joins.values().flat_map(|join| &join.attempts).map(|one| one.epoch).collect();
         let chain_commitments = joins.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
         let next = ExpectDeals {

@@ -3,7 +3,7 @@
 use super::deals::{PayloadRule, read_deal};
 use super::endorsements::decide;
 use super::entered::{Entered, entered};
-use crate::protocol::epoch::Epoch;
+use crate::protocol::epoch::{Epoch, deal_plan};
 use crate::protocol::exchange::view;
 use crate::protocol::fault::Failure;
 use crate::suite::Ciphersuite;
@@ -26,7 +26,7 @@ pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed:
     let accusation = signed.iter().find(|message| message.header.subject == Subject::Accuse);
     if let Some(accusation) = accusation.filter(|accusation| accusation.header.view == deal_view) {
         let commitments = members.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
-        let rule = PayloadRule::new(run, commitments, parent);
+        let rule = PayloadRule::new(deal_plan(plan)?, run, commitments, parent);
         let deals = answers.map(|deal| (deal.sender(), deal.clone())).collect();
         let failure = decide(&ceremony, &rule, &joins, &deals, accusation);
         // Without the deal the accusation can't be judged.

@@ -17,5 +17,5 @@ mod tests;
 #[cfg(feature = "hazmat")]
 pub(crate) use burgle::opens_deal;
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
-pub(crate) use joins::{Setup, Standing, Succession, start};
+pub(crate) use joins::{Brought, Importing, Setup, Standing, Succession, start};
 pub(crate) use judge::judge;

@@ -6,13 +6,15 @@ use rand_chacha::rand_core::SeedableRng;
 use super::join::{Join, chain_commitment, possession_statement};
 use super::*;
 use crate::protocol::dealing::{Ceremony, Hedge, Participant, RunKey, deal};
+use crate::protocol::epoch::chain_hash;
 use crate::protocol::exchange::view;
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
 use crate::protocol::machine::{Halt, Machine};
 use crate::secret::Secret;
-use crate::suite::{Ciphersuite, with_suite};
+use crate::suite::{Ciphersuite, Element, GroupKey, Scalar, with_suite};
 use crate::wire::{
     Action, Card, DealPlan, Header, Identifier, IdentityKey, KeyTemplate, Message, Plan, Roster, Source, Subject,
+    one_of,
 };
 use crate::{Suite, protocol};
 
@@ -31,16 +33,23 @@ fn identity(number: u16) -> IdentityKey {
 }
 
 fn plan(suite: Suite) -> Plan {
+    plan_from(suite, |_| Source::Fresh)
+}
+
+/// An import of the secret 5 by the liar, whose chain code is said to be that one.
+fn import_plan<C: Ciphersuite>(suite: Suite, chain_code: &[u8; 32]) -> Plan {
+    let group_key = GroupKey::new::<C>(&C::Element::mul_base(&C::Scalar::from_u64(5)));
+    let chain_hash = chain_hash(chain_code);
+    plan_from(suite, |members| Source::Import { group_key, chain_hash, dealers: one_of(members, id(LIAR)).unwrap() })
+}
+
+fn plan_from(suite: Suite, source: impl FnOnce(&Roster) -> Source) -> Plan {
     let cards = (1..=3).map(|number| Card::issue(&identity(number), 0, format!("member {number}")));
-    let deal = DealPlan {
-        suite,
-        threshold: 2,
-        height: 0,
-        attempt: 0,
-        template: KeyTemplate::wallet("a wallet"),
-        receivers: Roster::numbered(cards).unwrap(),
-        source: Source::Fresh,
-    };
+    let receivers = Roster::numbered(cards).unwrap();
+    let source = source(&receivers);
+    let attempt = u32::from(source != Source::Fresh);
+    let template = KeyTemplate::wallet("a wallet");
+    let deal = DealPlan { suite, threshold: 2, height: 0, attempt, template, receivers, source };
     Plan { inviter: id(1), randomness: [9; 32], action: Action::Deal(deal) }
 }
 
@@ -73,6 +82,7 @@ fn enter(plan: &Plan, me: u16) -> (Box<dyn Machine>, Message) {
         me: id(me),
         identity: identity(me).into(),
         succession: None,
+        importing: None,
     };
     let (machine, body) = start(setup, &mut rng(me.into())).unwrap();
     (machine, say(plan, me, 0, Subject::Join, body, &[]))
@@ -179,6 +189,37 @@ fn a_payload_that_was_not_committed_to_convicts_its_dealer() {
     for suite in Suite::ALL {
         with_suite!(suite, C => {
             a_lie_in_good_order_is_accused_and_judged::<C>(suite, Lie::Payload, Misbehaviour::Payload);
+        });
+    }
+}
+
+#[test]
+fn another_chain_code_than_the_plan_says_convicts_who_imports() {
+    for suite in Suite::ALL {
+        with_suite!(suite, C => {
+            for (dealt, expected) in [([8; 32], None), ([9; 32], Some(Misbehaviour::Payload))] {
+                let plan = import_plan::<C>(suite, &[8; 32]);
+                let [(first, join_1), (second, join_2)] = [1, 2].map(|me| enter(&plan, me));
+                let (run_key, join_3) = join::<C>(&plan, &[0; 32]);
+                let joins = [join_1, join_2, join_3];
+                let [first, second] = [first, second].map(|machine| machine.handle(&joins, &mut rng(1)).unwrap());
+                assert!(first.send.is_none() && second.send.is_none(), "only who brings the key deals");
+                let ceremony = entered::entered::<C>(&plan, None, &joins).unwrap().ceremony;
+                let constant = Some(Secret::new(<C as Ciphersuite>::Scalar::from_u64(5)));
+                let sent = deal(&ceremony, id(LIAR), &run_key, constant, &dealt, &mut rng(5), Hedge::Deterministic);
+                let deals = [say(&plan, LIAR, 1, Subject::Deal, sent.unwrap().encode(), &joins)];
+                let accused = first.next.handle(&deals, &mut rng(2));
+                let Some(expected) = expected else {
+                    assert!(accused.is_ok());
+                    continue;
+                };
+                let accused = failure(accused);
+                assert_eq!((accused.culprits.as_slice(), accused.misbehaviour), ([id(LIAR)].as_slice(), expected));
+                let Some(LastWords::Accuse(body)) = accused.last_words else { panic!("no accusation") };
+                let accusation = say(&plan, 1, 2, Subject::Accuse, body, &deals);
+                let public = judge::<C>(&plan, None, &[joins.as_slice(), &deals, &[accusation]].concat()).unwrap();
+                assert_eq!((public.culprits, public.misbehaviour), (vec![id(LIAR)], expected));
+            }
         });
     }
 }

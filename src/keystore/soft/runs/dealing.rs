@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::Live;
 use super::enter::{Entered, override_key, whoami};
+use super::import::before_history;
 use crate::audit::EventKind;
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
+use crate::keystore::imported::ImportedKey;
 use crate::keystore::object::Origin;
 use crate::keystore::soft::keys::{
     ATTEMPT, CHAIN_CODE, Key, RECORD, SHARE, certificate_key, encode_position, index_key, promise_key,
@@ -32,6 +34,7 @@ impl<S: Storage> SoftToken<S> {
         commit: &mut Commit,
         invitation: &Invitation,
         plan: &DealPlan,
+        imported: Option<&ImportedKey>,
     ) -> Result<Entered> {
         plan.check()?;
         check_template(&plan.template)?;
@@ -43,12 +46,21 @@ impl<S: Storage> SoftToken<S> {
         if key.as_ref().is_some_and(|key| key.record.me != me) {
             return Err(Misuse::Plan("a member under another number").into());
         }
+        if imported.is_some() && !matches!(plan.source, Source::Import { .. }) {
+            return Err(Misuse::Plan("nothing is imported by it").into());
+        }
+        let mut importing = None;
         let (succession, parent, chain) = match &plan.source {
             Source::Fresh => (None, None, Vec::new()),
+            Source::Import { .. } => {
+                importing = Some(self.enter_import(&scene.login, key.as_mut(), plan, me, imported, commit)?);
+                (None, None, Vec::new())
+            }
             Source::Epoch { .. } => {
                 let (parent, chain) = self.parent(&scene.login, key.as_ref(), invitation, plan)?;
                 check_succession(plan, &parent)?;
-                self.promise(&scene.login, key.as_mut(), &chain, plan, commit)?;
+                let founding = self.history(&scene.login, key.as_ref(), &chain)?;
+                self.promise(&scene.login, key.as_mut(), founding, plan, commit)?;
                 let succession = self.succession(&scene.login, key.as_ref(), &parent, plan, invitation.run_id())?;
                 (Some(succession), Some(parent), chain)
             }
@@ -60,6 +72,7 @@ impl<S: Storage> SoftToken<S> {
             me,
             identity: Arc::clone(&scene.login.identity),
             succession,
+            importing,
         };
         let (machine, body) = start_dealing(setup, &mut rng())?;
         let frame = Frame {
@@ -80,20 +93,24 @@ impl<S: Storage> SoftToken<S> {
         Ok((live, Some((Subject::Join, body))))
     }
 
+    /// The first epoch of a key that is renewed.
+    fn history(&self, login: &Login, key: Option<&Key>, chain: &[Certificate]) -> Result<EpochId> {
+        match (key, chain) {
+            (Some(key), _) => self.founding(&login.unlocked, key),
+            (None, [first, ..]) => Ok(first.epoch_id()),
+            (None, []) => Err(CertificateError::Parent.into()),
+        }
+    }
+
     /// Rule 2: enters upwards only, and durably so before the join leaves. Also of a key that is not here yet.
-    fn promise(
+    pub(super) fn promise(
         &self,
         login: &Login,
         key: Option<&mut Key>,
-        chain: &[Certificate],
+        founding: EpochId,
         plan: &DealPlan,
         commit: &mut Commit,
     ) -> Result<()> {
-        let founding = match (&key, chain) {
-            (Some(key), _) => self.founding(&login.unlocked, key)?,
-            (None, [first, ..]) => first.epoch_id(),
-            (None, []) => return Err(CertificateError::Parent.into()),
-        };
         let before = key.as_ref().map_or((0, 0), |key| key.record.promise);
         let promised = before.max(self.promised(login, founding)?);
         let position = (plan.height, plan.attempt);
@@ -104,20 +121,20 @@ impl<S: Storage> SoftToken<S> {
         if plan.attempt.saturating_sub(promised_here) > MAX_SKIPPED {
             return Err(Misuse::Plan("the attempt is far above the last one").into());
         }
-        match key {
-            Some(key) => {
-                key.record.promise = position;
-                key.save(commit);
-            }
-            None => {
-                commit.put(Space::Token, &promise_key(founding), encode_position(position));
-            }
+        // A key that is imported has no history yet, and may be destroyed and come again.
+        let absent = key.is_none();
+        if let Some(key) = key {
+            key.record.promise = position;
+            key.save(commit);
+        }
+        if absent || matches!(plan.source, Source::Import { .. }) {
+            commit.put(Space::Token, &promise_key(founding), encode_position(position));
         }
         Ok(())
     }
 
     /// The highest position that this token has entered while the key was not here: not yet, or not any more.
-    fn promised(&self, login: &Login, founding: EpochId) -> Result<(u64, u32)> {
+    pub(in crate::keystore::soft) fn promised(&self, login: &Login, founding: EpochId) -> Result<(u64, u32)> {
         match self.vault.get(&login.unlocked, Space::Token, &promise_key(founding))? {
             Some(bytes) => decode_position(&bytes),
             None => Ok((0, 0)),
@@ -220,6 +237,7 @@ impl<S: Storage> SoftToken<S> {
         // Rule 2 again: since this run was entered, a higher attempt may have been.
         let founding = match live.chain.first() {
             Some(first) => first.epoch_id(),
+            None if certificate.imports() => before_history(key.id),
             None => self.founding(&scene.login.unlocked, &key)?,
         };
         if epoch.position() < key.record.promise.max(self.promised(&scene.login, founding)?) {
@@ -247,9 +265,11 @@ impl<S: Storage> SoftToken<S> {
 fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -> Result<Key> {
     let me = whoami(&live.exchange.frame().members, &scene.login.card)?;
     let template = epoch.template();
+    let imported =
+        matches!(epoch.plan.source, Source::Import { .. }) || live.chain.first().is_some_and(Certificate::imports);
     let record = KeyRecord {
         me,
-        origin: Origin::Generated,
+        origin: if imported { Origin::Imported } else { Origin::Generated },
         standing: if live.parent.is_some() { Standing::Retired } else { Standing::Pending },
         forgetful: live.parent.as_ref().is_some_and(|parent| has_forgotten(parent, &scene.login.card)),
         promise: epoch.position(),

@@ -29,14 +29,17 @@ impl<S: Storage> SoftToken<S> {
         commit: &mut Commit,
         operation: Operation<'_>,
     ) -> Result<(RunId, Progress)> {
-        let (invitation, approved) = match operation {
-            Operation::Deal(invitation) => (invitation, None),
-            Operation::Sign(invitation, message, derivation) => (invitation, Some((message, derivation))),
-        };
+        let (Operation::Deal(invitation) | Operation::Import(invitation, _) | Operation::Sign(invitation, ..)) =
+            operation;
         let run = invitation.run_id();
-        let (mut live, first) = match (&invitation.plan.action, approved) {
-            (Action::Deal(plan), None) => self.enter_dealing(scene, commit, invitation, plan)?,
-            (Action::Sign(plan), Some(approved)) => self.enter_signing(scene, invitation, plan, approved)?,
+        let (mut live, first) = match (&invitation.plan.action, operation) {
+            (Action::Deal(plan), Operation::Deal(_)) => self.enter_dealing(scene, commit, invitation, plan, None)?,
+            (Action::Deal(plan), Operation::Import(_, key)) => {
+                self.enter_dealing(scene, commit, invitation, plan, Some(key))?
+            }
+            (Action::Sign(plan), Operation::Sign(_, message, derivation)) => {
+                self.enter_signing(scene, invitation, plan, (message, derivation))?
+            }
             _ => return Err(Misuse::Unsupported("this operation for this invitation").into()),
         };
         let unlocked = &scene.login.unlocked;

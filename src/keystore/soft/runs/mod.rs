@@ -3,6 +3,7 @@
 mod dealing;
 mod effects;
 mod enter;
+mod import;
 mod peers;
 
 use std::collections::{BTreeMap, BTreeSet};
