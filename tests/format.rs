@@ -102,7 +102,7 @@ fn an_invitation_is_the_frozen_one() {
         (plan.number(1), plan.number(1), plan.number(2), plan.number(8), plan.number(4));
     assert_eq!((action, suite, threshold, height, attempt), (1, 1, 2, 0, 0));
     assert_eq!((plan.bytes(), plan.bytes(), plan.number(1)), (b"savings".as_slice(), b"wallet".as_slice(), 2));
-    assert_eq!((plan.number(4), plan.number(1), plan.number(1)), (0, 3, 0));
+    assert_eq!((plan.number(4), plan.number(1), plan.number(1), plan.number(1)), (0, 3, 0, 0));
     let roster = plan.0;
     assert_eq!(plan.number(4), 3);
     for (number, card) in (1..).zip(&cards) {
@@ -167,7 +167,7 @@ fn an_invitation_to_import_a_key_is_what_the_document_says() {
             (plan.bytes(), plan.bytes(), plan.number(1)),
             (b"an old wallet".as_slice(), b"wallet".as_slice(), 2)
         );
-        assert_eq!((plan.number(4), plan.number(1), plan.number(1)), (0, 3, 0));
+        assert_eq!((plan.number(4), plan.number(1), plan.number(1), plan.number(1)), (0, 3, 0, 0));
         assert_eq!(plan.number(4), 2);
         for (number, card) in (1..).zip(members.iter().map(|(_, card)| card)) {
             assert_eq!((plan.number(2), plan.bytes()), (number, card.to_bytes().as_slice()));
@@ -202,7 +202,7 @@ fn messages_are_the_frozen_ones() {
             header.take(64);
             header.end();
             let expected = match round {
-                0 => 32 + 32 + point + point + 32 + 1 + 4,
+                0 => 32 + 32 + point + point + 32 + 1 + 1 + 4 + 4,
                 1 => 2 * point + point + 32 + point + 3 * (8 + 80),
                 _ => 32 + 64 + 4 + point + 32,
             };
@@ -241,9 +241,9 @@ fn certificates_are_the_frozen_ones() {
             &tagged("quorumkey/run/v1", &[plan]),
             &tagged("quorumkey/deals/v1", &deals),
             &tagged("quorumkey/chain-code-hash/v1", &[&chain_code]),
-            &[0; 4],
+            &[0; 12],
         ];
-        assert!(transcript.ends_with(&[(101_u64.to_le_bytes()).as_slice(), &extension.concat()].concat()));
+        assert!(transcript.ends_with(&[(109_u64.to_le_bytes()).as_slice(), &extension.concat()].concat()));
     }
 }
 
@@ -339,26 +339,26 @@ fn renewal_is_as_the_document_says(certificate: &Certificate, members: u64, poin
     for _ in 0..members {
         transcript.take(2 * point + point + 32 + point);
     }
-    assert_eq!(transcript.bytes().len(), 101);
+    assert_eq!(transcript.bytes().len(), 109);
     transcript.end();
 }
 
 // Version 1 of each format, from given randomness. Another order of drawing it changes these too; if the layout changed,
 // which the readers above tell, old data can't be read any more, and a new version it is.
 const CARD: &str = "01478b8e507e0bb2b18c0f9e0824769e8562d10df9abe2e774896f82b4b4405266000000000000000c616e6e6127732070686f6e6515024b2a6b20d8f1ce1d425c2a24253bfabc2f3503aace7ff022d4792cfe04b4466b16849208cc04acdc66fc92ffa7ba4fa01b08b89076b25f42aba147aeab03";
-const INVITATION: &str = "98aeb9a3f9dc58cd88de74b5cae048faa942338eecb9ca5510e30f4f699dbb79";
+const INVITATION: &str = "468ec6aeffe7bbefe379fd07339f268c3d2e58b71c55ccab15d261673747e70f";
 const MESSAGES: [&str; 3] = [
-    "a2d38256974d8ba100c4a1ead23860b781007847bc297d324d679c4eb399fd80",
-    "2a632710af0433b4976cdc8c71df3317f69e83880971650f7e21b1610be68261",
-    "a7cb1cf0ae6cd9978e5faf324155e4ea5b6282122e3f717d1def55da001fb788",
+    "3a4a3655aad9ff8935688f03c82d23331428fa7973db03e468c045cadf07f9b9",
+    "4bc3d0432d4ad99c0d0f5edce249241ce65a1d790a9ad20157b9ba7e3ed53594",
+    "9d072faca24865257c4bb7aac16f1b96120ffaf0fcec7835303e2715e6064a05",
 ];
 const CERTIFICATES: [&str; 3] = [
-    "c2e9772b693d802ebaa83a6ded47004113872c6633afa9cb90a85b463a6f136a",
-    "b61074bc38912b2c2843c72a3f2a2686ca0f249b3de11b661f4c6d50ba728d1b",
-    "9fafe148572441c0fecfe58c691e36fecf72ae93d555c598e20160098a633c6d",
+    "bbabab9ea6823dde6256cb788c726c32012688973ab4c6f4c735d6750ddece30",
+    "f73245a2f73ed61f4b5da3e530eace345fd0290d0880489c04cf7cf13d6b5dc0",
+    "538bccd70a674f96dfb856e809ecb16e4392c2e4a8894ad70cfc173c275f0286",
 ];
 const SHARES: [&str; 3] = [
-    "9423a7183ec588f71bff80cf7eae9c058cad2f21cb753bf0b4d9e3445e87dd03",
-    "d58898a9497d822d23aff5ffcb73b1132956a42f4f063b8cdd7b66893ebe6b81",
-    "0ab2f9fcaede285d32c020d1fd47f10d65334e797f24a9901b08b5271c63dfa1",
+    "ea787343c9fba4bbea658b698535cb2aefc3931eff8dd33a360d3dc4fbc56625",
+    "ed99bfd7aae74431bc14995a8cab360ed308b20711f95b114e5c69376db949e0",
+    "24c60cb618569369b8bb29597936cb2710fe211779c09143e2f44951f6403b1a",
 ];

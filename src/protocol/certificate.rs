@@ -6,7 +6,8 @@ mod counterfeit;
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::dealing::{ParsedTranscript, Participant, Proof, verify_transcript_signature};
+use super::attempt::Entrants;
+use super::dealing::{ParsedTranscript, Participant, Proof, check_offer, verify_transcript_signature};
 use super::epoch::{Epoch, deal_plan, epoch_id, key_id};
 use super::polynomial::lagrange;
 use crate::suite::{Ciphersuite, Element, GroupKey, with_suite};
@@ -73,20 +74,16 @@ pub(crate) struct Extension {
     pub(crate) run: RunId,
     pub(crate) ciphertexts: [u8; 32],
     pub(crate) chain_hash: [u8; 32],
-    pub(crate) named: Vec<EpochId>,
+    pub(crate) entrants: Entrants,
 }
 
 impl Extension {
     const VERSION: u8 = 1;
-    pub(crate) const MAX_NAMED: usize = 16_384;
 
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.u8(Self::VERSION).raw(self.run.as_bytes()).raw(&self.ciphertexts).raw(&self.chain_hash);
-        writer.count(self.named.len());
-        for epoch in &self.named {
-            writer.raw(epoch.as_bytes());
-        }
+        self.entrants.encode(&mut writer);
         writer.finish()
     }
 
@@ -100,12 +97,10 @@ impl Extension {
             run: RunId::from_bytes(reader.array()?),
             ciphertexts: reader.array()?,
             chain_hash: reader.array()?,
-            named: (0..reader.count(Self::MAX_NAMED)?)
-                .map(|_| reader.array().map(EpochId::from_bytes))
-                .collect::<Result<_, _>>()?,
+            entrants: Entrants::decode(&mut reader)?,
         };
         reader.finish()?;
-        if extension.named.is_sorted_by(|a, b| a < b) { Ok(extension) } else { Err(DecodeError::Invalid("order")) }
+        Ok(extension)
     }
 }
 
@@ -238,7 +233,18 @@ impl Certificate {
             plan: plan.clone(),
             verifying_shares: keys.verifying_shares.into_iter().map(|(id, share)| (id, share.to_bytes())).collect(),
             chain_hash: extension.chain_hash,
-            named: extension.named,
+            entrants: extension.entrants,
+        })
+    }
+
+    /// Whether every dealer in its transcript has proven that it has what it dealt: nobody can make up that others dealt.
+    pub(crate) fn is_dealt(&self) -> bool {
+        let Some(plan) = deal_plan(&self.plan) else { return false };
+        with_suite!(plan.suite, C => {
+            let proven = |transcript: &ParsedTranscript<C>| {
+                transcript.offers.iter().all(|(dealer, offer)| check_offer(&transcript.ceremony, *dealer, offer).is_ok())
+            };
+            self.parse::<C>().is_ok_and(|transcript| proven(&transcript))
         })
     }
 
@@ -300,6 +306,9 @@ impl Certificate {
         let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
         agree(epoch.group_key == parent.group_key, "the group key changed")?;
         agree(epoch.chain_hash == parent.chain_hash, "the chain code changed")?;
+        let ended = epoch.entrants.unended(&epoch.plan, parent).is_none();
+        let overridden = || epoch.entrants.is_overridden(&epoch.plan, parent);
+        agree(ended || overridden(), "an attempt that others may go on from is passed over")?;
         with_suite!(parent.suite(), C => {
             let transcript = self.parse::<C>()?;
             agree(transcript.ceremony.constants() == fixed_constants::<C>(parent, epoch.plan.dealers()).as_ref(), "constants")

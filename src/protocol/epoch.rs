@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::attempt::Entrants;
 use crate::suite::{GroupKey, Suite};
 use crate::wire::{
     Action, Card, DealPlan, EpochId, Identifier, KeyId, KeyTemplate, Plan, Replaced, Roster, RunId, Source, tagged_hash,
@@ -17,8 +18,8 @@ pub(crate) struct Epoch {
     pub(crate) plan: DealPlan,
     pub(crate) verifying_shares: BTreeMap<Identifier, Vec<u8>>,
     pub(crate) chain_hash: [u8; 32],
-    /// The attempts that it names, besides its ancestors.
-    pub(crate) named: Vec<EpochId>,
+    /// What the members said when they entered: among it the attempts that the epoch supersedes, besides its ancestors.
+    pub(crate) entrants: Entrants,
 }
 
 impl Epoch {
@@ -62,11 +63,15 @@ impl Epoch {
         (self.plan.height, self.plan.attempt)
     }
 
-    /// How many members of this epoch must sign its successor: q = max(t, n − t + 1), so that two sets of them share
-    /// one, and t of them can deal.
+    /// Whether it names that attempt, and so supersedes it.
+    pub(crate) fn names(&self, attempt: EpochId) -> bool {
+        self.entrants.named.iter().any(|named| named.epoch == attempt)
+    }
+
+    /// How many members of this epoch must sign its successor: q, so that two sets of them share one, and t of them can
+    /// deal.
     pub(crate) fn quorum(&self) -> usize {
-        let t = usize::from(self.threshold());
-        t.max(self.roster().len() + 1 - t)
+        self.template().quorum.of(self.threshold(), self.roster().len())
     }
 }
 

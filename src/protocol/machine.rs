@@ -4,6 +4,7 @@ use core::fmt::Debug;
 
 use rand_core::CryptoRng;
 
+use super::attempt::Attempt;
 use super::certificate::Certificate;
 use super::fault::Failure;
 use super::sign::Claim;
@@ -54,6 +55,13 @@ pub enum Denial {
         /// The lowest attempt that this token would enter.
         least: u32,
     },
+    /// An earlier attempt dealt shares to others than those that take part now, and they may have certified it and gone on
+    /// from it: this run has neither enough of its receivers nor enough that refused to sign it. Find its certificate, or let
+    /// its members take part; or the security officers of a quorum override it.
+    AttemptNotEnded {
+        /// The attempt.
+        attempt: EpochId,
+    },
     /// The export rule of the key does not allow it.
     Export,
     /// The member broke an earlier run, provably. It is not dealt with again before the security officer pardons it.
@@ -77,6 +85,9 @@ impl core::fmt::Display for Denial {
             }
             Self::RestoredSignsAfterRefresh => f.write_str("a restored share signs only after a refresh"),
             Self::AttemptTooLow { least } => write!(f, "this token would enter attempt {least} at the lowest"),
+            Self::AttemptNotEnded { attempt } => {
+                write!(f, "others may have gone on from attempt {attempt}, and too few of them take part to end it")
+            }
             Self::Export => f.write_str("the export rule does not allow it"),
             Self::Convicted { member } => {
                 write!(f, "member {member} broke an earlier run, and was not pardoned by the security officer")
@@ -109,6 +120,8 @@ pub(crate) type Beginning<B> = (Box<dyn Machine>, B);
 pub(crate) enum Effect {
     /// Nothing.
     None,
+    /// This member is about to deal. Who may get a share must be on record before the deal leaves.
+    Dealing(Box<Attempt>),
     /// A share was dealt. It and the signature on its transcript must be durable before the signature leaves.
     Pending(Box<PendingShare>),
     /// Every signature on a transcript is there, of this attempt or of an older one that the joins have completed.

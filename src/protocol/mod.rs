@@ -1,5 +1,6 @@
 //! Sans-IO protocols. No IO, clock or storage; randomness is passed in.
 
+mod attempt;
 mod certificate;
 pub(crate) mod dealing;
 mod epoch;
@@ -12,6 +13,7 @@ mod polynomial;
 mod renewal;
 mod sign;
 
+pub(crate) use attempt::{Attempt, dealt_name};
 pub use certificate::{Certificate, CertificateError};
 pub(crate) use certificate::{check_succession, verify_chain};
 pub(crate) use epoch::{Epoch, chain_hash, deal_plan, key_id};

@@ -95,6 +95,8 @@ impl Message {
     const VERSION: u8 = 1;
     /// Of a body; what a dealing among 1,000 members needs is far below.
     pub(crate) const MAX_BODY: usize = 4 << 20;
+    /// Of a join, which tells of attempts that were left behind with their transcripts.
+    pub(crate) const MAX_JOIN: usize = 32 << 20;
 
     pub(crate) fn issue(header: Header, body: Vec<u8>, key: &IdentityKey) -> Self {
         let mut message = Self { header, body, signature: [0; 64] };
@@ -111,29 +113,27 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// Any other encoding, an unknown version, or a body over 4 MiB.
+    /// Any other encoding, an unknown version, or a body over 4 MiB, of a join over 32 MiB.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         match reader.u8()? {
             Self::VERSION => {}
             version => return Err(DecodeError::Version(version)),
         }
-        let message = Self {
-            header: Header {
-                suite: Suite::from_code(reader.u8()?).ok_or(DecodeError::Invalid("suite"))?,
-                group: reader.array()?,
-                epoch: reader.array()?,
-                run: RunId::from_bytes(reader.array()?),
-                round: reader.u8()?,
-                sender: reader.identifier()?,
-                subject: Subject::from_code(reader.u8()?).ok_or(DecodeError::Invalid("subject"))?,
-                counter: reader.u64()?,
-                audit_head: reader.array()?,
-                view: reader.array()?,
-            },
-            body: reader.bytes(Self::MAX_BODY)?.to_vec(),
-            signature: reader.array()?,
+        let header = Header {
+            suite: Suite::from_code(reader.u8()?).ok_or(DecodeError::Invalid("suite"))?,
+            group: reader.array()?,
+            epoch: reader.array()?,
+            run: RunId::from_bytes(reader.array()?),
+            round: reader.u8()?,
+            sender: reader.identifier()?,
+            subject: Subject::from_code(reader.u8()?).ok_or(DecodeError::Invalid("subject"))?,
+            counter: reader.u64()?,
+            audit_head: reader.array()?,
+            view: reader.array()?,
         };
+        let max = if header.subject == Subject::Join { Self::MAX_JOIN } else { Self::MAX_BODY };
+        let message = Self { header, body: reader.bytes(max)?.to_vec(), signature: reader.array()? };
         reader.finish()?;
         Ok(message)
     }

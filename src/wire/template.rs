@@ -89,6 +89,28 @@ pub enum BackupGate {
     Required,
 }
 
+/// How many old members must take part in a renewal of *t*-of-*n* shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quorum {
+    /// max(t, n − t + 1): any two renewals share a member. If that one lies, the key can fork where n < 3t − 2; then signing
+    /// stops and the liar is named.
+    Available,
+    /// ⌈(n + t) / 2⌉: any two renewals share t members, so that t − 1 liars can't fork the key. Fewer members may be absent: of
+    /// a 2-of-3 key none.
+    PreventsForks,
+}
+
+impl Quorum {
+    /// The number for that threshold and so many members.
+    pub(crate) fn of(self, threshold: u16, members: usize) -> usize {
+        let threshold = usize::from(threshold);
+        match self {
+            Self::Available => threshold.max((members + 1).saturating_sub(threshold)),
+            Self::PreventsForks => (members + threshold).div_ceil(2),
+        }
+    }
+}
+
 /// What the members of a key agree on when it is made. It is bound into the certificate, so that they can't differ.
 ///
 /// ```
@@ -118,6 +140,8 @@ pub struct KeyTemplate {
     pub operations: Operations,
     /// Whether each member must prove a backup first.
     pub require_backup: BackupGate,
+    /// How many old members it takes to renew the shares.
+    pub quorum: Quorum,
 }
 
 impl KeyTemplate {
@@ -133,6 +157,7 @@ impl KeyTemplate {
             trusted: Vec::new(),
             operations: Operations::ALL,
             require_backup: BackupGate::NotRequired,
+            quorum: Quorum::Available,
         }
     }
 
@@ -154,6 +179,10 @@ impl KeyTemplate {
             BackupGate::NotRequired => 0,
             BackupGate::Required => 1,
         });
+        writer.u8(match self.quorum {
+            Quorum::Available => 0,
+            Quorum::PreventsForks => 1,
+        });
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -173,7 +202,12 @@ impl KeyTemplate {
             1 => BackupGate::Required,
             _ => return Err(DecodeError::Invalid("backup gate")),
         };
-        let template = Self { label, purpose, export, trusted, operations, require_backup };
+        let quorum = match reader.u8()? {
+            0 => Quorum::Available,
+            1 => Quorum::PreventsForks,
+            _ => return Err(DecodeError::Invalid("quorum")),
+        };
+        let template = Self { label, purpose, export, trusted, operations, require_backup, quorum };
         if template.is_within_limits() { Ok(template) } else { Err(DecodeError::Invalid("template")) }
     }
 }

@@ -133,19 +133,87 @@ fn an_honest_dealer_cannot_be_framed_with_another_join() {
     }
 }
 
+/// Where a join begins to tell of the past: contribution, commitment, run key, proof, restored, overridden.
+const fn past(suite: Suite) -> usize {
+    64 + element(suite) + element(suite) + 32 + 2
+}
+
+fn framed(bytes: &[u8]) -> Vec<u8> {
+    [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()
+}
+
+/// An attempt that the third member could not sign, and the first member's report of it in the join of the next, framed.
+fn left_behind(trial: &Trial, suite: Suite) -> (quorumkey::KeyId, Vec<u8>) {
+    let (invitation, _) = trial.invitation(suite, true);
+    let key = invitation.key().unwrap();
+    let results = trial.run(&invitation, &mut |_, to, message| {
+        if to == 2 && subject(&message) == "deal" { Vec::new() } else { vec![message] }
+    });
+    assert!(results.iter().all(|result| matches!(result, Ok(None))));
+    let invitation = trial.members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let mut run = trial.members[0].session.start(&invitation).unwrap();
+    let join = run.poll_transmit().unwrap();
+    let told = &body(&join)[past(suite)..];
+    assert_eq!(told[..4], [0, 0, 0, 1]);
+    let len = 4 + usize::try_from(u32::from_be_bytes(told[4..8].try_into().unwrap())).unwrap();
+    (key, told[4..4 + len].to_vec())
+}
+
 #[test]
 fn who_reports_an_attempt_that_it_could_not_have_signed_is_named() {
+    for suite in Suite::ALL {
+        let trial = Trial::new(3);
+        let (key, of_first) = left_behind(&trial, suite);
+        let mut bent = of_first.clone();
+        let place = bent.len() / 2;
+        bent[place] ^= 1;
+        // Another's signature; a transcript that was changed; no transcript at all.
+        for report in [of_first, bent, framed(&[1; 40])] {
+            pardon(&trial.members);
+            let invitation = trial.members[0].session.invite_refresh(key, Vec::new()).unwrap();
+            let chain = trial.members[1].session.certificates(key).unwrap();
+            let results = trial.run_with_body(&invitation, "join", |body| {
+                body.truncate(past(suite));
+                body.extend([0, 0, 0, 1]);
+                body.extend(&report);
+                body.extend([0; 4]);
+            });
+            all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
+        }
+    }
+}
+
+#[test]
+fn who_reports_to_have_dealt_above_the_run_or_in_anothers_place_is_named() {
     let trial = Trial::new(3);
-    let (invitation, chain) = trial.invitation(Suite::Ed25519, true);
-    // An attempt at the last place that there is would keep a restored member out of every other.
-    let results = trial.run_with_body(&invitation, "join", |body| {
-        let count = body.len() - 4;
-        body[count..].copy_from_slice(&1u32.to_be_bytes());
-        body.extend([7; 32]);
-        body.extend(1u64.to_be_bytes());
-        body.extend(u32::MAX.to_be_bytes());
-        body.extend([0; 64]);
-        body.extend(0u32.to_be_bytes());
-    });
-    all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
+    let seats = |first: u16| {
+        let seat = |number: u16| [number.to_be_bytes().as_slice(), &[7; 32]].concat();
+        [&[0, 0, 0, 2], seat(first).as_slice(), &seat(first + 1)].concat()
+    };
+    let name = |run: &[u8; 32]| {
+        use sha2::Digest as _;
+        let mut hash = sha2::Sha256::new();
+        for part in [b"quorumkey/dealt/v1".as_slice(), run] {
+            hash.update(u64::try_from(part.len()).unwrap().to_be_bytes());
+            hash.update(part);
+        }
+        hash.finalize().to_vec()
+    };
+    // Of a run above this one; of one in which it did not deal; under a name that is not that of the run.
+    for (height, first, run) in [(1_u64, 2, [9; 32]), (0, 1, [9; 32]), (0, 2, [8; 32])] {
+        let (invitation, chain) = trial.invitation(Suite::Ed25519, true);
+        let results = trial.run_with_body(&invitation, "join", |body| {
+            body.truncate(past(Suite::Ed25519) + 4);
+            body.extend([0, 0, 0, 1]);
+            body.extend(name(&[9; 32]));
+            body.extend(run);
+            body.extend(height.to_be_bytes());
+            body.extend(9_u32.to_be_bytes());
+            body.extend([0, 2]);
+            body.extend(seats(first));
+            body.extend(seats(4));
+            body.extend([0; 4]);
+        });
+        all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
+    }
 }

@@ -11,8 +11,8 @@ use crate::common::{Member, deal, dkg, dkg_invitation, exchange, exchange_over, 
 /// Offset of the threshold in an invitation to a dealing: version, length of the plan, version, inviter, randomness,
 /// action, suite.
 const THRESHOLD: usize = 1 + 4 + 1 + 2 + 32 + 1 + 1;
-/// Offset of the number of receivers: threshold, height, attempt, "a wallet", "wallet", export, trusted, operations, gate.
-const RECEIVERS: usize = THRESHOLD + 2 + 8 + 4 + (4 + 8) + (4 + 6) + 1 + 4 + 1 + 1;
+/// Offset of the number of receivers: threshold, height, attempt, "a wallet", "wallet", export, trusted, operations, gate, quorum.
+const RECEIVERS: usize = THRESHOLD + 2 + 8 + 4 + (4 + 8) + (4 + 6) + 1 + 4 + 1 + 1 + 1;
 /// Offsets in a message.
 const SUITE: usize = 1;
 const GROUP: usize = 2;

@@ -61,6 +61,7 @@ pub fn the_template_is_the_same_for_all_members(backend: &dyn Backend) {
         trusted: vec![trusted],
         operations: Operations::SIGN,
         require_backup: BackupGate::NotRequired,
+        quorum: quorumkey::Quorum::PreventsForks,
     };
     let key = dkg_with(&members, template.clone()).unwrap();
     for member in &members {

@@ -12,13 +12,14 @@ mod common;
 mod attempts;
 mod crashes;
 mod device;
+mod power;
 mod reports;
 mod restored;
 
 use common::*;
 use device::{Device, devices, log_in, snapshot};
 use quorumkey::wrap::{Identity, Recipient, SecretKey};
-use quorumkey::{Dealing, Error, Invitation, KeyId, KeyInfo, KeyState, Run, hazmat};
+use quorumkey::{Dealing, Error, Invitation, KeyId, KeyInfo, KeyState, Leaving, Reason, Reshare, Roster, Run, hazmat};
 
 /// What opens backups, and whom they are sealed to.
 fn sheet() -> (Identity, Recipient) {
@@ -71,4 +72,16 @@ fn lost(
 fn refresh_over(members: &[Member], key: KeyId, wire: Wire<'_>) -> Vec<Result<Option<KeyInfo>, Error>> {
     let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
     exchange_over(&mut enter(members, &invitation), wire)
+}
+
+/// Members under these numbers, from this place on, each a member of the list.
+fn seated(members: &[Member], seats: &[(u16, usize)]) -> Roster {
+    Roster::new(seats.iter().map(|(number, at)| (id(*number), members[*at].card())).collect()).unwrap()
+}
+
+/// A change to those members: whoever of the key's is not among them leaves, for that reason.
+fn change(key: &KeyInfo, members: Roster, threshold: u16, reason: Reason) -> Reshare {
+    let gone = key.roster.iter().filter(|(number, card)| members.card(*number) != Some(*card));
+    let leaving = gone.map(|(identifier, _)| Leaving { identifier, reason }).collect();
+    Reshare { threshold, members, leaving, ..Reshare::of(key) }
 }

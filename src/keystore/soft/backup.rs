@@ -129,6 +129,7 @@ impl<S: Storage> SoftToken<S> {
             pending: Vec::new(),
             backed_up: vec![epoch.id],
             erased: Vec::new(),
+            dealt: Vec::new(),
             old: Vec::new(),
             operations: epoch.template().operations,
             export: epoch.template().export,

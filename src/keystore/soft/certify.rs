@@ -6,7 +6,7 @@ use super::runs::Live;
 use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
 use crate::audit::EventKind;
 use crate::keystore::object::Origin;
-use crate::protocol::{Certificate, CertificateError, Confirmation, Epoch, encode_confirmation};
+use crate::protocol::{Certificate, CertificateError, Confirmation, Epoch, dealt_name, encode_confirmation};
 use crate::wire::{CardId, EpochId, Source};
 
 impl<S: Storage> SoftToken<S> {
@@ -20,7 +20,10 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<(KeyInfo, Vec<u8>)> {
         let id = certificate.key_id()?;
         live.key = Some(id);
-        let mut key = self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?;
+        let Some(mut key) = self.load(&scene.login.unlocked, id)? else {
+            // The joins have completed an attempt that is not for this member, who came from its card alone.
+            return Err(Error::Stale { have: certificate.epoch_id(), certificates: vec![certificate.clone()] });
+        };
         self.accept(&scene.login, &mut key, certificate, commit)?;
         scene.inner.end_signing(id);
         let confirmation = Confirmation {
@@ -81,21 +84,14 @@ impl<S: Storage> SoftToken<S> {
         if key.is_certified() {
             superseded.push(key.epoch.clone());
         }
-        for attempt in key.record.pending.iter().filter(|attempt| epoch.named.contains(attempt)) {
+        for attempt in key.record.pending.iter().filter(|attempt| epoch.names(**attempt)) {
             superseded.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?);
         }
         for old in &superseded {
             self.supersede(login, key, old, &epoch, commit)?;
         }
-        // Attempts that this token has not signed dealt shares to others all the same.
-        let known = |record: &KeyRecord, attempt| record.old.iter().any(|old| old.epoch == attempt);
-        for attempt in epoch.named.iter().filter(|attempt| !known(&key.record, **attempt)).collect::<Vec<_>>() {
-            let mut entry = OldEpoch::unseen(*attempt, &key.epoch, &epoch);
-            entry.confirm(key.record.me, login.card.id());
-            key.record.erased.push(*attempt);
-            key.record.old.push(entry);
-        }
-        key.record.pending.retain(|attempt| *attempt != epoch.id && !epoch.named.contains(attempt));
+        key.record.pending.retain(|attempt| *attempt != epoch.id && !epoch.names(*attempt));
+        self.note_attempts(login, key, &epoch)?;
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
         if held {
@@ -111,6 +107,30 @@ impl<S: Storage> SoftToken<S> {
         commit.event(key.epoch_event(if held { EventKind::KeyActive } else { EventKind::KeyRetired }, epoch.id)?);
         key.epoch = epoch;
         key.save(commit);
+        Ok(())
+    }
+
+    /// Attempts that this token has not signed dealt shares to others all the same, and so did those that nobody signed.
+    fn note_attempts(&self, login: &Login, key: &mut Key, epoch: &Epoch) -> Result<()> {
+        let ended = |run| run == epoch.run || epoch.entrants.named.iter().any(|attempt| attempt.run == run);
+        key.record.dealt.retain(|attempt| !ended(attempt.run));
+        let mut kept = Vec::new();
+        for attempt in &key.record.pending {
+            kept.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
+        }
+        for attempt in epoch.entrants.named.iter().cloned().chain(key.record.dealt.clone()) {
+            key.record.rename(dealt_name(attempt.run), attempt.epoch);
+            if key.record.old.iter().any(|old| old.epoch == attempt.epoch) {
+                continue;
+            }
+            let mut entry = OldEpoch::of_attempt(&attempt, epoch);
+            // Of what it has signed and not ended it still holds its share.
+            if !kept.contains(&attempt.run) {
+                entry.confirm(key.record.me, login.card.id());
+                key.record.erased.push(attempt.epoch);
+            }
+            key.record.old.push(entry);
+        }
         Ok(())
     }
 
@@ -151,7 +171,7 @@ fn refuse_sibling(key: &Key, epoch: &Epoch, chain: &[Certificate]) -> Result<()>
 /// Rule 3: a certificate supersedes its ancestors and what it names. Of the epochs that are held here only the parent
 /// can be an ancestor.
 fn supersedes(epoch: &Epoch, other: &Epoch) -> bool {
-    epoch.parent() == Some(other.id) || epoch.named.contains(&other.id)
+    epoch.parent() == Some(other.id) || epoch.names(other.id)
 }
 
 /// What another member says that it erased, and that it once backed up.

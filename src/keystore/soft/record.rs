@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::keystore::object::{EpochReport, Holder, Holding, Origin};
-use crate::protocol::Epoch;
+use crate::protocol::{Attempt, Epoch};
 use crate::secret::Secret;
 use crate::wire::{
     Card, CardId, DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Reason, Writer,
@@ -165,10 +165,10 @@ impl OldEpoch {
         Self { epoch: epoch.id, threshold: epoch.threshold(), shares: old_shares(members, successor) }
     }
 
-    /// An attempt to renew `parent` that another member reported. Who received a share of it is not known here: perhaps
-    /// everybody.
-    pub(super) fn unseen(attempt: EpochId, parent: &Epoch, successor: &Epoch) -> Self {
-        Self { epoch: attempt, ..Self::new(parent, successor) }
+    /// An attempt that `successor` names: everybody that it was dealt to may hold a share.
+    pub(super) fn of_attempt(attempt: &Attempt, successor: &Epoch) -> Self {
+        let shares = old_shares(attempt.receivers.iter().copied(), successor);
+        Self { epoch: attempt.epoch, threshold: attempt.threshold, shares }
     }
 
     /// Whether the member had a share of it.
@@ -312,6 +312,8 @@ pub(super) struct KeyRecord {
     pub(super) backed_up: Vec<EpochId>,
     /// Superseded epochs of which it holds no share, any more or ever.
     pub(super) erased: Vec<EpochId>,
+    /// Attempts that it has dealt in, and that no certificate has ended.
+    pub(super) dealt: Vec<Attempt>,
     pub(super) old: Vec<OldEpoch>,
     pub(super) operations: Operations,
     pub(super) export: Export,
@@ -319,6 +321,15 @@ pub(super) struct KeyRecord {
 
 impl KeyRecord {
     const VERSION: u8 = 1;
+
+    /// An old attempt that was known by its run alone has a transcript now. What is known of its shares stays.
+    pub(super) fn rename(&mut self, from: EpochId, to: EpochId) {
+        if self.old.iter().any(|old| old.epoch == to) {
+            self.old.retain(|old| old.epoch == to || old.epoch != from);
+        } else if let Some(old) = self.old.iter_mut().find(|old| old.epoch == from) {
+            old.epoch = to;
+        }
+    }
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
@@ -334,6 +345,10 @@ impl KeyRecord {
             for epoch in epochs {
                 writer.raw(epoch.as_bytes());
             }
+        }
+        writer.count(self.dealt.len());
+        for attempt in &self.dealt {
+            attempt.encode(&mut writer);
         }
         writer.count(self.old.len());
         for old in &self.old {
@@ -363,6 +378,7 @@ impl KeyRecord {
             pending: epochs(&mut reader)?,
             backed_up: epochs(&mut reader)?,
             erased: epochs(&mut reader)?,
+            dealt: (0..reader.count(MAX_EPOCHS)?).map(|_| Attempt::decode(&mut reader)).collect::<Result<_, _>>()?,
             old: (0..reader.count(MAX_EPOCHS)?).map(|_| OldEpoch::decode(&mut reader)).collect::<Result<_, _>>()?,
             operations: Operations::from_bits(reader.u8()?).ok_or(DecodeError::Invalid("operations"))?,
             export: Export::from_code(reader.u8()?).ok_or(DecodeError::Invalid("export rule"))?,

@@ -3,6 +3,7 @@
 use rand_core::CryptoRng;
 
 use super::{Certificate, Endorsement, Extension};
+use crate::protocol::attempt::{Attempt, Entrants};
 use crate::protocol::dealing::{Ceremony, Deal, Hedge, Participant, RunKey, sign_transcript, transcript};
 use crate::protocol::epoch::deal_plan;
 use crate::suite::{Ciphersuite, with_suite};
@@ -34,8 +35,9 @@ impl Certificate {
         let ceremony = Ceremony::new(context, threshold, members.clone(), members, None).ok()?;
         let deals =
             genuine.offers.into_iter().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
-        let named = vec![self.epoch_id()];
-        let extension = Extension { run: plan.run_id(), ciphertexts: [0; 32], chain_hash: [0; 32], named };
+        let own = Attempt { signers: ids.clone(), ..Attempt::signed(&self.epoch().ok()?) };
+        let entrants = Entrants { named: vec![own], ..Entrants::default() };
+        let extension = Extension { run: plan.run_id(), ciphertexts: [0; 32], chain_hash: [0; 32], entrants };
         let transcript = transcript(&ceremony, &deals, &extension.to_bytes()).ok()?;
         let mut forged = Self::unsigned(plan, transcript.clone());
         for ((id, key), stranger) in ids.iter().zip(&keys).zip(strangers) {

@@ -25,7 +25,7 @@ pub(crate) use error::{DealingError, Misdeal};
 pub(crate) use receive::Received;
 #[cfg(feature = "hazmat")]
 pub(crate) use receive::opens_with;
-pub(crate) use receive::{GroupKeys, Opened, check, combine, group_keys, open};
+pub(crate) use receive::{GroupKeys, Opened, check, check_offer, combine, group_keys, open};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use recover::recover;
 pub(crate) use run_key::RunKey;

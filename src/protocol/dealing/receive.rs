@@ -25,7 +25,7 @@ pub(crate) fn check<C: Ciphersuite>(
 }
 
 /// [`check`] of the part that is in the transcript.
-pub(super) fn check_offer<C: Ciphersuite>(
+pub(crate) fn check_offer<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     dealer: Identifier,
     offer: &Offer<C>,

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::endorsements::ExpectEndorsements;
 use super::join::chain_commitment;
 use super::joins::Setup;
+use crate::protocol::attempt::Entrants;
 use crate::protocol::certificate::{Certificate, Endorsement, Extension, planned_chain_hash};
 use crate::protocol::dealing::{
     Ceremony, Deal, DealingError, Hedge, Misdeal, Opened, RunKey, accuse, check, combine, open, sign_transcript,
@@ -18,9 +19,7 @@ use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
 use crate::protocol::machine::{Effect, Halt, Machine, PendingShare, Transition};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Scalar};
-use crate::wire::{
-    DealPlan, DecodeError, EpochId, Identifier, Kind, Message, RunId, Source, Subject, Writer, tagged_hash,
-};
+use crate::wire::{DealPlan, DecodeError, Identifier, Kind, Message, RunId, Source, Subject, Writer, tagged_hash};
 
 /// A payload is a part of the chain code, or the whole.
 const PAYLOAD_LEN: usize = 32;
@@ -33,7 +32,7 @@ pub(super) struct ExpectDeals<C: Ciphersuite> {
     pub(super) run_key: RunKey<C>,
     pub(super) ceremony: Ceremony<C>,
     pub(super) chain_commitments: BTreeMap<Identifier, [u8; 32]>,
-    pub(super) named: Vec<EpochId>,
+    pub(super) entrants: Entrants,
     pub(super) joins: Vec<Message>,
 }
 
@@ -109,7 +108,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
     fn extension(&self, round: &[Message], chain_hash: [u8; 32]) -> Extension {
         let bodies: Vec<&[u8]> = round.iter().map(|message| message.body.as_slice()).collect();
         let ciphertexts = tagged_hash("quorumkey/deals/v1", &bodies);
-        Extension { run: self.run, ciphertexts, chain_hash, named: self.named.clone() }
+        Extension { run: self.run, ciphertexts, chain_hash, entrants: self.entrants.clone() }
     }
 
     /// The share and the chain code, of a receiver.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 
 use super::deals::{PayloadRule, of_misdeal, read_deal};
-use crate::protocol::certificate::{Certificate, Endorsement, Extension};
+use crate::protocol::certificate::{Certificate, Endorsement};
 use crate::protocol::dealing::{Ceremony, Fault, Opening, Verdict, judge};
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Confirmation, Done, Effect, Halt, Machine, Transition};
@@ -78,11 +78,14 @@ fn decode_endorsement(body: &[u8]) -> Result<(EpochId, Endorsement), DecodeError
     Ok(endorsement)
 }
 
+/// The most epochs of a kind that a confirmation tells of.
+const MAX_TOLD: usize = 16_384;
+
 /// The body of a confirmation. Of very many epochs it tells the newest.
 pub(crate) fn encode_confirmation(confirmation: &Confirmation) -> Vec<u8> {
     let mut writer = Writer::new();
     for epochs in [&confirmation.erased, &confirmation.backed_up] {
-        let newest = epochs.iter().skip(epochs.len().saturating_sub(Extension::MAX_NAMED));
+        let newest = epochs.iter().skip(epochs.len().saturating_sub(MAX_TOLD));
         writer.count(newest.len());
         for epoch in newest {
             writer.raw(epoch.as_bytes());
@@ -95,7 +98,7 @@ pub(crate) fn encode_confirmation(confirmation: &Confirmation) -> Vec<u8> {
 pub(crate) fn decode_confirmation(member: Identifier, body: &[u8]) -> Result<Confirmation, DecodeError> {
     let mut reader = Reader::new(body);
     let mut epochs = || -> Result<Vec<_>, DecodeError> {
-        (0..reader.count(Extension::MAX_NAMED)?).map(|_| reader.array().map(EpochId::from_bytes)).collect()
+        (0..reader.count(MAX_TOLD)?).map(|_| reader.array().map(EpochId::from_bytes)).collect()
     };
     let (erased, backed_up) = (epochs()?, epochs()?);
     reader.finish()?;
@@ -113,7 +116,7 @@ mod tests {
         let erased: Vec<_> = (0..20_000).map(epoch).collect();
         let all = Confirmation { member, erased: erased.clone(), backed_up: erased.clone() };
         let told = decode_confirmation(member, &encode_confirmation(&all)).unwrap();
-        assert!(erased.ends_with(&told.erased) && told.erased.len() == Extension::MAX_NAMED);
-        assert!(erased.ends_with(&told.backed_up) && told.backed_up.len() == Extension::MAX_NAMED);
+        assert!(erased.ends_with(&told.erased) && told.erased.len() == MAX_TOLD);
+        assert!(erased.ends_with(&told.backed_up) && told.backed_up.len() == MAX_TOLD);
     }
 }

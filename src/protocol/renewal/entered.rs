@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::join::{Join, possession_statement};
-use crate::protocol::certificate::planned_constants;
+use crate::protocol::attempt::Attempt;
+use crate::protocol::certificate::{Certificate, planned_constants};
 use crate::protocol::dealing::{Ceremony, Participant, RunKey, cocktail_context};
 use crate::protocol::epoch::{Epoch, deal_plan};
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::suite::Ciphersuite;
-use crate::wire::{Identifier, Message, Plan, Roster, RunId, hash_messages};
+use crate::wire::{Card, DealPlan, Identifier, Message, Plan, Roster, RunId, Source, hash_messages};
 
 /// Every member's join, and the ceremony that they make.
 #[derive(Debug)]
@@ -30,8 +31,7 @@ pub(super) fn entered<C: Ciphersuite>(
     for message in round {
         let sender = message.sender();
         let join = Join::decode(&message.body).map_err(|_| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
-        // Who enters this attempt has signed lower ones at most.
-        if join.attempts.iter().any(|one| (one.height, one.attempt) >= (deal.height, deal.attempt)) {
+        if !tells_of_the_past(deal, parent, &members, sender, &join) {
             return Err(Failure::by(sender, Misbehaviour::Malformed, &[message]));
         }
         if !proves_possession(run, &members, sender, &join) {
@@ -54,6 +54,37 @@ pub(super) fn entered<C: Ciphersuite>(
     // All that could be wrong with it now is one run key under two members, who then share a secret.
     let ceremony = ceremony().ok_or_else(Failure::unattributed)?;
     Ok(Entered { joins, ceremony })
+}
+
+/// Whether a member could have signed and dealt in what it says: attempts at this key, below this one, that their dealers
+/// have proven to have dealt. Whoever could make one up would keep everybody out who can't end it.
+fn tells_of_the_past<C: Ciphersuite>(
+    deal: &DealPlan,
+    parent: Option<&Epoch>,
+    members: &Roster,
+    sender: Identifier,
+    join: &Join<C>,
+) -> bool {
+    let (group_key, chain_hash) = match (&deal.source, parent) {
+        (Source::Epoch { .. }, Some(parent)) => (&parent.group_key, parent.chain_hash),
+        // Before there is an epoch, there is no rule to lift.
+        (Source::Import { group_key, chain_hash, .. }, _) if !join.overridden => (group_key, *chain_hash),
+        _ => return join.attempts.is_empty() && join.dealt.is_empty() && !join.overridden,
+    };
+    let below = (deal.height, deal.attempt);
+    let identity = |card: Option<&Card>| card.map(|card| *card.identity());
+    let signed = |certificate: &Certificate| {
+        certificate.epoch().is_ok_and(|epoch| {
+            epoch.position() < below
+                && (&epoch.group_key, epoch.chain_hash) == (group_key, chain_hash)
+                && identity(epoch.card(sender)) == identity(members.card(sender))
+        }) && certificate.unendorsed([sender].into_iter()).is_empty()
+            && certificate.is_dealt()
+    };
+    let dealt = |attempt: &Attempt| {
+        attempt.is_unsigned() && attempt.position < below && attempt.dealers.iter().any(|(id, _)| *id == sender)
+    };
+    join.attempts.iter().all(signed) && join.dealt.iter().all(dealt)
 }
 
 fn proves_possession<C: Ciphersuite>(run: RunId, members: &Roster, member: Identifier, join: &Join<C>) -> bool {

@@ -1,18 +1,10 @@
 //! What a member says when it enters the run of a dealing.
 
-use crate::protocol::certificate::{Endorsement, Extension};
+use crate::protocol::attempt::Attempt;
+use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::Proof;
 use crate::suite::{Ciphersuite, Element};
-use crate::wire::{CardId, DecodeError, EpochId, Identifier, Reader, RunId, Writer, tagged_hash};
-
-/// An attempt that a member has signed and that no certificate has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AttemptReport {
-    pub(crate) epoch: EpochId,
-    pub(crate) height: u64,
-    pub(crate) attempt: u32,
-    pub(crate) endorsement: Endorsement,
-}
+use crate::wire::{CardId, DecodeError, Identifier, Message, Reader, RunId, Writer, tagged_hash};
 
 /// The body of a join.
 #[derive(Clone, Debug)]
@@ -25,20 +17,28 @@ pub(crate) struct Join<C: Ciphersuite> {
     pub(crate) possession: Proof<C>,
     /// Whether this member's token was restored from a backup since it last certified an epoch of the key.
     pub(crate) restored: bool,
-    pub(crate) attempts: Vec<AttemptReport>,
+    /// Whether its security officer lifts the rules for this run.
+    pub(crate) overridden: bool,
+    /// The attempts that it has signed and that no certificate has ended: what it signed, with its endorsement.
+    pub(crate) attempts: Vec<Certificate>,
+    /// The attempts that it has dealt in and that no certificate has ended.
+    pub(crate) dealt: Vec<Attempt>,
 }
 
 impl<C: Ciphersuite> Join<C> {
-    pub(crate) const MAX_ATTEMPTS: usize = Extension::MAX_NAMED / 4;
+    const MAX_ATTEMPTS: usize = 4096;
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.raw(&self.contribution).raw(&self.chain_commitment);
         writer.raw(&self.run_key.to_bytes()).raw(&self.possession.encode());
-        writer.u8(u8::from(self.restored)).count(self.attempts.len());
-        for report in &self.attempts {
-            writer.raw(report.epoch.as_bytes()).u64(report.height).u32(report.attempt);
-            report.endorsement.encode(&mut writer);
+        writer.u8(u8::from(self.restored)).u8(u8::from(self.overridden)).count(self.attempts.len());
+        for attempt in &self.attempts {
+            writer.bytes(&attempt.to_bytes());
+        }
+        writer.count(self.dealt.len());
+        for attempt in &self.dealt {
+            attempt.encode(&mut writer);
         }
         writer.finish()
     }
@@ -50,28 +50,30 @@ impl<C: Ciphersuite> Join<C> {
             chain_commitment: reader.array()?,
             run_key: C::Element::from_bytes(reader.raw(C::Element::LEN)?).ok_or(DecodeError::Invalid("run key"))?,
             possession: Proof::decode(reader.raw(Proof::<C>::LEN)?).ok_or(DecodeError::Invalid("proof"))?,
-            restored: match reader.u8()? {
-                0 => false,
-                1 => true,
-                _ => return Err(DecodeError::Invalid("restored")),
-            },
+            restored: boolean(&mut reader)?,
+            overridden: boolean(&mut reader)?,
             attempts: (0..reader.count(Self::MAX_ATTEMPTS)?)
-                .map(|_| {
-                    Ok(AttemptReport {
-                        epoch: EpochId::from_bytes(reader.array()?),
-                        height: reader.u64()?,
-                        attempt: reader.u32()?,
-                        endorsement: Endorsement::decode(&mut reader)?,
-                    })
-                })
+                .map(|_| Certificate::from_bytes(reader.bytes(Message::MAX_JOIN)?))
+                .collect::<Result<_, DecodeError>>()?,
+            dealt: (0..reader.count(Self::MAX_ATTEMPTS)?)
+                .map(|_| Attempt::decode(&mut reader))
                 .collect::<Result<_, DecodeError>>()?,
         };
         reader.finish()?;
-        if join.attempts.is_sorted_by(|a, b| a.epoch < b.epoch) {
+        let ascending = join.attempts.is_sorted_by(|a, b| a.epoch_id() < b.epoch_id());
+        if ascending && join.dealt.is_sorted_by(|a, b| a.epoch < b.epoch) {
             Ok(join)
         } else {
             Err(DecodeError::Invalid("order of attempts"))
         }
+    }
+}
+
+fn boolean(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(DecodeError::Invalid("boolean")),
     }
 }
 

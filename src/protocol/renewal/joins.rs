@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use super::deals::ExpectDeals;
 use super::entered::{Entered, entered};
-use super::join::{AttemptReport, Join, chain_commitment, possession_statement};
+use super::join::{Join, chain_commitment, possession_statement};
+use crate::protocol::attempt::{Attempt, Entrants};
 use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::{Ceremony, Hedge, RunKey, deal};
 use crate::protocol::epoch::Epoch;
@@ -28,6 +29,8 @@ pub(crate) struct Succession {
     /// The key's chain code, if it holds a share.
     pub(crate) chain_code: Option<Secret<[u8; 32]>>,
     pub(crate) standing: Standing,
+    /// The parent and every epoch before it.
+    pub(crate) ancestors: Vec<EpochId>,
 }
 
 /// What a member brings to the import of a key.
@@ -51,10 +54,12 @@ pub(crate) struct Brought {
 pub(crate) struct Standing {
     /// The token was restored from a backup, and has certified nothing since.
     pub(crate) restored: bool,
-    /// The security officer lets a restored token sign without a quorum of unrestored members.
+    /// The security officer lifts rules 5 and 8 for this run.
     pub(crate) overridden: bool,
     /// The attempts that it has signed and that no certificate has ended.
     pub(crate) attempts: Vec<Certificate>,
+    /// The attempts that it has dealt in and that no certificate has ended.
+    pub(crate) dealt: Vec<Attempt>,
 }
 
 /// What a member enters the run of a dealing with.
@@ -78,6 +83,10 @@ impl Setup {
             (None, Some(importing)) => &importing.attempts,
             (None, None) => &[],
         }
+    }
+
+    fn standing(&self) -> Option<&Standing> {
+        self.succession.as_ref().map(|succession| &succession.standing)
     }
 
     fn brought(&self) -> Option<&Brought> {
@@ -129,8 +138,10 @@ impl<C: Ciphersuite> ExpectJoins<C> {
             chain_commitment,
             run_key: *run_key.public(),
             possession,
-            restored: setup.succession.as_ref().is_some_and(|succession| succession.standing.restored),
-            attempts: reports(setup.me, setup.attempts()),
+            restored: setup.standing().is_some_and(|standing| standing.restored),
+            overridden: setup.standing().is_some_and(|standing| standing.overridden),
+            attempts: ascending(setup.attempts(), Certificate::epoch_id),
+            dealt: ascending(setup.standing().map_or(&[], |standing| &standing.dealt), |attempt| attempt.epoch),
         };
         Ok((Box::new(Self { setup, run, run_key, chain_part }), join.encode()))
     }
@@ -139,18 +150,50 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         self.setup.succession.as_ref().map(|succession| &succession.parent)
     }
 
-    /// Rule 4: if the joins show every signature of an attempt, that attempt is complete, and this one ends.
+    /// Rule 4: if the joins show every signature of an attempt, that attempt is complete, and this one ends: also for a member
+    /// that has no part in it.
     fn completed(&self, joins: &BTreeMap<Identifier, Join<C>>) -> Option<Certificate> {
-        let parent = self.parent();
-        self.setup.attempts().iter().find_map(|attempt| {
-            let mut certificate = attempt.clone();
-            for (member, join) in joins {
-                for report in join.attempts.iter().filter(|report| report.epoch == attempt.epoch_id()) {
-                    certificate.endorse(*member, report.endorsement.clone());
-                }
+        let mut attempts = BTreeMap::new();
+        for (member, join) in joins {
+            for report in &join.attempts {
+                let merged = attempts.entry(report.epoch_id()).or_insert_with(|| report.clone());
+                merged.endorse(*member, report.endorsement(*member)?.clone());
             }
-            certificate.verify(parent).is_ok().then_some(certificate)
-        })
+        }
+        attempts.into_values().find(|certificate| certificate.verify(self.parent()).is_ok())
+    }
+
+    /// What the joins say together of the members and of the past; every member comes to the same.
+    fn entrants(&self, joins: &BTreeMap<Identifier, Join<C>>) -> Entrants {
+        let ancestors = self.setup.succession.as_ref().map_or(&[][..], |succession| &succession.ancestors);
+        let mut named = BTreeMap::new();
+        for (member, join) in joins {
+            for epoch in join.attempts.iter().filter_map(|attempt| attempt.epoch().ok()) {
+                Entrants::sign(&mut named, Attempt::signed(&epoch), *member);
+            }
+        }
+        for attempt in joins.values().flat_map(|join| &join.dealt) {
+            Entrants::deal(&mut named, attempt.clone());
+        }
+        named.retain(|epoch, _| !ancestors.contains(epoch));
+        let who = |says: fn(&Join<C>) -> bool| joins.iter().filter(|(_, join)| says(join)).map(|(id, _)| *id).collect();
+        Entrants {
+            named: named.into_values().collect(),
+            forgetful: who(|join| join.restored),
+            overridden: who(|join| join.overridden),
+        }
+    }
+
+    /// Rule 5: power passed to an attempt's receivers when it was dealt. Whoever goes on without them must be able to end it,
+    /// or have it lifted by the officers of a quorum, its own among them.
+    fn check_power(&self, entrants: &Entrants) -> Result<(), Halt> {
+        let Some(Succession { parent, standing, .. }) = &self.setup.succession else { return Ok(()) };
+        let Some(attempt) = entrants.unended(&self.setup.deal, parent) else { return Ok(()) };
+        let old = parent.roster().card(self.setup.me).is_some();
+        if entrants.is_overridden(&self.setup.deal, parent) && (standing.overridden || !old) {
+            return Ok(());
+        }
+        Err(Halt::Denied(Denial::AttemptNotEnded { attempt }))
     }
 
     /// Rule 8: a restored token has forgotten what it signed, and goes by what a quorum of others remembers.
@@ -169,8 +212,8 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         if remembering.len() < parent.quorum() {
             return Err(Halt::Denied(Denial::RestoredNeedsQuorum));
         }
-        let highest =
-            remembering.iter().flat_map(|(_, join)| &join.attempts).map(|one| (one.height, one.attempt)).max();
+        let told = remembering.iter().flat_map(|(_, join)| &join.attempts);
+        let highest = told.filter_map(|one| one.epoch().ok()).map(|one| one.position()).max();
         match highest {
             Some(highest) if highest >= (self.setup.deal.height, self.setup.deal.attempt) => {
                 Err(Halt::Denied(Denial::AttemptTooLow { least: highest.1.saturating_add(1) }))
@@ -215,14 +258,18 @@ impl<C: Ciphersuite> Machine for ExpectJoins<C> {
             return Ok(Transition::silent(Box::new(Done), Effect::Certified(Box::new(certificate))));
         }
         self.check_standing(&joins)?;
-        let send = if self.setup.is_dealer() {
-            Some((Subject::Deal, self.deal(&ceremony, rng).ok_or_else(Failure::unattributed)?))
-        } else {
-            None
-        };
+        let entrants = self.entrants(&joins);
+        self.check_power(&entrants)?;
+        let (mut send, mut effect) = (None, Effect::None);
+        if self.setup.is_dealer() {
+            send = Some((Subject::Deal, self.deal(&ceremony, rng).ok_or_else(Failure::unattributed)?));
+            if self.parent().is_some() {
+                effect =
+                    Attempt::dealt(&self.setup.plan).map_or(Effect::None, |dealt| Effect::Dealing(Box::new(dealt)));
+            }
+        }
         // What was imported is dealt: its last copy in this token goes now, not with the run.
         self.setup.importing = None;
-        let named: BTreeSet<EpochId> = joins.values().flat_map(|join| &join.attempts).map(|one| one.epoch).collect();
         let chain_commitments = joins.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
         let next = ExpectDeals {
             setup: self.setup,
@@ -230,22 +277,15 @@ impl<C: Ciphersuite> Machine for ExpectJoins<C> {
             run_key: self.run_key,
             ceremony,
             chain_commitments,
-            named: named.into_iter().collect(),
+            entrants,
             joins: round.to_vec(),
         };
-        Ok(Transition { next: Box::new(next), send, effect: Effect::None })
+        Ok(Transition { next: Box::new(next), send, effect })
     }
 }
 
-fn reports(me: Identifier, attempts: &[Certificate]) -> Vec<AttemptReport> {
-    let mut reports: Vec<_> = attempts
-        .iter()
-        .filter_map(|certificate| {
-            let epoch = certificate.epoch().ok()?;
-            let (height, attempt) = epoch.position();
-            Some(AttemptReport { epoch: epoch.id, height, attempt, endorsement: certificate.endorsement(me)?.clone() })
-        })
-        .collect();
-    reports.sort_by_key(|report| report.epoch);
-    reports
+/// In the order of their names, each once.
+fn ascending<T: Clone>(attempts: &[T], name: impl Fn(&T) -> EpochId) -> Vec<T> {
+    let named: BTreeMap<_, _> = attempts.iter().map(|one| (name(one), one.clone())).collect();
+    named.into_values().collect()
 }

@@ -100,7 +100,9 @@ fn join<C: Ciphersuite>(plan: &Plan, part: &[u8; 32]) -> (RunKey<C>, Message) {
         run_key: *run_key.public(),
         possession: run_key.prove(&statement, Hedge::Deterministic).unwrap(),
         restored: false,
+        overridden: false,
         attempts: Vec::new(),
+        dealt: Vec::new(),
     };
     (run_key, say(plan, LIAR, 0, Subject::Join, join.encode(), &[]))
 }

@@ -19,8 +19,8 @@ use crate::keystore::soft::record::{KeyRecord, Standing};
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
 use crate::policy::Verb;
 use crate::protocol::{
-    Certificate, CertificateError, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup, Standing as Memory,
-    Succession, check_succession, start_dealing, verify_chain,
+    Attempt, Certificate, CertificateError, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup,
+    Standing as Memory, Succession, check_succession, start_dealing, verify_chain,
 };
 use crate::wire::{Card, DealPlan, EpochId, Invitation, Reader, Roster, RunId, Source, Subject};
 
@@ -61,7 +61,9 @@ impl<S: Storage> SoftToken<S> {
                 check_succession(plan, &parent)?;
                 let founding = self.history(&scene.login, key.as_ref(), &chain)?;
                 self.promise(&scene.login, key.as_mut(), founding, plan, commit)?;
-                let succession = self.succession(&scene.login, key.as_ref(), &parent, plan, invitation.run_id())?;
+                let run = invitation.run_id();
+                let mut succession = self.succession(&scene.login, key.as_ref(), &parent, plan, run)?;
+                succession.ancestors = self.ancestors(&scene.login, key.as_ref(), &chain)?;
                 (Some(succession), Some(parent), chain)
             }
         };
@@ -205,19 +207,44 @@ impl<S: Storage> SoftToken<S> {
         let overridden = self.vault.get(unlocked, Space::Token, &override_key(run))?.is_some();
         let Some(key) = key else {
             let restored = has_forgotten(parent, &login.card);
-            let standing = Memory { restored, overridden, attempts: Vec::new() };
-            return Ok(Succession { parent: parent.clone(), share: None, chain_code: None, standing });
+            let standing = Memory { restored, overridden, attempts: Vec::new(), dealt: Vec::new() };
+            let (parent, ancestors) = (parent.clone(), Vec::new());
+            return Ok(Succession { parent, share: None, chain_code: None, standing, ancestors });
         };
         let attempts = key.record.pending.iter().map(|epoch| self.attempt(unlocked, key.id, *epoch));
-        let standing =
-            Memory { restored: key.record.forgetful, overridden, attempts: attempts.collect::<Result<_>>()? };
+        let attempts = attempts.collect::<Result<_>>()?;
+        let standing = Memory { restored: key.record.forgetful, overridden, attempts, dealt: key.record.dealt.clone() };
         let deals = plan.dealers().card(key.record.me).is_some();
         let share = if deals { self.share(unlocked, key, parent.id)? } else { None };
         if deals && share.is_none() {
             return Err(Misuse::NoShare.into());
         }
         let chain_code = self.chain_code(unlocked, key)?;
-        Ok(Succession { parent: parent.clone(), share, chain_code, standing })
+        Ok(Succession { parent: parent.clone(), share, chain_code, standing, ancestors: Vec::new() })
+    }
+
+    /// The epochs that lead to the one that is renewed, by the chain that the invitation told or the one that is kept here.
+    fn ancestors(&self, login: &Login, key: Option<&Key>, told: &[Certificate]) -> Result<Vec<EpochId>> {
+        let kept = match key {
+            Some(key) if told.is_empty() => self.chain(&login.unlocked, key.id)?,
+            _ => Vec::new(),
+        };
+        Ok(told.iter().chain(&kept).map(Certificate::epoch_id).collect())
+    }
+
+    /// Who is about to be dealt a share: they may hold it whatever becomes of the run.
+    pub(super) fn note_dealing(
+        &self,
+        scene: &Scene<'_>,
+        live: &Live,
+        attempt: Attempt,
+        commit: &mut Commit,
+    ) -> Result<()> {
+        let id = live.key.ok_or(Misuse::NoShare)?;
+        let mut key = self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?;
+        key.record.dealt.push(attempt);
+        key.save(commit);
+        Ok(())
     }
 
     /// A share that is not certified yet, with the signature that is about to leave.
@@ -276,6 +303,7 @@ fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -
         pending: Vec::new(),
         backed_up: Vec::new(),
         erased: Vec::new(),
+        dealt: Vec::new(),
         old: Vec::new(),
         operations: template.operations,
         export: template.export,

@@ -28,6 +28,10 @@ impl<S: Storage> SoftToken<S> {
                 self.claim(scene, live, &claim, commit)?;
                 Ok(None)
             }
+            Effect::Dealing(attempt) => {
+                self.note_dealing(scene, live, *attempt, commit)?;
+                Ok(None)
+            }
             Effect::Pending(pending) => {
                 self.keep_pending(scene, live, *pending, commit)?;
                 Ok(None)

@@ -1,0 +1,217 @@
+//! Rule 5: power over the key passes when shares are dealt. Who goes on without an attempt's receivers must be able to end it.
+
+use quorumkey::{CertificateError, Denial, EpochReport, Holding, Suite};
+
+use super::*;
+
+/// Members 1 to 3 with a 2-of-3 key, and three more tokens, for numbers 4 to 6.
+fn six() -> (Vec<Member>, KeyInfo) {
+    let members = group(6);
+    let key = dkg(&members[..3], Suite::Ed25519, 2);
+    (members, key)
+}
+
+/// The members at these places enter, and the wire is theirs: it sees places in this list.
+fn run_of(
+    members: &[Member],
+    places: &[usize],
+    invitation: &Invitation,
+    wire: Wire<'_>,
+) -> Vec<Result<Option<KeyInfo>, Error>> {
+    let mut runs: Vec<_> = places.iter().map(|at| members[*at].session.start(invitation).unwrap()).collect();
+    exchange_over(&mut runs, wire)
+}
+
+fn all(message: quorumkey::Message) -> Vec<quorumkey::Message> {
+    vec![message]
+}
+
+/// Members 1 and 2 deal to 1, 4 and 5. All five sign, and member 5 alone gets all signatures, or nobody.
+fn attempt_to_four_and_five(members: &[Member], key: &KeyInfo, fifth_gets_it: bool) -> quorumkey::EpochId {
+    let receivers = seated(members, &[(1, 0), (4, 3), (5, 4)]);
+    let mut first = change(key, receivers, 2, Reason::Routine);
+    first.leaving[1].reason = Reason::Lost;
+    let invitation = members[0].session.invite_reshare(key.id, first).unwrap();
+    assert_eq!(invitation.dealers().unwrap().len(), 2);
+    let results = run_of(members, &[0, 1, 3, 4], &invitation, &mut |_, to, message| {
+        let lost = hazmat::subject(&message) == "certify" && !(fifth_gets_it && to == 3);
+        if lost { Vec::new() } else { all(message) }
+    });
+    assert_eq!(matches!(results[3], Ok(Some(_))), fifth_gets_it);
+    assert!(results[..3].iter().all(|result| matches!(result, Ok(None))));
+    members[0].key(key.id).pending[0]
+}
+
+/// A retry to members 1, 2 and the sixth.
+fn retry_to_the_sixth(members: &[Member], key: &KeyInfo) -> Invitation {
+    let receivers = seated(members, &[(1, 0), (2, 1), (6, 5)]);
+    members[0].session.invite_reshare(key.id, change(key, receivers, 2, Reason::Lost)).unwrap()
+}
+
+fn report(member: &Member, key: KeyId, epoch: quorumkey::EpochId) -> EpochReport {
+    member.key(key).old_epochs.into_iter().find(|report| report.epoch == epoch).expect("it is not reported")
+}
+
+fn holders(report: &EpochReport) -> Vec<(u16, Holding)> {
+    report.holders.iter().map(|holder| (holder.identifier.get(), holder.holding)).collect()
+}
+
+/// The certificate of the attempt is with member 5, who may have gone on from it with member 4. Whoever goes on without them
+/// would fork the key.
+#[test]
+fn a_retry_with_other_receivers_is_denied_without_those_of_the_attempt_before() {
+    let (members, key) = six();
+    let attempt = attempt_to_four_and_five(&members, &key, true);
+    let invitation = retry_to_the_sixth(&members, &key);
+    for result in run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message)) {
+        let denied =
+            matches!(result, Err(Error::Denied(Denial::AttemptNotEnded { attempt: which })) if which == attempt);
+        assert!(denied, "{result:?}");
+    }
+    // Nothing was dealt by that; and the certificate leads everybody on.
+    let certificate = members[4].session.certificate(key.id).unwrap();
+    for (at, state) in [(0, KeyState::Active), (1, KeyState::Retired), (2, KeyState::Retired), (3, KeyState::Active)] {
+        assert_eq!(members[at].session.complete(&certificate).unwrap().state, state);
+    }
+    let group = [0, 3, 4].map(|at: usize| &members[at]);
+    sign_by(&[1, 4, 5].into_iter().zip(group).collect(), key.id, &[1, 4], b"onwards");
+}
+
+#[test]
+fn enough_receivers_of_an_attempt_end_it_and_its_certificate_surfaces_too_late() {
+    let (members, key) = six();
+    let attempt = attempt_to_four_and_five(&members, &key, true);
+    // Two of the three that it was dealt to sign what ends it: no two are left to go on from it.
+    let receivers = seated(&members, &[(1, 0), (2, 1), (4, 3)]);
+    let invitation = members[0].session.invite_reshare(key.id, change(&key, receivers, 2, Reason::Lost)).unwrap();
+    let results = run_of(&members, &[0, 1, 3], &invitation, &mut |_, _, message| all(message));
+    let now = results[0].as_ref().unwrap().as_ref().unwrap().clone();
+    let (late, newest) =
+        (members[4].session.certificate(key.id).unwrap(), members[0].session.certificate(key.id).unwrap());
+    for at in [0, 1, 3] {
+        assert_eq!(members[at].session.complete(&late).unwrap().epoch, now.epoch);
+    }
+    let gone = members[4].session.complete(&newest).unwrap();
+    assert_eq!((gone.state, gone.epoch), (KeyState::Retired, now.epoch));
+    // Who took part has erased what the attempt dealt; of member 5's device nobody has heard here.
+    let left = report(&members[0], key.id, attempt);
+    assert_eq!((left.threshold, holders(&left)), (2, vec![(5, Holding::NotConfirmed), (5, Holding::Backup)]));
+    assert!(left.is_dead());
+    // A late reader finds in the certificates that the rule was kept.
+    let late = change(&now, now.roster.with(id(6), members[5].card()).unwrap(), 2, Reason::Routine);
+    let invitation = members[3].session.invite_reshare(key.id, late).unwrap();
+    assert_eq!(invitation.lineage().unwrap().unwrap().epoch, now.epoch);
+    let results = run_of(&members, &[0, 1, 3, 5], &invitation, &mut |_, _, message| all(message));
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
+}
+
+#[test]
+fn officers_of_a_quorum_override_it_and_one_of_them_does_not() {
+    let (members, key) = six();
+    let attempt = attempt_to_four_and_five(&members, &key, false);
+    let officer = |at: usize| members[at].store.login_so(&officer_pin()).unwrap();
+    let invitation = retry_to_the_sixth(&members, &key);
+    officer(0).override_restored(&invitation).unwrap();
+    for result in run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message)) {
+        assert!(matches!(result, Err(Error::Denied(Denial::AttemptNotEnded { .. }))), "{result:?}");
+    }
+    let invitation = retry_to_the_sixth(&members, &key);
+    for at in [0, 1] {
+        officer(at).override_restored(&invitation).unwrap();
+    }
+    let results = run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message));
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
+    // What members 4 and 5 hold of the attempt is in everybody's report, also in that of who has just come.
+    for at in [0, 1, 5] {
+        let left = report(&members[at], key.id, attempt);
+        let missing: Vec<_> = left.identifiers().map(quorumkey::Identifier::get).collect();
+        assert_eq!(missing, [4, 5]);
+        assert!(!left.is_dead());
+    }
+    // Their attempt is superseded: they erase it with the certificate.
+    let certificate = members[0].session.certificate(key.id).unwrap();
+    for at in [3, 4] {
+        let retired = members[at].session.complete(&certificate).unwrap();
+        assert_eq!((retired.state, retired.pending.len()), (KeyState::Retired, 0));
+    }
+}
+
+/// Two of its dealers have not signed it, and promise by entering a higher attempt that they never will: one is honest.
+#[test]
+fn enough_that_refused_to_sign_end_an_attempt() {
+    let (members, key) = six();
+    let receivers = seated(&members, &[(4, 3), (5, 4), (6, 5)]);
+    let change = change(&key, receivers, 2, Reason::Routine);
+    let invitation = members[0].session.invite_reshare(key.id, change).unwrap();
+    // Members 2 and 3 miss a deal.
+    let results = run_of(&members, &[0, 1, 2, 3, 4, 5], &invitation, &mut |from, to, message| {
+        let lost = hazmat::subject(&message) == "deal" && from == 0 && (to == 1 || to == 2);
+        if lost { Vec::new() } else { all(message) }
+    });
+    assert!(results.iter().all(|result| matches!(result, Ok(None))));
+    let attempt = members[0].key(key.id).pending[0];
+    let now = refresh(&members[..3], key.id);
+    assert_eq!(one_epoch(&members[..3], key.id).epoch, now.epoch);
+    for member in &members[..3] {
+        let left = report(member, key.id, attempt);
+        assert_eq!(left.identifiers().map(quorumkey::Identifier::get).collect::<Vec<_>>(), [4, 5, 6]);
+        assert!(!left.is_dead(), "two of them have the key: {left:?}");
+    }
+}
+
+/// Those that dealt died before they had signed: nobody that goes on knows the transcript, and the shares are out.
+#[test]
+fn whoever_was_dealt_a_share_in_a_run_that_no_dealer_signed_is_reported_by_all() {
+    let mut devices = devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], Suite::Ed25519, 2);
+    let receivers = seated(&members, &[(3, 2), (4, 3), (5, 4)]);
+    let change = change(&key, receivers, 2, Reason::Routine);
+    let invitation = members[0].session.invite_reshare(key.id, change).unwrap();
+    run_of(&members, &[0, 1, 2, 3, 4], &invitation, &mut |_, to, message| {
+        if hazmat::subject(&message) == "deal" && to < 3 { Vec::new() } else { all(message) }
+    });
+    assert!(members[..3].iter().all(|member| member.key(key.id).pending.is_empty()));
+    assert!(members[3..].iter().all(|member| member.key(key.id).pending.len() == 1));
+    drop(members);
+    let members = log_in(&mut devices);
+    refresh(&members[..3], key.id);
+    for member in &members[..3] {
+        let reports = member.key(key.id).old_epochs;
+        let dealt = reports.iter().find(|report| report.epoch != key.epoch).expect("who was dealt to is forgotten");
+        assert_eq!(
+            holders(dealt),
+            [(4, Holding::NotConfirmed), (4, Holding::Backup), (5, Holding::NotConfirmed), (5, Holding::Backup)]
+        );
+        assert!(!dealt.is_dead());
+    }
+}
+
+/// With two dealers alone, {1, 2} and {3, 4} of a 2-of-4 key would both certify, and fork it.
+#[test]
+fn two_disjoint_pairs_of_four_cannot_reshare() {
+    let members = group(6);
+    let key = dkg(&members[..4], Suite::Ed25519, 2);
+    for (pair, new) in [([0, 1], 4), ([2, 3], 5)] {
+        let number = |at: usize| u16::try_from(at + 1).unwrap();
+        let receivers = seated(&members, &[(number(pair[0]), pair[0]), (number(pair[1]), pair[1]), (number(new), new)]);
+        let refused = members[pair[0]].session.invite_reshare(key.id, change(&key, receivers, 2, Reason::Lost));
+        let few = CertificateError::Contradiction("the dealers are too few");
+        assert!(matches!(refused, Err(Error::Certificate(why)) if why == few));
+    }
+}
+
+/// Rule 4 also for a member that the completed attempt does not concern.
+#[test]
+fn an_attempt_that_the_joins_complete_ends_the_retry_for_newcomers_as_well() {
+    let (members, key) = six();
+    let attempt = attempt_to_four_and_five(&members, &key, false);
+    let receivers = seated(&members, &[(1, 0), (2, 1), (4, 3), (5, 4), (6, 5)]);
+    let invitation = members[0].session.invite_reshare(key.id, change(&key, receivers, 2, Reason::Lost)).unwrap();
+    let results = run_of(&members, &[0, 1, 3, 4, 5], &invitation, &mut |_, _, message| all(message));
+    for result in &results[..4] {
+        assert_eq!(result.as_ref().unwrap().as_ref().unwrap().epoch, attempt);
+    }
+    assert_eq!(members[1].key(key.id).state, KeyState::Retired);
+    assert!(matches!(&results[4], Err(Error::Stale { have, .. }) if *have == attempt), "{:?}", results[4]);
+}
