@@ -136,6 +136,12 @@ kinds! {
     MemberPardoned = 22, "member pardoned";
     /// A key's extended public key left the token: whoever has it can follow all its children.
     ExtendedKeyShown = 23, "extended public key shown";
+    /// The user consented to a reconstruction of a key.
+    ReconstructionConsented = 24, "reconstruction consented";
+    /// A share was handed over to a member that puts the key together.
+    ShareHandedOver = 25, "share handed over";
+    /// A key was put together, here.
+    KeyReconstructed = 26, "key reconstructed";
 }
 
 /// Something that happened. It holds no secret.

@@ -55,8 +55,8 @@ pub use keystore::{
     Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding,
     Import, ImportError, ImportedKey, Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving, MemoryStorage, Misuse,
     NewCard, OfficerSession, Operation, Origin, Output, Pin, PinError, Progress, Proposal, Protection, Protocol,
-    Reshare, Restriction, Result, Run, RunProgress, Session, SessionId, Signing, SoftToken, Storage, StorageError,
-    Token, TokenInfo,
+    ReconstructedKey, Reconstructing, Reshare, Restriction, Result, Run, RunProgress, Session, SessionId, Signing,
+    SoftToken, Storage, StorageError, Token, TokenInfo,
 };
 pub use policy::UserType;
 pub use protocol::{

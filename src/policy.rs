@@ -50,6 +50,10 @@ pub(crate) enum Verb {
     Restrict,
     /// Ending a key here.
     Destroy,
+    /// Consenting to a run that puts the key together again.
+    Consent,
+    /// That run.
+    Reconstruct,
     /// Lifting a rule for one run, or declaring what people know.
     Override,
 }
@@ -91,6 +95,10 @@ pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) ->
         Verb::Sign if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
         Verb::Sign if !facts.operations.contains(Operations::SIGN) => Err(Refusal::Denied(Denial::Operation)),
         Verb::Renew if !facts.operations.contains(Operations::REFRESH) => Err(Refusal::Denied(Denial::Operation)),
+        Verb::Consent | Verb::Reconstruct if !facts.operations.contains(Operations::RECONSTRUCT) => {
+            Err(Refusal::Denied(Denial::Operation))
+        }
+        Verb::Reconstruct if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
         Verb::Export(destination) => match (facts.export, destination) {
             (Export::Wrapped, _) | (Export::WrappedToTrusted, Destination::Trusted) => Ok(()),
             _ => Err(Refusal::Denied(Denial::Export)),
@@ -99,11 +107,14 @@ pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) ->
     }
 }
 
-/// PKCS#11's split: the user uses keys, the security officer looks after the token and never touches a share.
+/// PKCS#11's split: the user uses keys, the security officer looks after the token and never touches a share, but in a
+/// reconstruction, to which the user must have consented.
 const fn role_may(role: UserType, verb: Verb) -> bool {
     match role {
-        UserType::User => !matches!(verb, Verb::Override),
-        UserType::SecurityOfficer => matches!(verb, Verb::Look | Verb::Override | Verb::Restrict | Verb::Destroy),
+        UserType::User => !matches!(verb, Verb::Override | Verb::Reconstruct),
+        UserType::SecurityOfficer => {
+            matches!(verb, Verb::Look | Verb::Override | Verb::Restrict | Verb::Destroy | Verb::Reconstruct)
+        }
     }
 }
 
@@ -141,6 +152,22 @@ mod tests {
         assert_eq!(decide(UserType::User, Verb::Renew, Some(&signing)), denied);
         let none = Facts { operations: Operations::NONE, ..OPEN };
         assert_eq!(decide(UserType::User, Verb::Sign, Some(&none)), denied);
+    }
+
+    #[test]
+    fn a_key_is_put_together_by_officer_and_user_both_and_if_it_allows_it() {
+        let decide =
+            |role, verb, operations, restored| decide(role, verb, Some(&Facts { operations, restored, ..OPEN }));
+        let (user, officer, open) = (UserType::User, UserType::SecurityOfficer, Operations::RECONSTRUCT);
+        assert_eq!(decide(user, Verb::Consent, open, false), Ok(()));
+        assert_eq!(decide(officer, Verb::Reconstruct, open, false), Ok(()));
+        assert_eq!(decide(officer, Verb::Consent, open, false), Err(Refusal::Role));
+        assert_eq!(decide(user, Verb::Reconstruct, open, false), Err(Refusal::Role));
+        let denied = Err(Refusal::Denied(Denial::Operation));
+        assert_eq!(decide(user, Verb::Consent, Operations::ALL, false), denied);
+        assert_eq!(decide(officer, Verb::Reconstruct, Operations::ALL, false), denied);
+        let restored = Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh));
+        assert_eq!(decide(officer, Verb::Reconstruct, open, true), restored);
     }
 
     #[test]

@@ -8,8 +8,8 @@ use common::{init, sign, user_pin};
 use quorumkey::hazmat::{SampleDealing, sample_dealing, wrap};
 use quorumkey::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 use quorumkey::{
-    Card, Certificate, Derivation, Import, ImportedKey, Invitation, KeyState, KeyStore, KeyTemplate, Message, Roster,
-    Suite,
+    Card, Certificate, Derivation, Dkg, Import, ImportedKey, Invitation, KeyState, KeyStore, KeyTemplate, Message,
+    Operations, Roster, Suite,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -178,6 +178,24 @@ fn an_invitation_to_import_a_key_is_what_the_document_says() {
         assert_eq!(plan.number(2), 2);
         plan.end();
     }
+}
+
+#[test]
+fn an_invitation_to_reconstruct_a_key_is_what_the_document_says() {
+    let members = common::group(3);
+    let operations = Operations::ALL.and(Operations::RECONSTRUCT);
+    let template = KeyTemplate { operations, ..KeyTemplate::wallet("on trial") };
+    let dkg = Dkg { suite: Suite::Secp256k1, threshold: 2, members: common::roster(&members), template };
+    let key = common::deal(&members, &members[0].session.invite(dkg).unwrap());
+    let officer = members[1].store.login_so(&common::officer_pin()).unwrap();
+    let invitation = officer.invite_reconstruct(key.id, &[common::id(3), common::id(2)]).unwrap().to_bytes();
+    let mut plan = Bytes(Bytes(&invitation[1..]).bytes());
+    assert_eq!((plan.number(1), plan.number(2)), (1, 2));
+    plan.take(32);
+    assert_eq!((plan.number(1), plan.number(1)), (3, 2));
+    assert_eq!((plan.take(32), plan.take(32)), (key.id.as_bytes().as_slice(), key.epoch.as_bytes().as_slice()));
+    assert_eq!((plan.number(4), plan.number(2), plan.number(2)), (2, 2, 3));
+    plan.end();
 }
 
 #[test]

@@ -163,7 +163,7 @@ pub fn body(message: &Message) -> &[u8] {
     &message.body
 }
 
-/// What the message is about: join, deal, certify, accuse, confirm, commit, share or dispute.
+/// What the message is about: join, deal, certify, accuse, confirm, commit, share, dispute, consent, handover or receipt.
 pub fn subject(message: &Message) -> &'static str {
     match message.header.subject {
         Subject::Join => "join",
@@ -174,5 +174,8 @@ pub fn subject(message: &Message) -> &'static str {
         Subject::Commit => "commit",
         Subject::Share => "share",
         Subject::Dispute => "dispute",
+        Subject::Consent => "consent",
+        Subject::Handover => "handover",
+        Subject::Receipt => "receipt",
     }
 }

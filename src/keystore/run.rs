@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::error::{Error, Result};
 use super::object::KeyInfo;
+use super::reconstructed::ReconstructedKey;
 use super::token::{Output, Progress, SessionId, Token};
 use crate::suite::Signature;
 use crate::wire::{Identifier, Message, RunId};
@@ -36,7 +37,7 @@ impl Protocol for Dealing {
     fn output(output: Output) -> Option<KeyInfo> {
         match output {
             Output::Key(key) => Some(*key),
-            Output::Signature(_) => None,
+            Output::Signature(_) | Output::Reconstructed(_) => None,
         }
     }
 }
@@ -51,8 +52,24 @@ impl Protocol for Signing {
 
     fn output(output: Output) -> Option<Signature> {
         match output {
-            Output::Key(_) => None,
+            Output::Key(_) | Output::Reconstructed(_) => None,
             Output::Signature(signature) => Some(signature),
+        }
+    }
+}
+
+/// A key is put together again. The output is the key, for the member that gets it; the others get `None` once it has it.
+#[derive(Debug)]
+pub struct Reconstructing;
+
+impl Protocol for Reconstructing {
+    type Output = Option<ReconstructedKey>;
+    const CONFIRMS: bool = false;
+
+    fn output(output: Output) -> Option<Option<ReconstructedKey>> {
+        match output {
+            Output::Key(_) | Output::Signature(_) => None,
+            Output::Reconstructed(key) => Some(key.map(|key| *key)),
         }
     }
 }

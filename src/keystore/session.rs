@@ -6,7 +6,7 @@ use super::Pin;
 use super::error::{Error, Misuse, Result};
 use super::imported::ImportedKey;
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
-use super::run::{Dealing, Run, Signing};
+use super::run::{Dealing, Reconstructing, Run, Signing};
 use super::token::{NewCard, Operation, Proposal, Reshare, SessionId, Token};
 use crate::audit;
 use crate::derivation::ExtendedPublicKey;
@@ -114,6 +114,11 @@ macro_rules! common {
             /// The others are not told. If fewer than t members are left that hold a share or a backup, the key is lost.
             pub fn destroy(&self, key: KeyId) -> Result<()> {
                 self.token.destroy_object(self.id, key)
+            }
+
+            fn begin<P: super::run::Protocol>(&self, operation: Operation<'_>) -> Result<Run<P>> {
+                let (run, progress) = self.token.begin(self.id, operation)?;
+                Ok(Run::new(Arc::clone(&self.token), self.id, run, progress))
             }
 
             /// Audit records after that one, or from the first, at most `limit`.
@@ -454,9 +459,19 @@ impl Session {
         self.begin(Operation::Sign(invitation, approved, derivation))
     }
 
-    fn begin<P: super::run::Protocol>(&self, operation: Operation<'_>) -> Result<Run<P>> {
-        let (run, progress) = self.token.begin(self.id, operation)?;
-        Ok(Run::new(Arc::clone(&self.token), self.id, run, progress))
+    /// Consents to a run that puts a key together again, in the hands of who invites. The officer of this token must
+    /// [start](OfficerSession::start_reconstruct) it besides; neither can do it alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::Error::Denied) when the key does not allow it; else as [`start_sign`](Self::start_sign).
+    ///
+    /// # Security
+    ///
+    /// The consent is to this one run: this key, this epoch, these members, this recipient. Ask the recipient over another
+    /// channel. Once t members have consented the key is in one place, for ever.
+    pub fn consent_to_reconstruct(&self, invitation: &Invitation) -> Result<()> {
+        self.token.consent(self.id, invitation)
     }
 
     /// Gives this token a certificate: it finishes an epoch of which this token missed the end, or shows it that its share
@@ -594,6 +609,66 @@ impl OfficerSession {
     /// Find out first why it failed. Who may try again and again can learn a little each time.
     pub fn pardon(&self, card: &Card) -> Result<()> {
         self.token.pardon(self.id, card)
+    }
+
+    /// Proposes to put a key together again, whole, in this token: the dangerous door out. `members` are at least t, this
+    /// token's among them.
+    ///
+    /// In each of their tokens the user [consents](Session::consent_to_reconstruct), then the officer
+    /// [starts](Self::start_reconstruct).
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{Dkg, ImportedKey, KeyTemplate, Operations, Roster, Suite};
+    /// use zeroize::Zeroizing;
+    ///
+    /// let stores = [token(), token()];
+    /// let users = [stores[0].login(&init("").user)?, stores[1].login(&init("").user)?];
+    /// let members = Roster::numbered([users[0].card()?, users[1].card()?]).expect("two different cards");
+    /// // Only a key that was made for it has the door.
+    /// let operations = Operations::ALL.and(Operations::RECONSTRUCT);
+    /// let template = KeyTemplate { operations, ..KeyTemplate::wallet("on trial") };
+    /// let invitation = users[0].invite(Dkg { suite: Suite::Ed25519, threshold: 2, members, template })?;
+    /// let key = deal(&users, &invitation);
+    ///
+    /// let officers = [stores[0].login_so(&init("").officer)?, stores[1].login_so(&init("").officer)?];
+    /// let invitation = officers[0].invite_reconstruct(key.id, &[id(1), id(2)])?;
+    /// for user in &users {
+    ///     user.consent_to_reconstruct(&invitation)?;
+    /// }
+    /// let runs = officers.iter().map(|officer| officer.start_reconstruct(&invitation));
+    /// let whole = exchange(runs.collect::<Result<_, _>>()?).remove(0).expect("the first member gets it");
+    /// let secret = Zeroizing::new(*whole.dangerously_expose_secret());
+    /// assert_eq!(ImportedKey::from_scalar(Suite::Ed25519, secret).unwrap().group_key(), &key.group_key);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::Error::Denied) when the key was not made for it, was restricted, or its share was restored;
+    /// [`Misuse`](crate::Error::Misuse) for fewer members than the threshold, or without this token.
+    ///
+    /// # Security
+    ///
+    /// It undoes what the group is for. No refresh takes the key back from whoever had it.
+    pub fn invite_reconstruct(&self, key: KeyId, members: &[Identifier]) -> Result<Invitation> {
+        self.token.invite(self.id, &Proposal::Reconstruct { key, members: members.to_vec() })
+    }
+
+    /// Enters the run that puts a key together again, to which this token's user has consented. Who invited gets the key,
+    /// the others hand their shares over to it, sealed.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::Error::Denied) without the user's consent, and as [`invite_reconstruct`](Self::invite_reconstruct);
+    /// [`Stale`](crate::Error::Stale) for another epoch.
+    ///
+    /// # Security
+    ///
+    /// The share leaves this token, and the audit log says to whom.
+    pub fn start_reconstruct(&self, invitation: &Invitation) -> Result<Run<Reconstructing>> {
+        self.begin(Operation::Reconstruct(invitation))
     }
 
     /// Records what people know of old shares, for the report of whether an old epoch is dead.

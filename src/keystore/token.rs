@@ -6,6 +6,7 @@ use super::Pin;
 use super::error::Result;
 use super::imported::ImportedKey;
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
+use super::reconstructed::ReconstructedKey;
 use crate::audit;
 use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
@@ -42,6 +43,8 @@ pub trait Token: Debug + Send + Sync {
     fn destroy_object(&self, session: SessionId, key: KeyId) -> Result<()>;
     /// Signs an invitation.
     fn invite(&self, session: SessionId, proposal: &Proposal) -> Result<Invitation>;
+    /// Consents to the run that puts a key together again. Of the user.
+    fn consent(&self, session: SessionId, invitation: &Invitation) -> Result<()>;
     /// Enters a run.
     fn begin(&self, session: SessionId, operation: Operation<'_>) -> Result<(RunId, Progress)>;
     /// Gives a run a message.
@@ -182,6 +185,13 @@ pub enum Proposal {
         /// What is to change.
         reshare: Reshare,
     },
+    /// The whole key, in this token. Of the security officer.
+    Reconstruct {
+        /// The key.
+        key: KeyId,
+        /// Whose shares: at least as many members as the threshold, this token's among them.
+        members: Vec<Identifier>,
+    },
     /// A signature.
     Sign {
         /// The key.
@@ -201,6 +211,8 @@ pub enum Proposal {
 pub enum Operation<'a> {
     /// The dealing that the invitation proposes.
     Deal(&'a Invitation),
+    /// The reconstruction that the invitation proposes. Of the security officer.
+    Reconstruct(&'a Invitation),
     /// The dealing of an imported key, by the member that brings it.
     Import(&'a Invitation, &'a ImportedKey),
     /// The signature that the invitation proposes, if it is of the message, and under the key, that this member approves.
@@ -223,11 +235,13 @@ pub struct Progress {
 }
 
 /// What a run leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Output {
     /// A key with new shares.
     Key(Box<KeyInfo>),
     /// A signature, verified.
     Signature(Signature),
+    /// A key that was put together, for the one that gets it; nothing, for those that handed their shares over.
+    Reconstructed(Option<Box<ReconstructedKey>>),
 }

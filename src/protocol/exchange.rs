@@ -246,7 +246,8 @@ impl Exchange {
 
     fn has_place_for(&self, message: &Message) -> bool {
         self.round(message.header.round).is_some_and(|round| {
-            let accuses = message.header.subject == Subject::Accuse && round.subject == Subject::Certify;
+            let accuses = message.header.subject == Subject::Accuse
+                && matches!(round.subject, Subject::Certify | Subject::Receipt);
             round.senders.contains(&message.header.sender) && (accuses || round.subject == message.header.subject)
         })
     }

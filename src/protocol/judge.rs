@@ -57,13 +57,14 @@ fn members(plan: &Plan, epoch: Option<&Epoch>) -> Option<Roster> {
             (Source::Epoch { parent, .. }, Some(epoch)) if *parent == epoch.id => deal.participants(),
             _ => None,
         },
-        Action::Sign(plan) => {
-            let epoch = epoch.filter(|epoch| epoch.id == plan.epoch)?;
-            let card =
-                |id: &Identifier| -> Option<(Identifier, Card)> { Some((*id, epoch.roster().card(*id)?.clone())) };
-            Roster::new(plan.signers.iter().map(card).collect::<Option<_>>()?)
-        }
+        Action::Sign(plan) => of_epoch(epoch.filter(|epoch| epoch.id == plan.epoch)?, &plan.signers),
+        Action::Reconstruct(plan) => of_epoch(epoch.filter(|epoch| epoch.id == plan.epoch)?, &plan.members),
     }
+}
+
+fn of_epoch(epoch: &Epoch, members: &[Identifier]) -> Option<Roster> {
+    let card = |id: &Identifier| -> Option<(Identifier, Card)> { Some((*id, epoch.roster().card(*id)?.clone())) };
+    Roster::new(members.iter().map(card).collect::<Option<_>>()?)
 }
 
 /// Two different messages of one member for one place.
@@ -82,6 +83,12 @@ fn equivocation(signed: &[Message]) -> Option<Judgement> {
 
 fn judge_protocol(plan: &Plan, epoch: Option<&Epoch>, signed: &[Message]) -> Option<Judgement> {
     match &plan.action {
+        Action::Reconstruct(reconstruct) => {
+            let (run, recipient, epoch) = (plan.run_id(), plan.inviter, epoch?);
+            let failure = with_suite!(reconstruct.suite, C => super::reconstruct::judge::<C>(run, recipient, reconstruct, epoch, signed))?;
+            (!failure.culprits.is_empty())
+                .then_some(Judgement { culprits: failure.culprits, misbehaviour: failure.misbehaviour })
+        }
         Action::Deal(deal) => judge_deal(plan, deal, epoch, signed),
         Action::Sign(sign) => {
             let epoch = epoch?;

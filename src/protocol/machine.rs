@@ -48,7 +48,7 @@ pub enum Denial {
     /// This token was restored and may have forgotten what it signed; fewer than a quorum of unrestored members took
     /// part to tell. The security officer can override it.
     RestoredNeedsQuorum,
-    /// The share was restored from a backup. It deals, and it signs once a refresh has renewed it.
+    /// The share was restored from a backup. It deals, and it signs, or is handed over, once a refresh has renewed it.
     RestoredSignsAfterRefresh,
     /// This token has entered an attempt that is as high or higher: propose one above it.
     AttemptTooLow {
@@ -64,6 +64,8 @@ pub enum Denial {
     },
     /// The export rule of the key does not allow it.
     Export,
+    /// The key is put together again only if this token's user has consented to that run, besides the officer.
+    NoConsent,
     /// The member broke an earlier run, provably. It is not dealt with again before the security officer pardons it.
     Convicted {
         /// Which member.
@@ -88,6 +90,7 @@ impl core::fmt::Display for Denial {
             Self::AttemptNotEnded { attempt } => {
                 write!(f, "others may have gone on from attempt {attempt}, and too few of them take part to end it")
             }
+            Self::NoConsent => f.write_str("the user of this token has not consented to that run"),
             Self::Export => f.write_str("the export rule does not allow it"),
             Self::Convicted { member } => {
                 write!(f, "member {member} broke an earlier run, and was not pardoned by the security officer")
@@ -130,6 +133,12 @@ pub(crate) enum Effect {
     Claim(Box<Claim>),
     /// A signature that verifies.
     Signed(Signature),
+    /// A share is about to be handed over to a member that puts the key together.
+    HandOver { epoch: EpochId, recipient: Identifier },
+    /// The recipient has the key.
+    HandedOver,
+    /// The key is whole, here.
+    Reconstructed(Box<Secret<[u8; 32]>>),
 }
 
 /// A share whose epoch has no certificate yet.

@@ -10,6 +10,7 @@ mod judge;
 mod lineage;
 mod machine;
 mod polynomial;
+mod reconstruct;
 mod renewal;
 mod sign;
 
@@ -25,6 +26,7 @@ pub use judge::Judgement;
 pub use lineage::{Lineage, Warning};
 pub use machine::Denial;
 pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare};
+pub(crate) use reconstruct::{ReconstructSetup, start as start_reconstructing};
 pub(crate) use renewal::{Brought, Importing, Setup, Standing, Succession, decode_confirmation, encode_confirmation};
 pub(crate) use sign::{Claim, SignSetup, verifying_key};
 

@@ -105,7 +105,7 @@ impl Invitation {
     pub const fn receivers(&self) -> Option<&Roster> {
         match &self.plan.action {
             Action::Deal(plan) => Some(&plan.receivers),
-            Action::Sign(_) => None,
+            Action::Sign(_) | Action::Reconstruct(_) => None,
         }
     }
 
@@ -118,7 +118,7 @@ impl Invitation {
     pub const fn threshold(&self) -> Option<u16> {
         match &self.plan.action {
             Action::Deal(plan) => Some(plan.threshold),
-            Action::Sign(_) => None,
+            Action::Sign(_) | Action::Reconstruct(_) => None,
         }
     }
 
@@ -126,7 +126,7 @@ impl Invitation {
     pub const fn template(&self) -> Option<&KeyTemplate> {
         match &self.plan.action {
             Action::Deal(plan) => Some(&plan.template),
-            Action::Sign(_) => None,
+            Action::Sign(_) | Action::Reconstruct(_) => None,
         }
     }
 
@@ -135,7 +135,7 @@ impl Invitation {
     pub fn dealers(&self) -> Option<&Roster> {
         match &self.plan.action {
             Action::Deal(plan) => Some(plan.dealers()),
-            Action::Sign(_) => None,
+            Action::Sign(_) | Action::Reconstruct(_) => None,
         }
     }
 
@@ -155,19 +155,29 @@ impl Invitation {
         }
     }
 
+    /// The members whose shares are to be put together in the hands of who [invites](Self::inviter), when a key is
+    /// reconstructed.
+    pub fn reconstructs(&self) -> Option<&[Identifier]> {
+        match &self.plan.action {
+            Action::Reconstruct(plan) => Some(&plan.members),
+            _ => None,
+        }
+    }
+
     /// The key that it is about, unless it makes a new one.
     pub const fn key(&self) -> Option<KeyId> {
         match &self.plan.action {
             Action::Deal(DealPlan { source: Source::Epoch { key, .. }, .. }) => Some(*key),
             Action::Deal(_) => None,
             Action::Sign(plan) => Some(plan.key),
+            Action::Reconstruct(plan) => Some(plan.key),
         }
     }
 
     /// The members that are to sign, ascending; none when shares are dealt.
     pub fn signers(&self) -> &[Identifier] {
         match &self.plan.action {
-            Action::Deal(_) => &[],
+            Action::Deal(_) | Action::Reconstruct(_) => &[],
             Action::Sign(plan) => &plan.signers,
         }
     }
@@ -175,7 +185,7 @@ impl Invitation {
     /// Which key under the group's is to sign, when something is signed.
     pub const fn derivation(&self) -> Option<&Derivation> {
         match &self.plan.action {
-            Action::Deal(_) => None,
+            Action::Deal(_) | Action::Reconstruct(_) => None,
             Action::Sign(plan) => Some(&plan.derivation),
         }
     }
@@ -185,7 +195,7 @@ impl Invitation {
     /// It is bytes of somebody else's choice: parse it, and decide by what it does, not by what it was called.
     pub fn message(&self) -> Option<&[u8]> {
         match &self.plan.action {
-            Action::Deal(_) => None,
+            Action::Deal(_) | Action::Reconstruct(_) => None,
             Action::Sign(plan) => Some(&plan.message),
         }
     }

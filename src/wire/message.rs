@@ -27,11 +27,28 @@ pub(crate) enum Subject {
     Share,
     /// What a member saw in the round before, when others saw something else.
     Dispute,
+    /// A member consents to a reconstruction, with a key to seal to.
+    Consent,
+    /// A share, sealed to whoever puts the key together.
+    Handover,
+    /// The key is whole.
+    Receipt,
 }
 
 impl Subject {
-    const ALL: [Self; 8] =
-        [Self::Join, Self::Deal, Self::Certify, Self::Accuse, Self::Confirm, Self::Commit, Self::Share, Self::Dispute];
+    const ALL: [Self; 11] = [
+        Self::Join,
+        Self::Deal,
+        Self::Certify,
+        Self::Accuse,
+        Self::Confirm,
+        Self::Commit,
+        Self::Share,
+        Self::Dispute,
+        Self::Consent,
+        Self::Handover,
+        Self::Receipt,
+    ];
 
     const fn code(self) -> u8 {
         match self {
@@ -43,6 +60,9 @@ impl Subject {
             Self::Commit => 6,
             Self::Share => 7,
             Self::Dispute => 8,
+            Self::Consent => 9,
+            Self::Handover => 10,
+            Self::Receipt => 11,
         }
     }
 

@@ -280,11 +280,46 @@ fn decode_derivation(reader: &mut Reader<'_>) -> Result<(Derivation, Option<[u8;
     Ok((Derivation { path, root }, offset))
 }
 
+/// A key that is put together again: whose shares are handed to the member that invites.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReconstructPlan {
+    pub(crate) suite: Suite,
+    pub(crate) key: KeyId,
+    pub(crate) epoch: EpochId,
+    /// Everybody who takes part; who invites, and gets the key, is one of them.
+    pub(crate) members: Vec<Identifier>,
+}
+
+impl ReconstructPlan {
+    fn encode(&self, writer: &mut Writer) {
+        writer.u8(self.suite.code()).raw(self.key.as_bytes()).raw(self.epoch.as_bytes()).count(self.members.len());
+        for member in &self.members {
+            writer.identifier(*member);
+        }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let plan = Self {
+            suite: decode_suite(reader)?,
+            key: KeyId::from_bytes(reader.array()?),
+            epoch: EpochId::from_bytes(reader.array()?),
+            members: (0..reader.count(usize::from(MAX_MEMBERS))?)
+                .map(|_| reader.identifier())
+                .collect::<Result<_, _>>()?,
+        };
+        if plan.members.len() < 2 || !plan.members.is_sorted_by(|a, b| a < b) {
+            return Err(DecodeError::Invalid("members"));
+        }
+        Ok(plan)
+    }
+}
+
 /// What a run is to do. Its hash names the run, so that whoever speaks in the run speaks of this plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Deal(DealPlan),
     Sign(SignPlan),
+    Reconstruct(ReconstructPlan),
 }
 
 /// An action, who proposed it, and randomness that makes it one of a kind.
@@ -304,6 +339,7 @@ impl Plan {
         match &self.action {
             Action::Deal(plan) => plan.encode(writer.u8(1)),
             Action::Sign(plan) => plan.encode(writer.u8(2)),
+            Action::Reconstruct(plan) => plan.encode(writer.u8(3)),
         }
         writer.finish()
     }
@@ -320,6 +356,7 @@ impl Plan {
             action: match reader.u8()? {
                 1 => Action::Deal(DealPlan::decode(&mut reader)?),
                 2 => Action::Sign(SignPlan::decode(&mut reader)?),
+                3 => Action::Reconstruct(ReconstructPlan::decode(&mut reader)?),
                 _ => return Err(DecodeError::Invalid("action")),
             },
         };
@@ -335,6 +372,7 @@ impl Plan {
         match &self.action {
             Action::Deal(plan) => plan.suite,
             Action::Sign(plan) => plan.suite,
+            Action::Reconstruct(plan) => plan.suite,
         }
     }
 }

@@ -51,15 +51,22 @@ impl Operations {
     pub const SIGN: Self = Self(1);
     /// Renewing the shares.
     pub const REFRESH: Self = Self(2);
-    /// Every operation there is.
+    /// Every operation but [`RECONSTRUCT`](Self::RECONSTRUCT), which is named or not there.
     pub const ALL: Self = Self(3);
+    /// Putting the key together again, in one member's hands.
+    ///
+    /// # Security
+    ///
+    /// A key that allows it has a door out, for which t members' users and officers must be talked into consenting. One that
+    /// does not will never have it: this can be taken from a key, and never given to it.
+    pub const RECONSTRUCT: Self = Self(4);
 
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
     pub(crate) const fn from_bits(bits: u8) -> Option<Self> {
-        if bits <= Self::ALL.0 { Some(Self(bits)) } else { None }
+        if bits <= Self::ALL.0 | Self::RECONSTRUCT.0 { Some(Self(bits)) } else { None }
     }
 
     /// What is in either set.

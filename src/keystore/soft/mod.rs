@@ -10,7 +10,7 @@ mod runs;
 mod token;
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use getrandom::SysRng;
@@ -52,6 +52,8 @@ struct Inner {
     sessions: BTreeMap<SessionId, Login>,
     last_session: u64,
     runs: BTreeMap<RunId, Live>,
+    /// Runs that officers began, also those that are over.
+    reconstructions: BTreeSet<(SessionId, RunId)>,
 }
 
 /// Somebody who is logged in.

@@ -4,6 +4,7 @@ use rand_core::Rng;
 
 use super::keys::Key;
 use super::record::Standing;
+use super::runs::propose_reconstruction;
 use super::{Error, Login, Misuse, Result, SoftToken, Storage, renew, rng};
 use crate::keystore::token::Proposal;
 use crate::protocol::verifying_key;
@@ -44,6 +45,11 @@ impl<S: Storage> SoftToken<S> {
                 let key = usable(key, *id)?;
                 let deal = renew::reshare(&key, reshare)?;
                 self.issue_renewal(login, &key, deal)
+            }
+            Proposal::Reconstruct { key: id, members } => {
+                let key = usable(key, *id)?;
+                let plan = propose_reconstruction(&key, members)?;
+                Ok(issue(login, key.record.me, Action::Reconstruct(plan), Vec::new()))
             }
             Proposal::Sign { key: id, signers, message, derivation } => {
                 let key = usable(key, *id)?;

@@ -84,9 +84,14 @@ impl<S: Storage> Token for SoftToken<S> {
             Proposal::Dkg { .. } => (Verb::Propose, None),
             Proposal::Refresh { key, .. } | Proposal::Reshare { key, .. } => (Verb::Renew, Some(*key)),
             Proposal::Import { group_key, .. } => (Verb::Propose, Some(key_id(group_key))),
+            Proposal::Reconstruct { key, .. } => (Verb::Reconstruct, Some(*key)),
             Proposal::Sign { key, .. } => (Verb::Sign, Some(*key)),
         };
         self.operate(session, verb, key, |scene, _| self.propose(&scene.login, scene.key.take(), proposal))
+    }
+
+    fn consent(&self, session: SessionId, invitation: &Invitation) -> Result<()> {
+        self.operate(session, Verb::Consent, invitation.key(), |scene, commit| self.consent(scene, invitation, commit))
     }
 
     fn begin(&self, session: SessionId, operation: Operation<'_>) -> Result<(RunId, Progress)> {
@@ -95,17 +100,20 @@ impl<S: Storage> Token for SoftToken<S> {
                 Some(group_key) => (Verb::Propose, Some(key_id(group_key))),
                 None => (Verb::Renew, invitation.key()),
             },
+            Operation::Reconstruct(invitation) => (Verb::Reconstruct, invitation.key()),
             Operation::Sign(invitation, ..) => (Verb::Sign, invitation.key()),
         };
         self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))
     }
 
     fn advance(&self, session: SessionId, run: RunId, message: &Message) -> Result<Progress> {
-        self.operate(session, Verb::Continue, None, |scene, _| self.give(scene, run, message))
+        let verb = self.continues(session, run)?;
+        self.operate(session, verb, None, |scene, _| self.give(scene, run, message))
     }
 
     fn abort(&self, session: SessionId, run: RunId) -> Result<()> {
-        self.operate(session, Verb::Continue, None, |scene, _| scene.inner.end_run(session, run))
+        let verb = self.continues(session, run)?;
+        self.operate(session, verb, None, |scene, _| scene.inner.end_run(session, run))
     }
 
     fn override_restored(&self, session: SessionId, invitation: &Invitation) -> Result<()> {

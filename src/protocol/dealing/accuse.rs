@@ -19,8 +19,8 @@ use crate::wire::{DecodeError, Identifier, Reader, Writer};
 /// needs a point made with another ephemeral key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Opening<C: Ciphersuite> {
-    shared: [C::Element; 2],
-    proof: EqualityProof<C>,
+    pub(super) shared: [C::Element; 2],
+    pub(super) proof: EqualityProof<C>,
 }
 
 /// What a dealer is guilty of.

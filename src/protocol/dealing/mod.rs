@@ -8,6 +8,7 @@ mod ceremony;
 mod deal;
 mod dleq;
 mod error;
+mod handover;
 mod receive;
 #[cfg(any(test, feature = "hazmat"))]
 mod recover;
@@ -21,6 +22,7 @@ pub(crate) use accuse::{Fault, Opening, Verdict, accuse, judge};
 pub(crate) use ceremony::{Ceremony, Participant, cocktail_context};
 pub(crate) use deal::{Deal, Offer, deal};
 pub(crate) use error::{DealingError, Misdeal};
+pub(crate) use handover::{Handing, Handover};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use receive::Received;
 #[cfg(feature = "hazmat")]

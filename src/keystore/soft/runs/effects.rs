@@ -1,9 +1,10 @@
 //! What a run's steps lead to: claims, certificates, signatures, confirmations.
 
-use super::Live;
+use super::{Live, reconstruct};
 use crate::audit::{Event, EventKind};
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
+use crate::keystore::soft::keys::Key;
 use crate::keystore::soft::{Commit, Scene, SoftToken, Space, certify};
 use crate::keystore::token::Output;
 use crate::protocol::{Claim, Effect, decode_confirmation};
@@ -36,6 +37,20 @@ impl<S: Storage> SoftToken<S> {
                 self.keep_pending(scene, live, *pending, commit)?;
                 Ok(None)
             }
+            Effect::HandOver { epoch, recipient } => {
+                commit.event(reconstruct::handover(live, &self.key_of(scene, live)?, epoch, recipient)?);
+                Ok(None)
+            }
+            Effect::HandedOver => {
+                self.remember_peers(scene, live, commit)?;
+                Ok(Some((Output::Reconstructed(None), None)))
+            }
+            Effect::Reconstructed(secret) => {
+                self.remember_peers(scene, live, commit)?;
+                let key = self.key_of(scene, live)?;
+                let whole = self.record_reconstruction(&scene.login, live, &key, *secret, commit)?;
+                Ok(Some((Output::Reconstructed(Some(Box::new(whole))), None)))
+            }
             Effect::Signed(signature) => {
                 self.remember_peers(scene, live, commit)?;
                 Ok(Some((Output::Signature(signature), None)))
@@ -47,6 +62,11 @@ impl<S: Storage> SoftToken<S> {
                 Ok(Some((Output::Key(Box::new(info)), confirms.then_some(confirmation))))
             }
         }
+    }
+
+    fn key_of(&self, scene: &Scene<'_>, live: &Live) -> Result<Key> {
+        let id = live.key.ok_or(Misuse::NoShare)?;
+        self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))
     }
 
     /// Unique on the commitment alone: whatever the message, a nonce is used once.

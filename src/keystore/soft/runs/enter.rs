@@ -29,13 +29,18 @@ impl<S: Storage> SoftToken<S> {
         commit: &mut Commit,
         operation: Operation<'_>,
     ) -> Result<(RunId, Progress)> {
-        let (Operation::Deal(invitation) | Operation::Import(invitation, _) | Operation::Sign(invitation, ..)) =
-            operation;
+        let (Operation::Deal(invitation)
+        | Operation::Import(invitation, _)
+        | Operation::Reconstruct(invitation)
+        | Operation::Sign(invitation, ..)) = operation;
         let run = invitation.run_id();
         let (mut live, first) = match (&invitation.plan.action, operation) {
             (Action::Deal(plan), Operation::Deal(_)) => self.enter_dealing(scene, commit, invitation, plan, None)?,
             (Action::Deal(plan), Operation::Import(_, key)) => {
                 self.enter_dealing(scene, commit, invitation, plan, Some(key))?
+            }
+            (Action::Reconstruct(plan), Operation::Reconstruct(_)) => {
+                self.enter_reconstruction(scene, commit, invitation, plan)?
             }
             (Action::Sign(plan), Operation::Sign(_, message, derivation)) => {
                 self.enter_signing(scene, invitation, plan, (message, derivation))?

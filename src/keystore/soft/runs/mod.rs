@@ -5,6 +5,7 @@ mod effects;
 mod enter;
 mod import;
 mod peers;
+mod reconstruct;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::wire::{Identifier, KeyId, Message, RunId, Subject, Writer};
 pub(super) use enter::override_key;
 pub(crate) use enter::signing_exchange;
 pub(super) use peers::convicted_key;
+pub(super) use reconstruct::propose_reconstruction;
 
 /// How long nonces may wait for the others' commitments.
 const NONCE_LIFE: Duration = Duration::from_secs(600);
@@ -48,6 +50,12 @@ pub(super) struct Live {
 }
 
 impl<S: Storage> SoftToken<S> {
+    /// What going on with a run counts as: a reconstruction is the officer's to the end, everything else the user's.
+    pub(super) fn continues(&self, session: SessionId, run: RunId) -> Result<Verb> {
+        let officers = self.lock()?.reconstructions.contains(&(session, run));
+        Ok(if officers { Verb::Reconstruct } else { Verb::Continue })
+    }
+
     /// Gives a run a message. A run that fails is gone; what it wanted to say last is in the progress.
     pub(super) fn give(&self, scene: &mut Scene<'_>, run: RunId, message: &Message) -> Result<Progress> {
         // Looked at before it is taken out: another session's message must not end the run.
@@ -216,6 +224,7 @@ impl Inner {
     /// Ends the runs of a session.
     pub(super) fn end_runs(&mut self, session: SessionId) {
         self.runs.retain(|_, live| live.session != session);
+        self.reconstructions.retain(|(of, _)| *of != session);
     }
 
     /// Ends a run.
@@ -234,9 +243,10 @@ impl Inner {
         self.runs.retain(|_, live| !live.is_expired());
     }
 
-    /// Ends the signing runs of a key whose epoch is over: their nonces die with it.
+    /// Ends the runs that use a share of a key whose epoch is over: nonces die with it, and nothing of it is handed over.
     pub(super) fn end_signing(&mut self, key: KeyId) {
-        self.runs.retain(|_, live| live.verb != Verb::Sign || live.key != Some(key) || live.finished);
+        let uses_share = |live: &Live| matches!(live.verb, Verb::Sign | Verb::Reconstruct);
+        self.runs.retain(|_, live| !uses_share(live) || live.key != Some(key) || live.finished);
     }
 }
 
