@@ -142,6 +142,12 @@ kinds! {
     ShareHandedOver = 25, "share handed over";
     /// A key was put together, here.
     KeyReconstructed = 26, "key reconstructed";
+    /// A revision of the roster is about to be signed.
+    RevisionSigned = 27, "revision signed";
+    /// A quorum has signed a revision of the roster.
+    RosterRevised = 28, "roster revised";
+    /// The other members have made this token's share again, or its first.
+    KeyRepaired = 29, "key repaired";
 }
 
 /// Something that happened. It holds no secret.

@@ -65,6 +65,6 @@ pub use protocol::{
 pub use suite::{GroupKey, Network, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{
     BackupGate, Card, CardId, DecodeError, Derivation, DerivationPath, EpochId, Export, Fingerprint, Identifier,
-    Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Message, Operations, PathError, Quorum, Reason, Replaced, Roster,
-    RunId,
+    Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Message, Operations, PathError, Quorum, Reason, Replaced, Revision,
+    Roster, RunId,
 };

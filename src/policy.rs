@@ -32,6 +32,10 @@ pub(crate) enum Verb {
     Propose,
     /// A run that renews shares.
     Renew,
+    /// A run that gives a member its share again.
+    Repair,
+    /// A run that gives a new member a share.
+    Enrol,
     /// A run that signs.
     Sign,
     /// A message or the end of a run that was begun.
@@ -99,6 +103,8 @@ pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) ->
             Err(Refusal::Denied(Denial::Operation))
         }
         Verb::Reconstruct if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
+        Verb::Repair if !facts.operations.contains(Operations::REPAIR) => Err(Refusal::Denied(Denial::Operation)),
+        Verb::Enrol if !facts.operations.contains(Operations::ENROL) => Err(Refusal::Denied(Denial::Operation)),
         Verb::Export(destination) => match (facts.export, destination) {
             (Export::Wrapped, _) | (Export::WrappedToTrusted, Destination::Trusted) => Ok(()),
             _ => Err(Refusal::Denied(Denial::Export)),
@@ -127,7 +133,7 @@ mod tests {
     #[test]
     fn a_security_officer_touches_no_share() {
         let uses = [Verb::Sign, Verb::Renew, Verb::Export(Destination::Trusted), Verb::Restore, Verb::ExportIdentity];
-        for verb in uses.into_iter().chain([Verb::ShowChildren]) {
+        for verb in uses.into_iter().chain([Verb::ShowChildren, Verb::Repair, Verb::Enrol]) {
             assert_eq!(decide(UserType::SecurityOfficer, verb, Some(&OPEN)), Err(Refusal::Role));
         }
     }
@@ -149,7 +155,9 @@ mod tests {
     fn an_operation_that_the_key_does_not_allow_is_denied() {
         let signing = Facts { operations: Operations::SIGN, ..OPEN };
         let denied = Err(Refusal::Denied(Denial::Operation));
-        assert_eq!(decide(UserType::User, Verb::Renew, Some(&signing)), denied);
+        for verb in [Verb::Renew, Verb::Repair, Verb::Enrol] {
+            assert_eq!(decide(UserType::User, verb, Some(&signing)), denied);
+        }
         let none = Facts { operations: Operations::NONE, ..OPEN };
         assert_eq!(decide(UserType::User, Verb::Sign, Some(&none)), denied);
     }

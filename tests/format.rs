@@ -5,11 +5,11 @@
 mod common;
 
 use common::{init, sign, user_pin};
-use quorumkey::hazmat::{SampleDealing, sample_dealing, wrap};
+use quorumkey::hazmat::{self, SampleDealing, sample_dealing, wrap};
 use quorumkey::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 use quorumkey::{
     Card, Certificate, Derivation, Dkg, Import, ImportedKey, Invitation, KeyState, KeyStore, KeyTemplate, Message,
-    Operations, Roster, Suite,
+    NewCard, Operations, Reason, Roster, Suite,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -102,7 +102,7 @@ fn an_invitation_is_the_frozen_one() {
         (plan.number(1), plan.number(1), plan.number(2), plan.number(8), plan.number(4));
     assert_eq!((action, suite, threshold, height, attempt), (1, 1, 2, 0, 0));
     assert_eq!((plan.bytes(), plan.bytes(), plan.number(1)), (b"savings".as_slice(), b"wallet".as_slice(), 2));
-    assert_eq!((plan.number(4), plan.number(1), plan.number(1), plan.number(1)), (0, 3, 0, 0));
+    assert_eq!((plan.number(4), plan.number(1), plan.number(1), plan.number(1)), (0, 27, 0, 0));
     let roster = plan.0;
     assert_eq!(plan.number(4), 3);
     for (number, card) in (1..).zip(&cards) {
@@ -130,6 +130,8 @@ fn an_invitation_to_sign_for_a_child_is_as_the_document_says() {
         plan.take(32);
         assert_eq!((plan.number(1), plan.number(1)), (2, 3));
         assert_eq!((plan.take(32), plan.take(32)), (key.id.as_bytes().as_slice(), key.epoch.as_bytes().as_slice()));
+        let roster = roster_bytes(&common::roster(&members));
+        assert_eq!(plan.take(32), tagged("quorumkey/roster/v1", &[key.epoch.as_bytes(), &[0; 4], &roster]));
         assert_eq!((plan.bytes(), plan.number(4)), (b"wallet".as_slice(), 2));
         assert_eq!((plan.number(2), plan.number(2)), (1, 2));
         let steps = derivation.path.steps();
@@ -143,6 +145,65 @@ fn an_invitation_to_sign_for_a_child_is_as_the_document_says() {
         assert_eq!(plan.bytes(), b"message");
         plan.end();
     }
+}
+
+/// What the document says of a roster.
+fn roster_bytes(roster: &Roster) -> Vec<u8> {
+    let mut bytes = u32::try_from(roster.len()).unwrap().to_be_bytes().to_vec();
+    for (id, card) in roster.iter() {
+        let card = card.to_bytes();
+        bytes.extend(id.get().to_be_bytes());
+        bytes.extend(u32::try_from(card.len()).unwrap().to_be_bytes());
+        bytes.extend(card);
+    }
+    bytes
+}
+
+#[test]
+fn a_repair_and_its_revision_are_as_the_document_says() {
+    let mut members = common::group(3);
+    let key = common::dkg(&members, Suite::Ed25519, 2);
+    let old = core::mem::replace(&mut members[2], common::Member::in_memory("member 3 anew")).card();
+    let (new, id) = (members[2].card(), common::id(3));
+    let card = NewCard { identifier: id, card: new.clone(), reason: Reason::Destroyed };
+    let helpers = [common::id(1), common::id(2)];
+    let invitation = members[0].session.invite_repair(key.id, card, &helpers).unwrap();
+    let bytes = invitation.to_bytes();
+    let roster = roster_bytes(&common::roster(&members));
+    let mut plan = Bytes(Bytes(&bytes[1..]).bytes());
+    assert_eq!((plan.number(1), plan.number(2)), (1, 1));
+    plan.take(32);
+    assert_eq!((plan.number(1), plan.number(1)), (4, 1));
+    let revision_bytes = plan.bytes();
+    assert_eq!(plan.take(roster.len()), roster);
+    assert_eq!((plan.number(4), plan.number(2), plan.number(2), plan.number(1)), (2, 1, 2, 1));
+    plan.end();
+
+    let certificate = members[0].session.certificate(key.id).unwrap();
+    let shares = hazmat::verifying_shares(&certificate).unwrap();
+    let mut revision = Bytes(revision_bytes);
+    assert_eq!((revision.number(1), revision.take(32)), (1, key.id.as_bytes().as_slice()));
+    assert_eq!((revision.take(32), revision.number(4)), (key.epoch.as_bytes().as_slice(), 1));
+    assert_eq!((revision.number(2), revision.number(1)), (3, 4));
+    assert_eq!((revision.take(32), revision.bytes()), (old.id().as_bytes().as_slice(), new.to_bytes().as_slice()));
+    assert_eq!(revision.bytes(), shares[&id]);
+    assert_eq!(revision.take(32), tagged("quorumkey/roster/v1", &[key.epoch.as_bytes(), &[0, 0, 0, 1], &roster]));
+    revision.end();
+
+    common::deal(&members, &invitation);
+    let (before, after) = (certificate.to_bytes(), members[2].session.certificate(key.id).unwrap().to_bytes());
+    // The list of revisions was empty.
+    let mut list = Bytes(after.strip_prefix(&before[..before.len() - 4]).unwrap());
+    assert_eq!((list.number(4), list.bytes(), list.number(4)), (1, revision_bytes, 2));
+    for member in 1..=2 {
+        assert_eq!(list.number(2), member);
+        let signature = ed25519_dalek::Signature::from_slice(list.take(64)).unwrap();
+        let len = u32::try_from(revision_bytes.len()).unwrap().to_be_bytes();
+        let signed = [&[0, 0, 0, 21], b"quorumkey/revision/v1".as_slice(), &len, revision_bytes].concat();
+        let identity = *members[usize::try_from(member).unwrap() - 1].card().identity();
+        ed25519_dalek::VerifyingKey::from_bytes(&identity).unwrap().verify_strict(&signed, &signature).unwrap();
+    }
+    list.end();
 }
 
 #[test]
@@ -167,7 +228,7 @@ fn an_invitation_to_import_a_key_is_what_the_document_says() {
             (plan.bytes(), plan.bytes(), plan.number(1)),
             (b"an old wallet".as_slice(), b"wallet".as_slice(), 2)
         );
-        assert_eq!((plan.number(4), plan.number(1), plan.number(1), plan.number(1)), (0, 3, 0, 0));
+        assert_eq!((plan.number(4), plan.number(1), plan.number(1), plan.number(1)), (0, 27, 0, 0));
         assert_eq!(plan.number(4), 2);
         for (number, card) in (1..).zip(members.iter().map(|(_, card)| card)) {
             assert_eq!((plan.number(2), plan.bytes()), (number, card.to_bytes().as_slice()));
@@ -194,6 +255,8 @@ fn an_invitation_to_reconstruct_a_key_is_what_the_document_says() {
     plan.take(32);
     assert_eq!((plan.number(1), plan.number(1)), (3, 2));
     assert_eq!((plan.take(32), plan.take(32)), (key.id.as_bytes().as_slice(), key.epoch.as_bytes().as_slice()));
+    let roster = roster_bytes(&common::roster(&members));
+    assert_eq!(plan.take(32), tagged("quorumkey/roster/v1", &[key.epoch.as_bytes(), &[0; 4], &roster]));
     assert_eq!((plan.number(4), plan.number(2), plan.number(2)), (2, 2, 3));
     plan.end();
 }
@@ -250,6 +313,7 @@ fn certificates_are_the_frozen_ones() {
             whole.take(64);
             whole.bytes();
         }
+        assert_eq!(whole.number(4), 0);
         whole.end();
 
         let bodies: Vec<_> = messages.iter().map(Message::to_bytes).collect();
@@ -364,19 +428,19 @@ fn renewal_is_as_the_document_says(certificate: &Certificate, members: u64, poin
 // Version 1 of each format, from given randomness. Another order of drawing it changes these too; if the layout changed,
 // which the readers above tell, old data can't be read any more, and a new version it is.
 const CARD: &str = "01478b8e507e0bb2b18c0f9e0824769e8562d10df9abe2e774896f82b4b4405266000000000000000c616e6e6127732070686f6e6515024b2a6b20d8f1ce1d425c2a24253bfabc2f3503aace7ff022d4792cfe04b4466b16849208cc04acdc66fc92ffa7ba4fa01b08b89076b25f42aba147aeab03";
-const INVITATION: &str = "468ec6aeffe7bbefe379fd07339f268c3d2e58b71c55ccab15d261673747e70f";
+const INVITATION: &str = "415863d4dffd40e682951cbb887ce927775e48550a77f14f0d32effd9f30c1a6";
 const MESSAGES: [&str; 3] = [
-    "3a4a3655aad9ff8935688f03c82d23331428fa7973db03e468c045cadf07f9b9",
-    "4bc3d0432d4ad99c0d0f5edce249241ce65a1d790a9ad20157b9ba7e3ed53594",
-    "9d072faca24865257c4bb7aac16f1b96120ffaf0fcec7835303e2715e6064a05",
+    "a1a7f05a20c3b68e75c8e33e6c607b3f58d407bcdc9980aa8ea6231a350993f7",
+    "492831a3a84caa48164a5106a29bc15af5225b0b1b4a90dec21c016ecd17f4a5",
+    "08a400929cc828bb18f8e3b670db6dad37bba9f1d25198c0d9639e88d7ae6f5b",
 ];
 const CERTIFICATES: [&str; 3] = [
-    "bbabab9ea6823dde6256cb788c726c32012688973ab4c6f4c735d6750ddece30",
-    "f73245a2f73ed61f4b5da3e530eace345fd0290d0880489c04cf7cf13d6b5dc0",
-    "538bccd70a674f96dfb856e809ecb16e4392c2e4a8894ad70cfc173c275f0286",
+    "c8a6d13fc792802fc6ddeae8dc63786f14332f1a6478d67eaae0e3f29b7256ec",
+    "77456655d7b5b3238be96eba15fca2ca7cc9bb0ce8d1f640f236470cc7a4b9e6",
+    "0a807229f5d1a1ca507bd47d6e4fda26f00ac7a2bcda6bdbba7cd61bad16f2d5",
 ];
 const SHARES: [&str; 3] = [
-    "ea787343c9fba4bbea658b698535cb2aefc3931eff8dd33a360d3dc4fbc56625",
-    "ed99bfd7aae74431bc14995a8cab360ed308b20711f95b114e5c69376db949e0",
-    "24c60cb618569369b8bb29597936cb2710fe211779c09143e2f44951f6403b1a",
+    "710215a442a8db56e32aaed804134d222fec20b76dc1c4684042230c6589e117",
+    "e0337fcfd6aad49a0958e00aa80bf4c4fcdf569d6277302cebf6d4d70174a77a",
+    "118f372d6d972b2618f22a2ac359816dc62ec5b06258a2c2098b9e43d15b9bcc",
 ];

@@ -102,7 +102,7 @@ impl Forger {
 
     /// The invitation to sign with changes, signed as this identity's. Another invitation comes back as it is.
     pub fn reinvite(&self, invitation: &Invitation, change: impl FnOnce(&mut SigningForgery)) -> Invitation {
-        let Action::Sign(SignPlan { suite, key, epoch, purpose, signers, derivation, offset, message }) =
+        let Action::Sign(SignPlan { suite, key, epoch, roster, purpose, signers, derivation, offset, message }) =
             invitation.plan.action.clone()
         else {
             return invitation.clone();
@@ -110,7 +110,8 @@ impl Forger {
         let mut forgery = SigningForgery { key, epoch, suite, purpose, signers, derivation, offset, message };
         change(&mut forgery);
         let SigningForgery { key, epoch, suite, purpose, signers, derivation, offset, message } = forgery;
-        let action = Action::Sign(SignPlan { suite, key, epoch, purpose, signers, derivation, offset, message });
+        let plan = SignPlan { suite, key, epoch, roster, purpose, signers, derivation, offset, message };
+        let action = Action::Sign(plan);
         Invitation::issue(Plan { action, ..invitation.plan.clone() }, invitation.chain.clone(), &self.0)
     }
 
@@ -163,7 +164,8 @@ pub fn body(message: &Message) -> &[u8] {
     &message.body
 }
 
-/// What the message is about: join, deal, certify, accuse, confirm, commit, share, dispute, consent, handover or receipt.
+/// What the message is about: join, deal, certify, accuse, confirm, commit, share, dispute, consent, handover, receipt or
+/// vote.
 pub fn subject(message: &Message) -> &'static str {
     match message.header.subject {
         Subject::Join => "join",
@@ -177,5 +179,6 @@ pub fn subject(message: &Message) -> &'static str {
         Subject::Consent => "consent",
         Subject::Handover => "handover",
         Subject::Receipt => "receipt",
+        Subject::Vote => "vote",
     }
 }

@@ -58,7 +58,7 @@ impl Coordinator {
             return Err(Misuse::Unsupported("this operation for this invitation").into());
         };
         let epoch = verify_chain(certificates)?;
-        if (plan.key, plan.epoch) != (epoch.key, epoch.id) {
+        if (plan.key, plan.epoch, plan.roster) != (epoch.key, epoch.id, epoch.roster_hash) {
             return Err(Error::Stale { have: epoch.id, certificates: Vec::new() });
         }
         let inviter = epoch.roster().card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));

@@ -32,6 +32,8 @@ pub enum Origin {
     /// Whoever knew the secret before can sign alone, for ever. New shares don't change the key: no refresh undoes that.
     /// Only a new key does, and moving the funds to it.
     Imported,
+    /// The other members made it again for this token, or for a new member, in an epoch that was there already.
+    Repaired,
 }
 
 /// Why somebody may still hold a share of an old epoch.
@@ -112,10 +114,12 @@ pub struct KeyInfo {
     pub identifier: Identifier,
     /// How many members sign.
     pub threshold: u16,
-    /// The members.
+    /// The members, as of the newest revision.
     pub roster: Roster,
     /// The epoch; its transcript's hash.
     pub epoch: EpochId,
+    /// How many times the epoch's roster was revised, by repairs and enrolments.
+    pub revision: u32,
     /// How many epochs there were before.
     pub height: u64,
     /// Attempts that this token has signed and that no certificate has ended.

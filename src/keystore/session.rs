@@ -13,7 +13,7 @@ use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
 use crate::protocol::Certificate;
 use crate::suite::Suite;
-use crate::wire::{Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Roster};
+use crate::wire::{Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Revision, Roster};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
 /// A user's session. It ends with [`logout`](Self::logout), which reports, or when it is dropped, which can't.
@@ -337,6 +337,92 @@ impl Session {
         self.token.invite(self.id, &Proposal::Reshare { key, reshare })
     }
 
+    /// Proposes that the helpers give a member its share again, in the same epoch: its device is destroyed, or its share
+    /// erased, and it comes with this card. They sign a revision of the roster first.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{NewCard, Origin, Reason};
+    ///
+    /// let mut members = three();
+    /// let key = key(&members);
+    /// // Member 3's phone fell into the fire. On a new one it has made a new token, and tells the others its card.
+    /// members[2] = member();
+    /// let new = NewCard { identifier: id(3), card: members[2].card()?, reason: Reason::Destroyed };
+    /// let invitation = members[0].invite_repair(key.id, new, &[id(1), id(2)])?;
+    /// println!("compare with the others: {}", invitation.fingerprint().expect("it makes a share"));
+    /// deal(&members, &invitation);
+    /// let repaired = members[2].key(key.id)?;
+    /// assert_eq!((repaired.epoch, repaired.revision, repaired.origin), (key.epoch, 1, Origin::Repaired));
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
+    /// When a run fails after the helpers have signed, call it again: the revision is in force, and only the share is
+    /// missing.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) for fewer than q = max(t, n − t + 1) helpers, without this member among them, and for a
+    /// device that is not destroyed: the share on it stays good for whoever has it, so renew all shares, with a new card for
+    /// that member ([`invite_refresh`](Self::invite_refresh)). [`Denied`](crate::Error::Denied) when the key's template or a
+    /// restriction forbids it.
+    ///
+    /// # Security
+    ///
+    /// The helpers vouch that the device is destroyed. If it is not, there are two of the member.
+    pub fn invite_repair(&self, key: KeyId, card: NewCard, helpers: &[Identifier]) -> Result<Invitation> {
+        self.token.invite(self.id, &Proposal::Repair { key, card, helpers: helpers.to_vec() })
+    }
+
+    /// Proposes that the helpers give a share of the same epoch to a new member, under a number that nobody had before. They
+    /// sign a revision of the roster first; the threshold stays.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// let [anna, ben, carla] = three();
+    /// let dora = member();
+    /// let members = [anna, ben, carla];
+    /// let key = key(&members);
+    /// let invitation = members[0].invite_enrolment(key.id, id(4), dora.card()?, &[id(1), id(2)])?;
+    /// let [anna, ben, _] = members;
+    /// deal(&[anna, ben, dora], &invitation);
+    /// assert_eq!(invitation.receivers().map(|roster| roster.len()), Some(4));
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As of [`invite_repair`](Self::invite_repair); [`Misuse`](crate::Error::Misuse) also for a number or an identity that a member
+    /// has.
+    ///
+    /// # Security
+    ///
+    /// Any t of one more member sign from now on, and a refresh takes more of them.
+    pub fn invite_enrolment(
+        &self,
+        key: KeyId,
+        identifier: Identifier,
+        card: Card,
+        helpers: &[Identifier],
+    ) -> Result<Invitation> {
+        self.token.invite(self.id, &Proposal::Enrol { key, identifier, card, helpers: helpers.to_vec() })
+    }
+
+    /// Proposes that the helpers sign the revision of an earlier repair or enrolment, without the member that it was for.
+    ///
+    /// It ends what a failed run left behind: who has signed a revision signs no other with its number, and no renewal of the
+    /// shares, before it is in force. If the member's new device is gone meanwhile, put its revision in force, and repair it
+    /// on another.
+    ///
+    /// # Errors
+    ///
+    /// As of [`invite_repair`](Self::invite_repair).
+    pub fn invite_revision(&self, revision: &Revision, helpers: &[Identifier]) -> Result<Invitation> {
+        self.token.invite(self.id, &Proposal::Revise { revision: revision.clone(), helpers: helpers.to_vec() })
+    }
+
     /// Proposes a signature by those members.
     ///
     /// # Errors
@@ -400,7 +486,8 @@ impl Session {
         self.token.extended_public_key(self.id, key)
     }
 
-    /// Enters the run of a dealing: a new key, or new shares. Look at what the invitation says first.
+    /// Enters the run of a dealing: a new key, new shares, or a share for a member that is repaired or enrolled. Look at what
+    /// the invitation says first.
     ///
     /// # Errors
     ///

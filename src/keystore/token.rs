@@ -12,7 +12,9 @@ use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
 use crate::protocol::Certificate;
 use crate::suite::{GroupKey, Signature, Suite};
-use crate::wire::{Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Roster, RunId};
+use crate::wire::{
+    Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Revision, Roster, RunId,
+};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
 /// What holds shares and uses them: a software token, or a device. A backend implements it; wallets never call it, they
@@ -192,6 +194,33 @@ pub enum Proposal {
         /// Whose shares: at least as many members as the threshold, this token's among them.
         members: Vec<Identifier>,
     },
+    /// A member's share again, in the same epoch.
+    Repair {
+        /// The key.
+        key: KeyId,
+        /// Which member, and its card from now on. The reason is [`Destroyed`](Reason::Destroyed).
+        card: NewCard,
+        /// Who helps: at least q = max(t, n − t + 1) members, this one among them.
+        helpers: Vec<Identifier>,
+    },
+    /// A share for a new member, in the same epoch.
+    Enrol {
+        /// The key.
+        key: KeyId,
+        /// Its number, which nobody had before.
+        identifier: Identifier,
+        /// Its card.
+        card: Card,
+        /// Who helps: at least q = max(t, n − t + 1) members, this one among them.
+        helpers: Vec<Identifier>,
+    },
+    /// Signatures on the revision of a repair or an enrolment that was left behind, without the share.
+    Revise {
+        /// The revision.
+        revision: Revision,
+        /// Who signs: at least q = max(t, n − t + 1) members, this one among them.
+        helpers: Vec<Identifier>,
+    },
     /// A signature.
     Sign {
         /// The key.
@@ -209,7 +238,7 @@ pub enum Proposal {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Operation<'a> {
-    /// The dealing that the invitation proposes.
+    /// The dealing, the repair or the enrolment that the invitation proposes.
     Deal(&'a Invitation),
     /// The reconstruction that the invitation proposes. Of the security officer.
     Reconstruct(&'a Invitation),

@@ -10,10 +10,11 @@ use super::attempt::Entrants;
 use super::dealing::{ParsedTranscript, Participant, Proof, check_offer, verify_transcript_signature};
 use super::epoch::{Epoch, deal_plan, epoch_id, key_id};
 use super::polynomial::lagrange;
+use super::revision::{SignedRevision, follow};
 use crate::suite::{Ciphersuite, Element, GroupKey, with_suite};
 use crate::wire::{
-    Card, DealPlan, DecodeError, EpochId, Identifier, Invitation, KeyId, Kind, Plan, Reader, Reason, Replaced, Roster,
-    RunId, Source, Writer,
+    Card, DealPlan, DecodeError, EpochId, Identifier, Invitation, KeyId, Kind, Plan, Reader, Reason, Replaced,
+    Revision, Roster, RunId, Source, Writer,
 };
 
 /// Why a certificate was refused.
@@ -107,6 +108,8 @@ impl Extension {
 /// The transcript of a dealing and the signatures of those that dealt and received: proof, for whoever knows the epoch
 /// before, that this epoch is the key's.
 ///
+/// With it go the revisions of the epoch's roster that are known to whoever hands it on.
+///
 /// It is public, and convinces anybody later. A member that missed the end of a run completes it with one; a member that
 /// missed whole epochs, or was replaced, learns from one that its share is of the past.
 ///
@@ -128,6 +131,7 @@ pub struct Certificate {
     plan: Plan,
     transcript: Vec<u8>,
     endorsements: BTreeMap<Identifier, Endorsement>,
+    revisions: Vec<SignedRevision>,
 }
 
 impl Certificate {
@@ -135,10 +139,11 @@ impl Certificate {
     const MAX_PLAN: usize = 4 << 20;
     const MAX_TRANSCRIPT: usize = 26 << 20;
     const MAX_ENDORSEMENTS: usize = 2000;
+    const MAX_REVISIONS: usize = 1024;
 
     /// A transcript that nobody has signed yet.
     pub(crate) const fn unsigned(plan: Plan, transcript: Vec<u8>) -> Self {
-        Self { plan, transcript, endorsements: BTreeMap::new() }
+        Self { plan, transcript, endorsements: BTreeMap::new(), revisions: Vec::new() }
     }
 
     /// The certificate in its one encoding.
@@ -148,6 +153,10 @@ impl Certificate {
         writer.count(self.endorsements.len());
         for (member, endorsement) in &self.endorsements {
             endorsement.encode(writer.identifier(*member));
+        }
+        writer.count(self.revisions.len());
+        for revision in &self.revisions {
+            revision.encode(&mut writer);
         }
         writer.finish()
     }
@@ -168,11 +177,14 @@ impl Certificate {
         let endorsements = (0..reader.count(Self::MAX_ENDORSEMENTS)?)
             .map(|_| Ok((reader.identifier()?, Endorsement::decode(&mut reader)?)))
             .collect::<Result<Vec<_>, DecodeError>>()?;
+        let revisions = (0..reader.count(Self::MAX_REVISIONS)?)
+            .map(|_| SignedRevision::decode(&mut reader))
+            .collect::<Result<_, _>>()?;
         reader.finish()?;
         if !endorsements.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(DecodeError::Invalid("order of endorsements"));
         }
-        Ok(Self { plan, transcript, endorsements: endorsements.into_iter().collect() })
+        Ok(Self { plan, transcript, endorsements: endorsements.into_iter().collect(), revisions })
     }
 
     /// The epoch that it certifies.
@@ -194,6 +206,24 @@ impl Certificate {
         matches!(deal_plan(&self.plan), Some(DealPlan { source: Source::Import { .. }, .. }))
     }
 
+    /// How the roster of the epoch was revised since its shares were dealt, oldest first.
+    pub fn revisions(&self) -> impl Iterator<Item = &Revision> {
+        self.revisions.iter().map(|signed| &signed.revision)
+    }
+
+    pub(crate) fn signed_revisions(&self) -> &[SignedRevision] {
+        &self.revisions
+    }
+
+    /// The same certificate with one revision more.
+    pub(crate) fn revise(&mut self, revision: SignedRevision) -> Result<(), CertificateError> {
+        if self.revisions.len() >= Self::MAX_REVISIONS {
+            return Err(CertificateError::Decode(DecodeError::TooLong));
+        }
+        self.revisions.push(revision);
+        Ok(())
+    }
+
     pub(crate) fn endorsement(&self, member: Identifier) -> Option<&Endorsement> {
         self.endorsements.get(&member)
     }
@@ -204,6 +234,11 @@ impl Certificate {
 
     /// The public facts that plan and transcript state together, whoever signed them.
     pub(crate) fn epoch(&self) -> Result<Epoch, CertificateError> {
+        self.revisions().try_fold(self.dealt()?, |epoch, revision| follow(&epoch, revision))
+    }
+
+    /// The epoch as its shares were dealt, before any revision.
+    fn dealt(&self) -> Result<Epoch, CertificateError> {
         let plan = deal_plan(&self.plan).ok_or(CertificateError::Contradiction("its plan deals nothing"))?;
         with_suite!(plan.suite, C => self.epoch_of::<C>(plan))
     }
@@ -225,12 +260,16 @@ impl Certificate {
             agree(group_key == *imported, "another key was imported")?;
             agree(extension.chain_hash == *chain_hash, "the chain code is another one")?;
         }
+        let id = self.epoch_id();
         Ok(Epoch {
-            id: self.epoch_id(),
+            id,
             run: extension.run,
             key: key_id(&group_key),
             group_key,
             plan: plan.clone(),
+            roster: plan.receivers.clone(),
+            roster_hash: Epoch::hash_roster(id, 0, &plan.receivers),
+            revisions: Vec::new(),
             verifying_shares: keys.verifying_shares.into_iter().map(|(id, share)| (id, share.to_bytes())).collect(),
             chain_hash: extension.chain_hash,
             entrants: extension.entrants,
@@ -286,9 +325,10 @@ impl Certificate {
     /// Whether it proves its epoch, given the epoch before: every dealer and receiver has signed, the dealers are a
     /// quorum of the epoch before, and each dealt the share that it held there.
     ///
-    /// The dealers being a quorum, all having signed is q old members having signed.
+    /// The dealers being a quorum, all having signed is q old members having signed. Each revision of the roster is signed
+    /// by a quorum of the roster before it.
     pub(crate) fn verify(&self, parent: Option<&Epoch>) -> Result<Epoch, CertificateError> {
-        let epoch = self.epoch()?;
+        let epoch = self.dealt()?;
         match (&epoch.plan.source, parent) {
             (Source::Fresh | Source::Import { .. }, None) => {}
             (Source::Epoch { .. }, Some(parent)) => self.verify_succession(&epoch, parent)?,
@@ -296,7 +336,7 @@ impl Certificate {
         }
         let participants = epoch.plan.participants().ok_or(CertificateError::Contradiction("participants"))?;
         match self.unendorsed(participants.identifiers()).first() {
-            None => Ok(epoch),
+            None => self.revisions.iter().try_fold(epoch, |epoch, revision| revision.verify(&epoch)),
             Some(missing) => Err(CertificateError::Signature(*missing)),
         }
     }
@@ -319,7 +359,7 @@ impl Certificate {
 /// What must hold of a dealing's plan, given the epoch that it renews.
 pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), CertificateError> {
     let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
-    let Source::Epoch { key, parent: named, dealers, replaced } = &plan.source else {
+    let Source::Epoch { key, parent: named, roster, dealers, replaced } = &plan.source else {
         return Err(CertificateError::Parent);
     };
     if (*key, *named) != (parent.key, parent.id) {
@@ -328,6 +368,7 @@ pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), Ce
     agree(plan.suite == parent.suite(), "suite")?;
     agree(plan.height == parent.plan.height + 1, "height")?;
     agree(plan.template == *parent.template(), "the template changed")?;
+    agree(*roster == parent.roster_hash, "another roster than the newest")?;
     // A dealer is whom the old roster names, if perhaps restored since.
     let old = |id, card: &Card| parent.roster().card(id).is_some_and(|known| known.identity() == card.identity());
     agree(dealers.iter().all(|(id, card)| old(id, card)), "a dealer is not of the epoch before")?;

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::attempt::Entrants;
 use crate::suite::{GroupKey, Suite};
 use crate::wire::{
-    Action, Card, DealPlan, EpochId, Identifier, KeyId, KeyTemplate, Plan, Replaced, Roster, RunId, Source, tagged_hash,
+    Action, Card, DealPlan, EpochId, Identifier, KeyId, KeyTemplate, Plan, Replaced, Revision, Roster, RunId, Source,
+    tagged_hash,
 };
 
 /// The public facts of an epoch, as its plan and transcript state them.
@@ -16,6 +17,12 @@ pub(crate) struct Epoch {
     pub(crate) key: KeyId,
     pub(crate) group_key: GroupKey,
     pub(crate) plan: DealPlan,
+    /// The newest roster; the plan has the one that shares were dealt to.
+    pub(crate) roster: Roster,
+    /// The hash of the newest roster: every later run names it.
+    pub(crate) roster_hash: [u8; 32],
+    /// How the roster came to differ from that of the plan.
+    pub(crate) revisions: Vec<Revision>,
     pub(crate) verifying_shares: BTreeMap<Identifier, Vec<u8>>,
     pub(crate) chain_hash: [u8; 32],
     /// What the members said when they entered: among it the attempts that the epoch supersedes, besides its ancestors.
@@ -32,7 +39,33 @@ impl Epoch {
     }
 
     pub(crate) const fn roster(&self) -> &Roster {
-        &self.plan.receivers
+        &self.roster
+    }
+
+    /// How many times the roster was revised.
+    pub(crate) fn revision(&self) -> u32 {
+        self.revisions.last().map_or(0, |revision| revision.number)
+    }
+
+    /// The name of a roster, as of the epoch and its place among the epoch's rosters.
+    pub(crate) fn hash_roster(epoch: EpochId, revision: u32, roster: &Roster) -> [u8; 32] {
+        tagged_hash("quorumkey/roster/v1", &[epoch.as_bytes(), &revision.to_be_bytes(), &roster.to_bytes()])
+    }
+
+    /// The epoch, if it has that name and its newest roster that hash.
+    pub(crate) fn as_of(&self, id: EpochId, roster: &[u8; 32]) -> Option<&Self> {
+        ((self.id, &self.roster_hash) == (id, roster)).then_some(self)
+    }
+
+    /// Whether it is the hash of a roster that the epoch has or had.
+    pub(crate) fn had_roster(&self, hash: &[u8]) -> bool {
+        let dealt = Self::hash_roster(self.id, 0, &self.plan.receivers);
+        dealt == hash || self.revisions.iter().any(|revision| revision.roster == hash)
+    }
+
+    /// Whether a member's share was made again for another device: what that one did with it, nobody knows.
+    pub(crate) fn was_repaired(&self, id: Identifier) -> bool {
+        self.revisions.iter().any(|revision| revision.identifier == id && revision.replaced.is_some())
     }
 
     /// The card with which a member took part in the dealing, as a dealer, a receiver or both.
@@ -73,6 +106,12 @@ impl Epoch {
     pub(crate) fn quorum(&self) -> usize {
         self.template().quorum.of(self.threshold(), self.roster().len())
     }
+
+    /// How many members of the roster before a revision must sign it; the epoch is the one after it.
+    pub(crate) fn voters(&self, revision: &Revision) -> usize {
+        let before = self.roster().len() - usize::from(revision.replaced.is_none());
+        self.template().quorum.of(self.threshold(), before)
+    }
 }
 
 /// The name of a key, the same for all members and epochs.
@@ -95,6 +134,6 @@ pub(crate) fn chain_hash(chain_code: &[u8; 32]) -> [u8; 32] {
 pub(crate) const fn deal_plan(plan: &Plan) -> Option<&DealPlan> {
     match &plan.action {
         Action::Deal(deal) => Some(deal),
-        Action::Sign(_) | Action::Reconstruct(_) => None,
+        Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
     }
 }

@@ -245,9 +245,11 @@ impl Exchange {
     }
 
     fn has_place_for(&self, message: &Message) -> bool {
+        // Whoever was dealt something may accuse in the place of what it would say next.
+        let before = message.header.round.checked_sub(1).and_then(|before| self.round(before));
+        let dealt = before.is_some_and(|before| before.subject == Subject::Deal);
         self.round(message.header.round).is_some_and(|round| {
-            let accuses = message.header.subject == Subject::Accuse
-                && matches!(round.subject, Subject::Certify | Subject::Receipt);
+            let accuses = message.header.subject == Subject::Accuse && (dealt || round.subject == Subject::Receipt);
             round.senders.contains(&message.header.sender) && (accuses || round.subject == message.header.subject)
         })
     }

@@ -30,6 +30,8 @@ pub enum Misbehaviour {
     FalseAccusation,
     /// Its signature on the transcript does not verify.
     TranscriptSignature,
+    /// Its signature on a revision of the roster does not verify.
+    RevisionSignature,
     /// Its signature share does not verify.
     SignatureShare,
     /// Another device speaks with this member's identity.
@@ -52,6 +54,7 @@ impl fmt::Display for Misbehaviour {
             Self::Payload => "sealed something else than it had committed to",
             Self::FalseAccusation => "accused another member falsely",
             Self::TranscriptSignature => "gave a wrong signature on the transcript",
+            Self::RevisionSignature => "gave a wrong signature on a revision of the roster",
             Self::SignatureShare => "gave a wrong signature share",
             Self::Cloned => "another device speaks with this member's identity",
             Self::Unattributed => "nobody can be blamed on the evidence at hand",

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::certificate::Certificate;
 use super::epoch::Epoch;
-use super::fault::{Evidence, Misbehaviour};
+use super::fault::{Evidence, Failure, Misbehaviour};
 use super::sign::judge_share;
-use super::{CertificateError, verify_chain};
+use super::{CertificateError, revised, verify_chain};
 use crate::suite::with_suite;
 use crate::wire::{Action, Card, DealPlan, Identifier, Invitation, Message, Plan, Roster, Source, Subject};
 
@@ -57,8 +57,12 @@ fn members(plan: &Plan, epoch: Option<&Epoch>) -> Option<Roster> {
             (Source::Epoch { parent, .. }, Some(epoch)) if *parent == epoch.id => deal.participants(),
             _ => None,
         },
-        Action::Sign(plan) => of_epoch(epoch.filter(|epoch| epoch.id == plan.epoch)?, &plan.signers),
-        Action::Reconstruct(plan) => of_epoch(epoch.filter(|epoch| epoch.id == plan.epoch)?, &plan.members),
+        Action::Sign(plan) => of_epoch(epoch?.as_of(plan.epoch, &plan.roster)?, &plan.signers),
+        Action::Reconstruct(plan) => of_epoch(epoch?.as_of(plan.epoch, &plan.roster)?, &plan.members),
+        Action::Repair(plan) => {
+            let after = revised(epoch?, &plan.revision).ok()?;
+            if after.roster() == &plan.roster { plan.participants() } else { None }
+        }
     }
 }
 
@@ -95,11 +99,18 @@ fn judge_protocol(plan: &Plan, epoch: Option<&Epoch>, signed: &[Message]) -> Opt
             let culprits = with_suite!(sign.suite, C => judge_share::<C>(plan.run_id(), sign, epoch, signed))?;
             Some(Judgement { culprits, misbehaviour: Misbehaviour::SignatureShare })
         }
+        Action::Repair(repair) => {
+            let run = plan.run_id();
+            attributed(with_suite!(repair.suite, C => super::repair::judge::<C>(run, repair, epoch?, signed))?)
+        }
     }
 }
 
 fn judge_deal(plan: &Plan, deal: &DealPlan, parent: Option<&Epoch>, signed: &[Message]) -> Option<Judgement> {
-    let failure = with_suite!(deal.suite, C => super::renewal::judge::<C>(plan, parent, signed))?;
+    attributed(with_suite!(deal.suite, C => super::renewal::judge::<C>(plan, parent, signed))?)
+}
+
+fn attributed(failure: Failure) -> Option<Judgement> {
     (!failure.culprits.is_empty())
         .then_some(Judgement { culprits: failure.culprits, misbehaviour: failure.misbehaviour })
 }

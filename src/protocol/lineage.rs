@@ -72,14 +72,16 @@ impl Lineage {
 }
 
 impl Invitation {
-    /// What its certificates prove of the key that it renews; `None` when it renews none.
+    /// What its certificates prove of the key that it renews, or a share of which it makes; `None` when it does neither.
     ///
     /// # Errors
     ///
     /// When the certificates prove nothing, or not of the epoch that the plan renews. No token starts such an invitation.
     pub fn lineage(&self) -> Result<Option<Lineage>, CertificateError> {
-        let Action::Deal(DealPlan { source: Source::Epoch { key, parent, .. }, .. }) = &self.plan.action else {
-            return Ok(None);
+        let (key, parent) = match &self.plan.action {
+            Action::Deal(DealPlan { source: Source::Epoch { key, parent, .. }, .. }) => (key, parent),
+            Action::Repair(plan) => (&plan.revision.key, &plan.revision.epoch),
+            _ => return Ok(None),
         };
         let newest = verify_chain(&self.certificates()?)?;
         if (newest.key, newest.id) == (*key, *parent) {

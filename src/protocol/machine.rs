@@ -7,10 +7,11 @@ use rand_core::CryptoRng;
 use super::attempt::Attempt;
 use super::certificate::Certificate;
 use super::fault::Failure;
+use super::revision::SignedRevision;
 use super::sign::Claim;
 use crate::secret::Secret;
 use crate::suite::Signature;
-use crate::wire::{EpochId, Identifier, Message, Subject};
+use crate::wire::{EpochId, Identifier, Message, Revision, Subject};
 
 /// A state of a protocol, waiting for the messages of its round.
 pub(crate) trait Machine: Debug + Send {
@@ -66,6 +67,15 @@ pub enum Denial {
     Export,
     /// The key is put together again only if this token's user has consented to that run, besides the officer.
     NoConsent,
+    /// This token has signed an attempt to renew the epoch. It signs no revision of its roster before that attempt is
+    /// certified or superseded.
+    AttemptSigned,
+    /// This token has signed a revision of the roster that is not in force yet: it signs no other one in its place, and no
+    /// attempt to renew the epoch. Sign the same revision again with the others, and go on from there.
+    RevisionSigned,
+    /// This token was restored or repaired, and may have forgotten which revision it signed. It signs one after a refresh,
+    /// or by the security officer's override.
+    RestoredVotesAfterRefresh,
     /// The member broke an earlier run, provably. It is not dealt with again before the security officer pardons it.
     Convicted {
         /// Which member.
@@ -91,6 +101,13 @@ impl core::fmt::Display for Denial {
                 write!(f, "others may have gone on from attempt {attempt}, and too few of them take part to end it")
             }
             Self::NoConsent => f.write_str("the user of this token has not consented to that run"),
+            Self::AttemptSigned => f.write_str("this token has signed an attempt to renew the epoch"),
+            Self::RevisionSigned => {
+                f.write_str("this token has signed a revision of the roster that is not in force yet")
+            }
+            Self::RestoredVotesAfterRefresh => {
+                f.write_str("a restored or repaired token signs a revision after a refresh, or by override")
+            }
             Self::Export => f.write_str("the export rule does not allow it"),
             Self::Convicted { member } => {
                 write!(f, "member {member} broke an earlier run, and was not pardoned by the security officer")
@@ -139,6 +156,14 @@ pub(crate) enum Effect {
     HandedOver,
     /// The key is whole, here.
     Reconstructed(Box<Secret<[u8; 32]>>),
+    /// A revision of the roster is about to be signed. Of two with one number a member signs one.
+    Vote(Box<Revision>),
+    /// A quorum has signed a revision. It is the end of a run that was only for that.
+    Revised { revision: Box<SignedRevision>, ends: bool },
+    /// The share that this member lost, or that it was to get.
+    Repaired(Box<RepairedShare>),
+    /// The member that was helped has its share.
+    Helped,
 }
 
 /// A share whose epoch has no certificate yet.
@@ -154,6 +179,18 @@ pub(crate) struct PendingShare {
 impl Debug for PendingShare {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("PendingShare").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+/// A share that others have made for this member.
+pub(crate) struct RepairedShare {
+    pub(crate) share: Secret<[u8; 32]>,
+    pub(crate) chain_code: Secret<[u8; 32]>,
+}
+
+impl Debug for RepairedShare {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("RepairedShare").finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,8 @@ mod machine;
 mod polynomial;
 mod reconstruct;
 mod renewal;
+mod repair;
+mod revision;
 mod sign;
 
 pub(crate) use attempt::{Attempt, dealt_name};
@@ -25,12 +27,15 @@ pub(crate) use fault::{Failure, LastWords};
 pub use judge::Judgement;
 pub use lineage::{Lineage, Warning};
 pub use machine::Denial;
-pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare};
+pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare, RepairedShare};
 pub(crate) use reconstruct::{ReconstructSetup, start as start_reconstructing};
 pub(crate) use renewal::{Brought, Importing, Setup, Standing, Succession, decode_confirmation, encode_confirmation};
+pub(crate) use repair::{Held, RepairSetup, repair_rounds};
+pub(crate) use revision::{SignedRevision, revise, revised};
 pub(crate) use sign::{Claim, SignSetup, verifying_key};
 
 #[cfg(feature = "hazmat")]
 pub(crate) use renewal::opens_deal;
 pub(crate) use renewal::start as start_dealing;
+pub(crate) use repair::start as start_repair;
 pub(crate) use sign::start as start_signing;

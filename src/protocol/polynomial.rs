@@ -32,11 +32,20 @@ pub(crate) fn evaluate_public<E: Element>(commitment: &[E], x: Identifier) -> E 
 ///
 /// `id` itself does not count in the set, whether it is in it or not.
 pub(crate) fn lagrange<C: Ciphersuite>(id: Identifier, set: &BTreeSet<Identifier>) -> C::Scalar {
-    let own: C::Scalar = point(id);
+    lagrange_at::<C>(None, id, set)
+}
+
+/// The Lagrange coefficient of `id` at the point of another member, or at zero.
+pub(crate) fn lagrange_at<C: Ciphersuite>(
+    x: Option<Identifier>,
+    id: Identifier,
+    set: &BTreeSet<Identifier>,
+) -> C::Scalar {
+    let (x, own): (C::Scalar, C::Scalar) = (x.map_or(C::Scalar::ZERO, point), point(id));
     let (mut numerator, mut denominator) = (C::Scalar::ONE, C::Scalar::ONE);
     for other in set.iter().filter(|other| **other != id) {
         let other: C::Scalar = point(*other);
-        numerator = numerator * other;
+        numerator = numerator * (other - x);
         denominator = denominator * (other - own);
     }
     numerator * denominator.invert().expect("different numbers up to 1,000 differ modulo the order")
@@ -56,13 +65,15 @@ mod tests {
         let commitment: Vec<C::Element> = coefficients.iter().map(C::Element::mul_base).collect();
         for set in [[1, 2, 3], [2, 5, 1000], [999, 4, 17]] {
             let set: BTreeSet<_> = set.into_iter().map(id).collect();
-            let mut sum = C::Scalar::ZERO;
+            let (mut sum, mut elsewhere) = (C::Scalar::ZERO, C::Scalar::ZERO);
             for member in &set {
                 let value = evaluate(&coefficients, *member);
                 assert_eq!(C::Element::mul_base(&value), evaluate_public(&commitment, *member));
                 sum = sum + lagrange::<C>(*member, &set) * value;
+                elsewhere = elsewhere + lagrange_at::<C>(Some(id(6)), *member, &set) * value;
             }
             assert_eq!(sum, C::Scalar::from_u64(7));
+            assert_eq!(elsewhere, evaluate(&coefficients, id(6)));
         }
     }
 

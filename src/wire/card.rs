@@ -16,6 +16,7 @@ pub(crate) enum Kind {
     Invitation,
     Message,
     Transcript,
+    Revision,
 }
 
 impl Kind {
@@ -25,6 +26,7 @@ impl Kind {
             Self::Invitation => b"quorumkey/invitation/v1",
             Self::Message => b"quorumkey/message/v1",
             Self::Transcript => b"quorumkey/transcript/v1",
+            Self::Revision => b"quorumkey/revision/v1",
         }
     }
 

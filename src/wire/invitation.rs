@@ -8,6 +8,7 @@ use super::hash::{KeyId, RunId};
 use super::identifier::Identifier;
 use super::path::Derivation;
 use super::plan::{Action, DealPlan, Plan, Replaced, Source};
+use super::revision::Revision;
 use super::roster::{Fingerprint, Roster};
 use super::template::KeyTemplate;
 use crate::suite::{GroupKey, Suite};
@@ -101,11 +102,12 @@ impl Invitation {
         self.plan.inviter
     }
 
-    /// The members that will hold a share, when shares are dealt.
+    /// The members that will hold a share, when shares are dealt, or a member is repaired or enrolled.
     pub const fn receivers(&self) -> Option<&Roster> {
         match &self.plan.action {
             Action::Deal(plan) => Some(&plan.receivers),
             Action::Sign(_) | Action::Reconstruct(_) => None,
+            Action::Repair(plan) => Some(&plan.roster),
         }
     }
 
@@ -118,7 +120,7 @@ impl Invitation {
     pub const fn threshold(&self) -> Option<u16> {
         match &self.plan.action {
             Action::Deal(plan) => Some(plan.threshold),
-            Action::Sign(_) | Action::Reconstruct(_) => None,
+            Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
         }
     }
 
@@ -126,7 +128,7 @@ impl Invitation {
     pub const fn template(&self) -> Option<&KeyTemplate> {
         match &self.plan.action {
             Action::Deal(plan) => Some(&plan.template),
-            Action::Sign(_) | Action::Reconstruct(_) => None,
+            Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
         }
     }
 
@@ -135,7 +137,7 @@ impl Invitation {
     pub fn dealers(&self) -> Option<&Roster> {
         match &self.plan.action {
             Action::Deal(plan) => Some(plan.dealers()),
-            Action::Sign(_) | Action::Reconstruct(_) => None,
+            Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
         }
     }
 
@@ -171,13 +173,14 @@ impl Invitation {
             Action::Deal(_) => None,
             Action::Sign(plan) => Some(plan.key),
             Action::Reconstruct(plan) => Some(plan.key),
+            Action::Repair(plan) => Some(plan.revision.key),
         }
     }
 
     /// The members that are to sign, ascending; none when shares are dealt.
     pub fn signers(&self) -> &[Identifier] {
         match &self.plan.action {
-            Action::Deal(_) | Action::Reconstruct(_) => &[],
+            Action::Deal(_) | Action::Reconstruct(_) | Action::Repair(_) => &[],
             Action::Sign(plan) => &plan.signers,
         }
     }
@@ -185,7 +188,7 @@ impl Invitation {
     /// Which key under the group's is to sign, when something is signed.
     pub const fn derivation(&self) -> Option<&Derivation> {
         match &self.plan.action {
-            Action::Deal(_) | Action::Reconstruct(_) => None,
+            Action::Deal(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
             Action::Sign(plan) => Some(&plan.derivation),
         }
     }
@@ -195,8 +198,24 @@ impl Invitation {
     /// It is bytes of somebody else's choice: parse it, and decide by what it does, not by what it was called.
     pub fn message(&self) -> Option<&[u8]> {
         match &self.plan.action {
-            Action::Deal(_) | Action::Reconstruct(_) => None,
+            Action::Deal(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
             Action::Sign(plan) => Some(&plan.message),
+        }
+    }
+
+    /// How the roster changes, when a member is repaired or enrolled.
+    pub const fn revision(&self) -> Option<&Revision> {
+        match &self.plan.action {
+            Action::Deal(_) | Action::Sign(_) | Action::Reconstruct(_) => None,
+            Action::Repair(plan) => Some(&plan.revision),
+        }
+    }
+
+    /// The members that sign the revision and make the share, ascending, when a member is repaired or enrolled.
+    pub fn helpers(&self) -> &[Identifier] {
+        match &self.plan.action {
+            Action::Deal(_) | Action::Sign(_) | Action::Reconstruct(_) => &[],
+            Action::Repair(plan) => &plan.helpers,
         }
     }
 }

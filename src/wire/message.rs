@@ -13,7 +13,7 @@ use crate::suite::Suite;
 pub(crate) enum Subject {
     /// A member enters the run of a dealing.
     Join,
-    /// Commitment, proof and sealed shares of a dealer.
+    /// Commitment, proof and sealed shares of a dealer, or of a helper in a repair.
     Deal,
     /// Signatures on the transcript.
     Certify,
@@ -33,10 +33,12 @@ pub(crate) enum Subject {
     Handover,
     /// The key is whole.
     Receipt,
+    /// A signature on a revision of the roster.
+    Vote,
 }
 
 impl Subject {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Join,
         Self::Deal,
         Self::Certify,
@@ -48,6 +50,7 @@ impl Subject {
         Self::Consent,
         Self::Handover,
         Self::Receipt,
+        Self::Vote,
     ];
 
     const fn code(self) -> u8 {
@@ -63,6 +66,7 @@ impl Subject {
             Self::Consent => 9,
             Self::Handover => 10,
             Self::Receipt => 11,
+            Self::Vote => 12,
         }
     }
 

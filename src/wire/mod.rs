@@ -8,6 +8,7 @@ mod invitation;
 mod message;
 mod path;
 mod plan;
+mod revision;
 mod roster;
 mod template;
 
@@ -23,7 +24,8 @@ pub use invitation::Invitation;
 pub use message::Message;
 pub(crate) use message::{Header, Subject, hash_messages};
 pub use path::{Derivation, DerivationPath, PathError};
-pub(crate) use plan::{Action, DealPlan, Plan, ReconstructPlan, SignPlan, Source, one_of};
+pub(crate) use plan::{Action, DealPlan, Plan, ReconstructPlan, RepairPlan, SignPlan, Source, one_of};
 pub use plan::{MAX_MESSAGE, Reason, Replaced};
+pub use revision::Revision;
 pub use roster::{Fingerprint, Roster};
 pub use template::{BackupGate, Export, KeyTemplate, Operations, Quorum};

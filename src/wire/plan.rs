@@ -4,6 +4,7 @@ use super::codec::{DecodeError, Reader, Writer};
 use super::hash::{CardId, EpochId, KeyId, RunId, tagged_hash};
 use super::identifier::{Identifier, MAX_MEMBERS};
 use super::path::{Derivation, DerivationPath};
+use super::revision::Revision;
 use super::roster::Roster;
 use super::template::KeyTemplate;
 use crate::suite::{GroupKey, Suite};
@@ -20,22 +21,26 @@ pub enum Reason {
     Lost,
     /// The device is in somebody else's hands.
     Stolen,
+    /// The device is destroyed, or its share surely erased, and no copy of it is left but backups.
+    Destroyed,
 }
 
 impl Reason {
-    const fn code(self) -> u8 {
+    pub(super) const fn code(self) -> u8 {
         match self {
             Self::Routine => 1,
             Self::Lost => 2,
             Self::Stolen => 3,
+            Self::Destroyed => 4,
         }
     }
 
-    const fn from_code(code: u8) -> Option<Self> {
+    pub(super) const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Routine),
             2 => Some(Self::Lost),
             3 => Some(Self::Stolen),
+            4 => Some(Self::Destroyed),
             _ => None,
         }
     }
@@ -61,7 +66,14 @@ pub(crate) enum Source {
     /// chain code; the one dealer is a receiver too.
     Import { group_key: GroupKey, chain_hash: [u8; 32], dealers: Roster },
     /// The shares of members of an older epoch: the same key.
-    Epoch { key: KeyId, parent: EpochId, dealers: Roster, replaced: Vec<Replaced> },
+    Epoch {
+        key: KeyId,
+        parent: EpochId,
+        /// The hash of the parent's newest roster.
+        roster: [u8; 32],
+        dealers: Roster,
+        replaced: Vec<Replaced>,
+    },
 }
 
 /// A dealing: who deals to whom, and what comes of it.
@@ -110,8 +122,8 @@ impl DealPlan {
             Source::Fresh => {
                 writer.u8(0);
             }
-            Source::Epoch { key, parent, dealers, replaced } => {
-                writer.u8(1).raw(key.as_bytes()).raw(parent.as_bytes());
+            Source::Epoch { key, parent, roster, dealers, replaced } => {
+                writer.u8(1).raw(key.as_bytes()).raw(parent.as_bytes()).raw(roster);
                 dealers.encode(writer);
                 writer.count(replaced.len());
                 for one in replaced {
@@ -142,6 +154,7 @@ impl DealPlan {
                 1 => Source::Epoch {
                     key: KeyId::from_bytes(reader.array()?),
                     parent: EpochId::from_bytes(reader.array()?),
+                    roster: reader.array()?,
                     dealers: Roster::decode(reader)?,
                     replaced: decode_replaced(reader)?,
                 },
@@ -198,6 +211,10 @@ fn decode_group_key(reader: &mut Reader<'_>, suite: Suite) -> Result<GroupKey, D
     GroupKey::from_bytes(suite, reader.bytes(MAX_KEY)?).map_err(|_| DecodeError::Invalid("group key"))
 }
 
+fn decode_identifiers(reader: &mut Reader<'_>) -> Result<Vec<Identifier>, DecodeError> {
+    (0..reader.count(usize::from(MAX_MEMBERS))?).map(|_| reader.identifier()).collect()
+}
+
 fn decode_replaced(reader: &mut Reader<'_>) -> Result<Vec<Replaced>, DecodeError> {
     let replaced = (0..reader.count(usize::from(MAX_MEMBERS))?)
         .map(|_| {
@@ -221,6 +238,8 @@ pub(crate) struct SignPlan {
     pub(crate) suite: Suite,
     pub(crate) key: KeyId,
     pub(crate) epoch: EpochId,
+    /// The hash of the epoch's newest roster.
+    pub(crate) roster: [u8; 32],
     pub(crate) purpose: String,
     pub(crate) signers: Vec<Identifier>,
     pub(crate) derivation: Derivation,
@@ -232,7 +251,7 @@ pub(crate) struct SignPlan {
 
 impl SignPlan {
     fn encode(&self, writer: &mut Writer) {
-        writer.u8(self.suite.code()).raw(self.key.as_bytes()).raw(self.epoch.as_bytes());
+        writer.u8(self.suite.code()).raw(self.key.as_bytes()).raw(self.epoch.as_bytes()).raw(&self.roster);
         writer.bytes(self.purpose.as_bytes()).count(self.signers.len());
         for signer in &self.signers {
             writer.identifier(*signer);
@@ -256,12 +275,12 @@ impl SignPlan {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let suite = decode_suite(reader)?;
         let (key, epoch) = (KeyId::from_bytes(reader.array()?), EpochId::from_bytes(reader.array()?));
+        let roster = reader.array()?;
         let purpose = super::card::decode_label(reader)?;
-        let signers = reader.count(usize::from(MAX_MEMBERS))?;
-        let signers = (0..signers).map(|_| reader.identifier()).collect::<Result<_, _>>()?;
+        let signers = decode_identifiers(reader)?;
         let (derivation, offset) = decode_derivation(reader)?;
         let message = reader.bytes(MAX_MESSAGE)?.to_vec();
-        let plan = Self { suite, key, epoch, purpose, signers, derivation, offset, message };
+        let plan = Self { suite, key, epoch, roster, purpose, signers, derivation, offset, message };
         if plan.signers.len() < 2 || !plan.signers.is_sorted_by(|a, b| a < b) {
             return Err(DecodeError::Invalid("signers"));
         }
@@ -286,13 +305,16 @@ pub(crate) struct ReconstructPlan {
     pub(crate) suite: Suite,
     pub(crate) key: KeyId,
     pub(crate) epoch: EpochId,
+    /// The hash of the epoch's newest roster.
+    pub(crate) roster: [u8; 32],
     /// Everybody who takes part; who invites, and gets the key, is one of them.
     pub(crate) members: Vec<Identifier>,
 }
 
 impl ReconstructPlan {
     fn encode(&self, writer: &mut Writer) {
-        writer.u8(self.suite.code()).raw(self.key.as_bytes()).raw(self.epoch.as_bytes()).count(self.members.len());
+        writer.u8(self.suite.code()).raw(self.key.as_bytes()).raw(self.epoch.as_bytes()).raw(&self.roster);
+        writer.count(self.members.len());
         for member in &self.members {
             writer.identifier(*member);
         }
@@ -303,14 +325,75 @@ impl ReconstructPlan {
             suite: decode_suite(reader)?,
             key: KeyId::from_bytes(reader.array()?),
             epoch: EpochId::from_bytes(reader.array()?),
-            members: (0..reader.count(usize::from(MAX_MEMBERS))?)
-                .map(|_| reader.identifier())
-                .collect::<Result<_, _>>()?,
+            roster: reader.array()?,
+            members: decode_identifiers(reader)?,
         };
         if plan.members.len() < 2 || !plan.members.is_sorted_by(|a, b| a < b) {
             return Err(DecodeError::Invalid("members"));
         }
         Ok(plan)
+    }
+}
+
+/// A member's share again, or a new member's: who helps, after the roster was revised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RepairPlan {
+    pub(crate) suite: Suite,
+    pub(crate) revision: Revision,
+    /// The roster after the revision: everybody who will hold a share.
+    pub(crate) roster: Roster,
+    /// Who signs the revision and makes the share.
+    pub(crate) helpers: Vec<Identifier>,
+    /// Whether a share is made, or the revision only signed.
+    pub(crate) delivers: bool,
+}
+
+impl RepairPlan {
+    /// The helpers and, unless the revision is only signed, the member that they help.
+    pub(crate) fn participants(&self) -> Option<Roster> {
+        let target = self.delivers.then_some(self.revision.identifier);
+        let ids = self.helpers.iter().copied().chain(target);
+        Roster::new(ids.map(|id| Some((id, self.roster.card(id)?.clone()))).collect::<Option<_>>()?)
+    }
+
+    fn encode(&self, writer: &mut Writer) {
+        writer.u8(self.suite.code()).bytes(&self.revision.to_bytes());
+        self.roster.encode(writer);
+        writer.count(self.helpers.len());
+        for helper in &self.helpers {
+            writer.identifier(*helper);
+        }
+        writer.u8(u8::from(self.delivers));
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let plan = Self {
+            suite: decode_suite(reader)?,
+            revision: Revision::from_bytes(reader.bytes(Revision::MAX_LEN)?)?,
+            roster: Roster::decode(reader)?,
+            helpers: decode_identifiers(reader)?,
+            delivers: match reader.u8()? {
+                0 => false,
+                1 => true,
+                _ => return Err(DecodeError::Invalid("delivery")),
+            },
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    /// What must hold of a repair whatever the key is.
+    pub(crate) fn check(&self) -> Result<(), DecodeError> {
+        let target = self.revision.identifier;
+        let helps = self.helpers.len() >= 2 && self.helpers.is_sorted_by(|a, b| a < b);
+        if !helps || self.helpers.contains(&target) || self.participants().is_none() {
+            return Err(DecodeError::Invalid("helpers"));
+        }
+        if self.roster.card(target) == Some(&self.revision.card) {
+            Ok(())
+        } else {
+            Err(DecodeError::Invalid("card of the member that is helped"))
+        }
     }
 }
 
@@ -320,6 +403,7 @@ pub(crate) enum Action {
     Deal(DealPlan),
     Sign(SignPlan),
     Reconstruct(ReconstructPlan),
+    Repair(RepairPlan),
 }
 
 /// An action, who proposed it, and randomness that makes it one of a kind.
@@ -340,6 +424,7 @@ impl Plan {
             Action::Deal(plan) => plan.encode(writer.u8(1)),
             Action::Sign(plan) => plan.encode(writer.u8(2)),
             Action::Reconstruct(plan) => plan.encode(writer.u8(3)),
+            Action::Repair(plan) => plan.encode(writer.u8(4)),
         }
         writer.finish()
     }
@@ -357,6 +442,7 @@ impl Plan {
                 1 => Action::Deal(DealPlan::decode(&mut reader)?),
                 2 => Action::Sign(SignPlan::decode(&mut reader)?),
                 3 => Action::Reconstruct(ReconstructPlan::decode(&mut reader)?),
+                4 => Action::Repair(RepairPlan::decode(&mut reader)?),
                 _ => return Err(DecodeError::Invalid("action")),
             },
         };
@@ -373,6 +459,7 @@ impl Plan {
             Action::Deal(plan) => plan.suite,
             Action::Sign(plan) => plan.suite,
             Action::Reconstruct(plan) => plan.suite,
+            Action::Repair(plan) => plan.suite,
         }
     }
 }

@@ -51,8 +51,12 @@ impl Operations {
     pub const SIGN: Self = Self(1);
     /// Renewing the shares.
     pub const REFRESH: Self = Self(2);
+    /// Giving a member its share again.
+    pub const REPAIR: Self = Self(8);
+    /// Giving a new member a share of the same epoch.
+    pub const ENROL: Self = Self(16);
     /// Every operation but [`RECONSTRUCT`](Self::RECONSTRUCT), which is named or not there.
-    pub const ALL: Self = Self(3);
+    pub const ALL: Self = Self(27);
     /// Putting the key together again, in one member's hands.
     ///
     /// # Security
@@ -155,7 +159,7 @@ impl KeyTemplate {
     const MAX_TRUSTED: usize = 16;
     const MAX_RECIPIENT: usize = 128;
 
-    /// A key of that name that signs, can be refreshed, and may be exported encrypted.
+    /// A key of that name that signs, can be refreshed, repaired and enrolled in, and may be exported encrypted.
     pub fn wallet(label: &str) -> Self {
         Self {
             label: label.to_owned(),

@@ -2,6 +2,7 @@
 
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
 use super::record::{KeyRecord, OldEpoch, Standing};
+use super::revise::learn_revisions;
 use super::runs::Live;
 use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
 use crate::audit::EventKind;
@@ -52,7 +53,7 @@ impl<S: Storage> SoftToken<S> {
     fn accept(&self, login: &Login, key: &mut Key, certificate: &Certificate, commit: &mut Commit) -> Result<()> {
         let chain = self.chain(&login.unlocked, key.id)?;
         if chain.iter().any(|known| known.epoch_id() == certificate.epoch_id()) {
-            return Ok(());
+            return learn_revisions(key, &chain, certificate, commit);
         }
         let stated = certificate.epoch()?;
         let parent = match stated.parent() {

@@ -72,6 +72,7 @@ impl Key {
             threshold: self.epoch.threshold(),
             roster: self.epoch.roster().clone(),
             epoch: self.epoch.id,
+            revision: self.epoch.revision(),
             height: self.epoch.plan.height,
             pending: self.record.pending.clone(),
             old_epochs: self.record.old.iter().map(super::record::OldEpoch::report).collect(),

@@ -6,6 +6,7 @@ mod keys;
 mod propose;
 mod record;
 mod renew;
+mod revise;
 mod runs;
 mod token;
 

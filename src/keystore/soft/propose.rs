@@ -57,6 +57,9 @@ impl<S: Storage> SoftToken<S> {
                 let plan = signature(&key, signers, message, (derivation, offset))?;
                 Ok(issue(login, key.record.me, Action::Sign(plan), Vec::new()))
             }
+            Proposal::Repair { .. } | Proposal::Enrol { .. } | Proposal::Revise { .. } => {
+                self.propose_repair(login, key, proposal)
+            }
         }
     }
 
@@ -69,7 +72,7 @@ impl<S: Storage> SoftToken<S> {
 }
 
 /// The key, if a share of its newest epoch is held here.
-fn usable(key: Option<Key>, id: KeyId) -> Result<Key> {
+pub(super) fn usable(key: Option<Key>, id: KeyId) -> Result<Key> {
     let key = key.ok_or(Error::NotFound(id))?;
     match key.record.standing {
         Standing::Active | Standing::Restored => Ok(key),
@@ -85,7 +88,7 @@ pub(super) fn check_template(template: &KeyTemplate) -> Result<()> {
     if template.is_within_limits() { Ok(()) } else { Err(Misuse::Plan("the template is out of bounds").into()) }
 }
 
-fn issue(login: &Login, inviter: Identifier, action: Action, chain: Vec<Vec<u8>>) -> Invitation {
+pub(super) fn issue(login: &Login, inviter: Identifier, action: Action, chain: Vec<Vec<u8>>) -> Invitation {
     let mut randomness = [0; 32];
     rng().fill_bytes(&mut randomness);
     Invitation::issue(Plan { inviter, randomness, action }, chain, &login.identity)
@@ -103,6 +106,7 @@ fn signature(
         suite: key.epoch.suite(),
         key: key.id,
         epoch: key.epoch.id,
+        roster: key.epoch.roster_hash,
         purpose: key.epoch.template().purpose.clone(),
         signers,
         derivation: derivation.clone(),

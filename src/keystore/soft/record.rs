@@ -124,6 +124,7 @@ impl Device {
         match left.map(|one| one.reason) {
             Some(Reason::Stolen) => Self::Stolen,
             Some(Reason::Lost) => Self::Lost,
+            Some(Reason::Destroyed) => Self::Erased,
             // A restored token speaks for itself, and not for the device before it.
             Some(Reason::Routine) | None if now.is_some() => Self::Lost,
             Some(Reason::Routine) | None => Self::NotConfirmed,
@@ -162,7 +163,12 @@ impl OldEpoch {
     /// The epoch once `successor` has superseded it: every member is yet to confirm, except those that are gone.
     pub(super) fn new(epoch: &Epoch, successor: &Epoch) -> Self {
         let members = epoch.roster().iter().map(|(identifier, card)| (identifier, card.id()));
-        Self { epoch: epoch.id, threshold: epoch.threshold(), shares: old_shares(members, successor) }
+        let mut shares = old_shares(members, successor);
+        // Nor is the device there that a member had before it was repaired.
+        for share in shares.iter_mut().filter(|share| epoch.was_repaired(share.identifier)) {
+            share.backup = Backup::Made;
+        }
+        Self { epoch: epoch.id, threshold: epoch.threshold(), shares }
     }
 
     /// An attempt that `successor` names: everybody that it was dealt to may hold a share.
@@ -338,6 +344,7 @@ impl KeyRecord {
             Origin::Generated => 0,
             Origin::Restored => 1,
             Origin::Imported => 2,
+            Origin::Repaired => 3,
         });
         writer.u8(self.standing.code()).u8(u8::from(self.forgetful)).u64(self.promise.0).u32(self.promise.1);
         for epochs in [&self.pending, &self.backed_up, &self.erased] {
@@ -370,6 +377,7 @@ impl KeyRecord {
                 0 => Origin::Generated,
                 1 => Origin::Restored,
                 2 => Origin::Imported,
+                3 => Origin::Repaired,
                 _ => return Err(DecodeError::Invalid("origin")),
             },
             standing: Standing::from_code(reader.u8()?).ok_or(DecodeError::Invalid("standing"))?,

@@ -76,7 +76,7 @@ fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
         attempt: next_attempt(key, height).max(attempt),
         template: key.epoch.template().clone(),
         receivers,
-        source: Source::Epoch { key: key.id, parent: key.epoch.id, dealers, replaced },
+        source: Source::Epoch { key: key.id, parent: key.epoch.id, roster: key.epoch.roster_hash, dealers, replaced },
     };
     plan.check()?;
     check_succession(&plan, &key.epoch)?;

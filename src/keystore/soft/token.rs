@@ -2,7 +2,7 @@
 
 use super::backup::destination;
 use super::certify::renews;
-use super::runs::{convicted_key, override_key};
+use super::runs::{convicted_key, override_key, repair_verb};
 use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, keys};
 use crate::audit::{self, Event, EventKind};
 use crate::derivation::ExtendedPublicKey;
@@ -86,6 +86,9 @@ impl<S: Storage> Token for SoftToken<S> {
             Proposal::Import { group_key, .. } => (Verb::Propose, Some(key_id(group_key))),
             Proposal::Reconstruct { key, .. } => (Verb::Reconstruct, Some(*key)),
             Proposal::Sign { key, .. } => (Verb::Sign, Some(*key)),
+            Proposal::Repair { key, .. } => (Verb::Repair, Some(*key)),
+            Proposal::Enrol { key, .. } => (Verb::Enrol, Some(*key)),
+            Proposal::Revise { revision, .. } => (repair_verb(revision), Some(revision.key)),
         };
         self.operate(session, verb, key, |scene, _| self.propose(&scene.login, scene.key.take(), proposal))
     }
@@ -98,7 +101,7 @@ impl<S: Storage> Token for SoftToken<S> {
         let (verb, key) = match operation {
             Operation::Deal(invitation) | Operation::Import(invitation, _) => match invitation.imports() {
                 Some(group_key) => (Verb::Propose, Some(key_id(group_key))),
-                None => (Verb::Renew, invitation.key()),
+                None => (invitation.revision().map_or(Verb::Renew, repair_verb), invitation.key()),
             },
             Operation::Reconstruct(invitation) => (Verb::Reconstruct, invitation.key()),
             Operation::Sign(invitation, ..) => (Verb::Sign, invitation.key()),
@@ -119,7 +122,10 @@ impl<S: Storage> Token for SoftToken<S> {
     fn override_restored(&self, session: SessionId, invitation: &Invitation) -> Result<()> {
         self.operate(session, Verb::Override, invitation.key(), |_, commit| {
             let run = invitation.run_id();
-            renews(&deal_plan(&invitation.plan).ok_or(Misuse::Unsupported("an override for a signature"))?.source)?;
+            if invitation.revision().is_none() {
+                let deal = deal_plan(&invitation.plan).ok_or(Misuse::Unsupported("an override for a signature"))?;
+                renews(&deal.source)?;
+            }
             commit.put(Space::Token, &override_key(run), Vec::new());
             let mut event = Event::new(EventKind::OverrideUsed).run(*run.as_bytes());
             if let Some(key) = invitation.key() {

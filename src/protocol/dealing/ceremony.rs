@@ -22,7 +22,7 @@ pub(crate) struct Participant<C: Ciphersuite> {
 
 /// Who deals to whom: agreed by all before round 1, and valid by construction.
 ///
-/// Identifiers ascend and are unique in each role; 2 ≤ threshold ≤ receivers ≤ 1,000; no run key is the identity or
+/// Identifiers ascend and are unique in each role; 2 ≤ threshold ≤ receivers ≤ 1,000, but for the one receiver of a repair; no run key is the identity or
 /// stands under two identifiers. A DKG has the same participants 1 … n in both roles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ceremony<C: Ciphersuite> {
@@ -45,9 +45,31 @@ impl<C: Ciphersuite> Ceremony<C> {
         receivers: Vec<Participant<C>>,
         constants: Option<BTreeMap<Identifier, C::Element>>,
     ) -> Result<Self, DealingError> {
+        if threshold < 2 {
+            return Err(DealingError::Setup("the threshold is below 2"));
+        }
+        Self::checked(context, threshold, dealers, receivers, constants)
+    }
+
+    /// A dealing to one receiver, who gets the sum of the constants whole: the end of a repair.
+    pub(crate) fn to_one(
+        context: Vec<u8>,
+        dealers: Vec<Participant<C>>,
+        receiver: Participant<C>,
+        constants: BTreeMap<Identifier, C::Element>,
+    ) -> Result<Self, DealingError> {
+        Self::checked(context, 1, dealers, vec![receiver], Some(constants))
+    }
+
+    fn checked(
+        context: Vec<u8>,
+        threshold: u16,
+        dealers: Vec<Participant<C>>,
+        receivers: Vec<Participant<C>>,
+        constants: Option<BTreeMap<Identifier, C::Element>>,
+    ) -> Result<Self, DealingError> {
         let ensure = |holds: bool, rule| if holds { Ok(()) } else { Err(DealingError::Setup(rule)) };
         ensure(!context.is_empty() && context.len() <= MAX_CONTEXT, "the context is empty or too long")?;
-        ensure(threshold >= 2, "the threshold is below 2")?;
         ensure(usize::from(threshold) <= receivers.len(), "the threshold is above the number of receivers")?;
         ensure(!dealers.is_empty(), "nobody deals")?;
         for role in [&dealers, &receivers] {

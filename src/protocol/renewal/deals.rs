@@ -44,7 +44,7 @@ struct Dealt {
 
 /// What decides whether a payload is good: public, so that an accusation can be judged by all.
 #[derive(Debug)]
-pub(super) struct PayloadRule {
+pub(in crate::protocol) struct PayloadRule {
     run: RunId,
     chain_commitments: BTreeMap<Identifier, [u8; 32]>,
     chain_hash: Option<[u8; 32]>,
@@ -60,11 +60,55 @@ impl PayloadRule {
         Self { run, chain_commitments, chain_hash: planned_chain_hash(plan, parent) }
     }
 
+    /// Where there is a chain code already: it is beside each share.
+    pub(in crate::protocol) const fn kept(run: RunId, epoch: &Epoch) -> Self {
+        Self { run, chain_commitments: BTreeMap::new(), chain_hash: Some(epoch.chain_hash) }
+    }
+
     pub(super) fn allows(&self, dealer: Identifier, payload: &[u8]) -> bool {
         match self.chain_hash {
             Some(expected) => payload.try_into().is_ok_and(|chain_code| chain_hash(chain_code) == expected),
             None => self.chain_commitments.get(&dealer) == Some(&chain_commitment(self.run, dealer, payload)),
         }
+    }
+}
+
+/// A member that shares were sealed to, with what it has seen of the dealing.
+pub(in crate::protocol) struct Receiver<'a, C: Ciphersuite> {
+    pub(in crate::protocol) ceremony: &'a Ceremony<C>,
+    pub(in crate::protocol) me: Identifier,
+    pub(in crate::protocol) run_key: &'a RunKey<C>,
+    pub(in crate::protocol) rule: &'a PayloadRule,
+    /// What was said before the deals.
+    pub(in crate::protocol) before: &'a [Message],
+    pub(in crate::protocol) round: &'a [Message],
+}
+
+impl<C: Ciphersuite> Receiver<'_, C> {
+    /// What every dealer sealed to this member. For what does not open, or is not what it should be, the dealer is accused.
+    pub(in crate::protocol) fn open_all(
+        &self,
+        deals: &BTreeMap<Identifier, Deal<C>>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<(Identifier, Opened<C>)>, Failure> {
+        let mut opened = Vec::with_capacity(deals.len());
+        for (dealer, deal) in deals {
+            opened.push((*dealer, self.open(*dealer, deal, rng)?));
+        }
+        Ok(opened)
+    }
+
+    fn open(&self, dealer: Identifier, deal: &Deal<C>, rng: &mut dyn CryptoRng) -> Result<Opened<C>, Failure> {
+        let misbehaviour = match open(self.ceremony, self.me, self.run_key, dealer, deal) {
+            Ok(opened) if self.rule.allows(dealer, &opened.payload) => return Ok(opened),
+            Ok(_) => Misbehaviour::Payload,
+            Err(error) => misbehaviour(&error),
+        };
+        let opening =
+            accuse(self.ceremony, self.me, self.run_key, dealer, deal, rng).map_err(|_| Failure::unattributed())?;
+        let accusation = Writer::new().identifier(dealer).raw(&opening.encode()).finish();
+        let messages: Vec<_> = self.before.iter().chain(self.round).collect();
+        Err(Failure::by(dealer, misbehaviour, &messages).saying(LastWords::Accuse(accusation)))
     }
 }
 
@@ -84,27 +128,6 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         read_deal(&self.ceremony, message).map_err(|misbehaviour| self.failure(message.sender(), misbehaviour, message))
     }
 
-    fn open(
-        &self,
-        round: &[Message],
-        message: &Message,
-        deal: &Deal<C>,
-        rule: &PayloadRule,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<Opened<C>, Failure> {
-        let dealer = message.sender();
-        let misbehaviour = match open(&self.ceremony, self.setup.me, &self.run_key, dealer, deal) {
-            Ok(opened) if rule.allows(dealer, &opened.payload) => return Ok(opened),
-            Ok(_) => Misbehaviour::Payload,
-            Err(error) => misbehaviour(&error),
-        };
-        let opening = accuse(&self.ceremony, self.setup.me, &self.run_key, dealer, deal, rng)
-            .map_err(|_| Failure::unattributed())?;
-        let accusation = Writer::new().identifier(dealer).raw(&opening.encode()).finish();
-        let messages: Vec<_> = self.joins.iter().chain(round).collect();
-        Err(Failure::by(dealer, misbehaviour, &messages).saying(LastWords::Accuse(accusation)))
-    }
-
     fn extension(&self, round: &[Message], chain_hash: [u8; 32]) -> Extension {
         let bodies: Vec<&[u8]> = round.iter().map(|message| message.body.as_slice()).collect();
         let ciphertexts = tagged_hash("quorumkey/deals/v1", &bodies);
@@ -119,11 +142,8 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         rule: &PayloadRule,
         rng: &mut dyn CryptoRng,
     ) -> Result<Dealt, Failure> {
-        let mut opened = Vec::with_capacity(round.len());
-        for message in round {
-            let deal = deals.get(&message.sender()).ok_or_else(Failure::unattributed)?;
-            opened.push((message.sender(), self.open(round, message, deal, rule, rng)?));
-        }
+        let (ceremony, me, run_key) = (&self.ceremony, self.setup.me, &self.run_key);
+        let opened = Receiver { ceremony, me, run_key, rule, before: &self.joins, round }.open_all(deals, rng)?;
         let received = combine(&self.ceremony, self.setup.me, opened, deals).map_err(|_| Failure::unattributed())?;
         let chain_code = self.chain_code(&received.payloads).ok_or_else(Failure::unattributed)?;
         Ok(Dealt { share: Secret::new(received.share.expose().to_bytes()), chain_code })
@@ -185,7 +205,10 @@ impl<C: Ciphersuite> Machine for ExpectDeals<C> {
 }
 
 /// A dealer's message, if it is what all can see to be a good one.
-pub(super) fn read_deal<C: Ciphersuite>(ceremony: &Ceremony<C>, message: &Message) -> Result<Deal<C>, Misbehaviour> {
+pub(in crate::protocol) fn read_deal<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    message: &Message,
+) -> Result<Deal<C>, Misbehaviour> {
     let deal = Deal::decode(&message.body, ceremony.threshold(), ceremony.receivers().len(), PAYLOAD_LEN);
     let deal = deal.map_err(|error| match error {
         DecodeError::Invalid("commitment length") => Misbehaviour::CommitmentLength,

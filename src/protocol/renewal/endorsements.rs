@@ -22,11 +22,12 @@ pub(super) struct ExpectEndorsements<C: Ciphersuite> {
     pub(super) rule: PayloadRule,
 }
 
-/// Anybody can decide between an accuser and the dealer that it accuses.
-pub(super) fn decide<C: Ciphersuite>(
+/// Anybody can decide between an accuser and the dealer that it accuses. `before` is what was said before the deals, and
+/// fixed what they had to be.
+pub(in crate::protocol) fn decide<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     rule: &PayloadRule,
-    joins: &[Message],
+    before: &[Message],
     deals: &BTreeMap<Identifier, Message>,
     accusation: &Message,
 ) -> Failure {
@@ -40,7 +41,7 @@ pub(super) fn decide<C: Ciphersuite>(
         return Failure::by(accuser, Misbehaviour::FalseAccusation, &[accusation]);
     };
     // The accuser signed a view of all deals.
-    let evidence: Vec<_> = joins.iter().chain(deals.values()).chain([accusation]).collect();
+    let evidence: Vec<_> = before.iter().chain(deals.values()).chain([accusation]).collect();
     let verdict = read_deal(ceremony, deal_message)
         .map(|deal| judge(ceremony, dealer, accuser, &deal, &opening, |payload| rule.allows(dealer, payload)));
     match verdict {

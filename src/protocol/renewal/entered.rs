@@ -87,7 +87,13 @@ fn tells_of_the_past<C: Ciphersuite>(
     join.attempts.iter().all(signed) && join.dealt.iter().all(dealt)
 }
 
-fn proves_possession<C: Ciphersuite>(run: RunId, members: &Roster, member: Identifier, join: &Join<C>) -> bool {
+/// Whether the join proves that its sender holds the secret of its run key.
+pub(in crate::protocol) fn proves_possession<C: Ciphersuite>(
+    run: RunId,
+    members: &Roster,
+    member: Identifier,
+    join: &Join<C>,
+) -> bool {
     let Some(card) = members.card(member) else { return false };
     let statement = possession_statement(run, member, card.id(), &join.contribution, &join.chain_commitment);
     RunKey::<C>::verify_possession(&join.run_key, &statement, &join.possession)

@@ -16,6 +16,10 @@ mod tests;
 
 #[cfg(feature = "hazmat")]
 pub(crate) use burgle::opens_deal;
+pub(in crate::protocol) use deals::{PayloadRule, Receiver, read_deal};
+pub(in crate::protocol) use endorsements::decide;
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
+pub(in crate::protocol) use entered::proves_possession;
+pub(in crate::protocol) use join::{Join, possession_statement};
 pub(crate) use joins::{Brought, Importing, Setup, Standing, Succession, start};
 pub(crate) use judge::judge;

@@ -22,7 +22,7 @@ use crate::protocol::{
     Attempt, Certificate, CertificateError, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup,
     Standing as Memory, Succession, check_succession, start_dealing, verify_chain,
 };
-use crate::wire::{Card, DealPlan, EpochId, Invitation, Reader, Roster, RunId, Source, Subject};
+use crate::wire::{Card, DealPlan, EpochId, Invitation, KeyId, Reader, Roster, RunId, Source, Subject};
 
 /// How many attempts may be passed over at once: an invitation to the last one that there is would leave none to enter.
 const MAX_SKIPPED: u32 = 1024;
@@ -56,8 +56,13 @@ impl<S: Storage> SoftToken<S> {
                 importing = Some(self.enter_import(&scene.login, key.as_mut(), plan, me, imported, commit)?);
                 (None, None, Vec::new())
             }
-            Source::Epoch { .. } => {
-                let (parent, chain) = self.parent(&scene.login, key.as_ref(), invitation, plan)?;
+            Source::Epoch { key: id, parent: epoch, .. } => {
+                let renewed = (*id, *epoch);
+                let (parent, chain) = self.parent(&scene.login, key.as_ref(), invitation, renewed)?;
+                if let Some(key) = &key {
+                    let overridden = self.is_overridden(&scene.login, invitation.run_id())?;
+                    self.check_binds(&scene.login.unlocked, key, plan, overridden)?;
+                }
                 check_succession(plan, &parent)?;
                 let founding = self.history(&scene.login, key.as_ref(), &chain)?;
                 self.promise(&scene.login, key.as_mut(), founding, plan, commit)?;
@@ -144,31 +149,30 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// The epoch that is renewed: the one held here, or, for who joins, the end of the chain in the invitation.
-    fn parent(
+    pub(super) fn parent(
         &self,
         login: &Login,
         key: Option<&Key>,
         invitation: &Invitation,
-        plan: &DealPlan,
+        (id, parent): (KeyId, EpochId),
     ) -> Result<(Epoch, Vec<Certificate>)> {
-        let Source::Epoch { key: id, parent, .. } = &plan.source else { return Err(Misuse::Plan("source").into()) };
         match key {
-            Some(key) if key.is_certified() && key.epoch.id == *parent => return Ok((key.epoch.clone(), Vec::new())),
+            Some(key) if key.is_certified() && key.epoch.id == parent => return Ok((key.epoch.clone(), Vec::new())),
             Some(key) if key.record.standing != Standing::Retired => {
-                return Err(self.stale(login, key, invitation, *parent)?);
+                return Err(self.stale(login, key, invitation, parent)?);
             }
             _ => {}
         }
         let chain = invitation.certificates()?;
         let newest = verify_chain(&chain)?;
-        if newest.id != *parent || newest.key != *id {
-            return Err(Misuse::Plan("its certificates do not lead to the epoch that it renews").into());
+        if newest.id != parent || newest.key != id {
+            return Err(Misuse::Plan("its certificates do not lead to the epoch that it speaks of").into());
         }
         // Who is told the key's history anew has perhaps known a part of it.
         if let Some(key) = key {
             let known = self.chain(&login.unlocked, key.id)?;
             if known.len() > chain.len() && known.iter().any(|known| known.epoch_id() == newest.id) {
-                return Err(self.stale(login, key, invitation, *parent)?);
+                return Err(self.stale(login, key, invitation, parent)?);
             }
             if !known.iter().zip(&chain).all(|(known, told)| known.epoch_id() == told.epoch_id()) {
                 return Err(Error::Fork { ours: key.epoch.id, theirs: newest.id });
@@ -271,6 +275,8 @@ impl<S: Storage> SoftToken<S> {
             let least = epoch.plan.attempt.saturating_add(1);
             return Err(Error::Denied(Denial::AttemptTooLow { least }));
         }
+        let overridden = self.is_overridden(&scene.login, epoch.run)?;
+        self.check_binds(&scene.login.unlocked, &key, &epoch.plan, overridden)?;
         for (height, certificate) in (0..).zip(&live.chain) {
             commit.put(key.object(), &certificate_key(height), certificate.to_bytes());
         }

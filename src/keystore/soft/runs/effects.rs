@@ -51,6 +51,25 @@ impl<S: Storage> SoftToken<S> {
                 let whole = self.record_reconstruction(&scene.login, live, &key, *secret, commit)?;
                 Ok(Some((Output::Reconstructed(Some(Box::new(whole))), None)))
             }
+            Effect::Vote(revision) => {
+                self.vote(scene, live, &revision, commit)?;
+                Ok(None)
+            }
+            Effect::Revised { revision, ends } => {
+                let info = self.keep_revision(scene, live, *revision, commit)?;
+                Ok(info.filter(|_| ends).map(|info| (Output::Key(Box::new(info)), Some(Vec::new()))))
+            }
+            Effect::Repaired(repaired) => {
+                self.remember_peers(scene, live, commit)?;
+                let info = self.keep_repaired(scene, live, &repaired, commit)?;
+                Ok(Some((Output::Key(Box::new(info)), Some(Vec::new()))))
+            }
+            Effect::Helped => {
+                self.remember_peers(scene, live, commit)?;
+                let id = live.key.ok_or(Misuse::NoShare)?;
+                let info = self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?.info();
+                Ok(Some((Output::Key(Box::new(info)), Some(Vec::new()))))
+            }
             Effect::Signed(signature) => {
                 self.remember_peers(scene, live, commit)?;
                 Ok(Some((Output::Signature(signature), None)))

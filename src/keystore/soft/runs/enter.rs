@@ -42,6 +42,7 @@ impl<S: Storage> SoftToken<S> {
             (Action::Reconstruct(plan), Operation::Reconstruct(_)) => {
                 self.enter_reconstruction(scene, commit, invitation, plan)?
             }
+            (Action::Repair(plan), Operation::Deal(_)) => self.enter_repair(scene, invitation, plan)?,
             (Action::Sign(plan), Operation::Sign(_, message, derivation)) => {
                 self.enter_signing(scene, invitation, plan, (message, derivation))?
             }
@@ -80,6 +81,9 @@ impl<S: Storage> SoftToken<S> {
         if plan.epoch != key.epoch.id || !key.is_certified() || key.record.standing == Standing::Retired {
             let certificates = self.chain_after(unlocked, key.id, plan.epoch)?;
             return Err(Error::Stale { have: key.epoch.id, certificates });
+        }
+        if plan.roster != key.epoch.roster_hash {
+            return Err(self.other_roster(unlocked, &key, &plan.roster)?);
         }
         let inviter = key.epoch.roster().card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
         inviter.ok_or(Misuse::Inviter)?;

@@ -6,6 +6,7 @@ mod enter;
 mod import;
 mod peers;
 mod reconstruct;
+mod repair;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ pub(super) use enter::override_key;
 pub(crate) use enter::signing_exchange;
 pub(super) use peers::convicted_key;
 pub(super) use reconstruct::propose_reconstruction;
+pub(super) use repair::verb as repair_verb;
 
 /// How long nonces may wait for the others' commitments.
 const NONCE_LIFE: Duration = Duration::from_secs(600);

@@ -86,6 +86,9 @@ impl<S: Storage> SoftToken<S> {
             let certificates = self.chain_after(&login.unlocked, key.id, plan.epoch)?;
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
+        if plan.roster != key.epoch.roster_hash {
+            return Err(self.other_roster(&login.unlocked, key, &plan.roster)?);
+        }
         let roster = key.epoch.roster();
         let inviter = roster.card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
         inviter.ok_or(Misuse::Inviter)?;
@@ -122,7 +125,8 @@ pub(super) fn handover(live: &Live, key: &Key, epoch: EpochId, recipient: Identi
 pub(in crate::keystore::soft) fn propose_reconstruction(key: &Key, members: &[Identifier]) -> Result<ReconstructPlan> {
     let mut members = members.to_vec();
     members.sort_unstable();
-    let plan = ReconstructPlan { suite: key.epoch.suite(), key: key.id, epoch: key.epoch.id, members };
+    let (epoch, roster) = (key.epoch.id, key.epoch.roster_hash);
+    let plan = ReconstructPlan { suite: key.epoch.suite(), key: key.id, epoch, roster, members };
     check_members(&plan, key.record.me, key)?;
     Ok(plan)
 }
