@@ -5,9 +5,13 @@
 //! on only once every member is in it, while members that saw different rounds find out whose messages differed.
 //! What a message means is left to the protocol above.
 
+#[cfg(test)]
+mod tests;
+
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::bounds::{Scale, longest_body};
 use super::fault::{Failure, LastWords, Misbehaviour};
 use crate::suite::Suite;
 use crate::wire::{DecodeError, Header, Identifier, Message, Reader, Roster, RunId, Subject, Writer, hash_messages};
@@ -171,6 +175,9 @@ impl Exchange {
         if !self.has_place_for(message) {
             return Err(Failure::by(slot.1, Misbehaviour::Malformed, &[message]).into());
         }
+        if self.is_before_its_time(message.header.round) {
+            return Err(Refused::Rejected(Rejection::Unexpected));
+        }
         if let Some(other) = self.messages.get(&slot) {
             // A signature can be made again over the same words.
             if other.digest() == message.digest() {
@@ -245,13 +252,24 @@ impl Exchange {
     }
 
     fn has_place_for(&self, message: &Message) -> bool {
+        let Header { round, sender, subject, .. } = message.header;
+        let scale = Scale { members: self.frame.members.len(), renews: self.frame.epoch != [0; 32] };
+        let short = message.body.len() <= longest_body(subject, scale);
         // Whoever was dealt something may accuse in the place of what it would say next.
-        let before = message.header.round.checked_sub(1).and_then(|before| self.round(before));
+        let before = round.checked_sub(1).and_then(|before| self.round(before));
         let dealt = before.is_some_and(|before| before.subject == Subject::Deal);
-        self.round(message.header.round).is_some_and(|round| {
-            let accuses = message.header.subject == Subject::Accuse && (dealt || round.subject == Subject::Receipt);
-            round.senders.contains(&message.header.sender) && (accuses || round.subject == message.header.subject)
+        self.round(round).is_some_and(|round| {
+            let accuses = subject == Subject::Accuse && (dealt || round.subject == Subject::Receipt);
+            short && round.senders.contains(&sender) && (accuses || round.subject == subject)
         })
+    }
+
+    /// Whether a round can't have begun for anybody, because this member has not spoken yet in one before it. What is said
+    /// of it is not kept.
+    fn is_before_its_time(&self, round: u8) -> bool {
+        let own = |round: &Round| self.frame.me.is_some_and(|me| round.senders.contains(&me));
+        let between = self.rounds.iter().take(usize::from(round)).skip(usize::from(self.current) + 1);
+        between.into_iter().any(own)
     }
 
     /// A view can be compared once this member has finished the round that it is a view of.
@@ -286,7 +304,7 @@ impl Exchange {
         if round >= self.current {
             return Err(Refused::Rejected(Rejection::Unexpected));
         }
-        let Ok(theirs) = decode_dispute(&dispute.body) else {
+        let Ok(theirs) = decode_dispute(&dispute.body, self.frame.members.len()) else {
             return Err(Failure::by(sender, Misbehaviour::Malformed, &[dispute]).into());
         };
         // Who disputed the round has spoken of it, not in it.
@@ -314,13 +332,18 @@ impl Exchange {
     }
 }
 
-fn decode_dispute(body: &[u8]) -> Result<Vec<Message>, DecodeError> {
+/// One message of each sender at most, in their order: each may have to be verified.
+fn decode_dispute(body: &[u8], members: usize) -> Result<Vec<Message>, DecodeError> {
     let mut reader = Reader::new(body);
-    let messages = (0..reader.count(usize::from(u16::MAX))?)
+    let messages = (0..reader.count(members)?)
         .map(|_| Message::from_bytes(reader.bytes(Message::MAX_BODY)?))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
     reader.finish()?;
-    Ok(messages)
+    if messages.is_sorted_by(|a, b| a.sender() < b.sender()) {
+        Ok(messages)
+    } else {
+        Err(DecodeError::Invalid("order of disputed messages"))
+    }
 }
 
 /// What a member saw of a round. The round's number is in the digests of its messages.

@@ -1,6 +1,7 @@
 //! Sans-IO protocols. No IO, clock or storage; randomness is passed in.
 
 mod attempt;
+mod bounds;
 mod certificate;
 pub(crate) mod dealing;
 mod epoch;

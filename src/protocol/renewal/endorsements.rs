@@ -80,7 +80,7 @@ fn decode_endorsement(body: &[u8]) -> Result<(EpochId, Endorsement), DecodeError
 }
 
 /// The most epochs of a kind that a confirmation tells of.
-const MAX_TOLD: usize = 16_384;
+pub(in crate::protocol) const MAX_TOLD: usize = 16_384;
 
 /// The body of a confirmation. Of very many epochs it tells the newest.
 pub(crate) fn encode_confirmation(confirmation: &Confirmation) -> Vec<u8> {

@@ -1,0 +1,45 @@
+//! How much of what a member says is kept.
+
+use super::renewal::MAX_TOLD;
+use crate::wire::{Message, Subject};
+
+/// An encoded point, and a scalar, of whichever suite needs most.
+const POINT: usize = 33;
+const SCALAR: usize = 32;
+/// A sealed share with its payload, behind its length.
+const SEALED: usize = 8 + 80;
+/// What has one size, with room to spare.
+const SMALL: usize = 1024;
+
+/// What is known of a run before anybody speaks in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scale {
+    pub(super) members: usize,
+    /// Whether shares of an older epoch are at work: only then is there anything to tell of attempts.
+    pub(super) renews: bool,
+}
+
+/// The longest body that is kept of a message about something, in a run of that scale.
+///
+/// It is more than an honest member says, so that whoever says a little too much is named for what is wrong with it; and
+/// it does not grow beyond what the run needs, so that a member can't fill the memory of the others.
+pub(super) const fn longest_body(subject: Subject, scale: Scale) -> usize {
+    match subject {
+        // With the transcripts of attempts that were left behind.
+        Subject::Join if scale.renews => Message::MAX_JOIN,
+        Subject::Join
+        | Subject::Certify
+        | Subject::Accuse
+        | Subject::Commit
+        | Subject::Share
+        | Subject::Consent
+        | Subject::Handover
+        | Subject::Receipt
+        | Subject::Vote => SMALL,
+        // Commitment of at most so many elements, proof, ephemeral key; then a share for each.
+        Subject::Deal => 2 * (scale.members * (POINT + SEALED) + 2 * POINT + SCALAR),
+        Subject::Confirm => 2 * (4 + MAX_TOLD * 32),
+        // Answered at once, and not kept.
+        Subject::Dispute => Message::MAX_BODY,
+    }
+}
