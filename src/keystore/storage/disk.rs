@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StorageError;
+use super::medium::{Medium, Step};
 
 /// What comes first in a store's file.
 const MAGIC: &[u8; 16] = b"quorumkey store\0";
@@ -76,7 +77,8 @@ fn zeros(mut file: &File, mut len: u64) -> io::Result<()> {
 }
 
 /// Overwrites the whole file, and waits until that is on the medium.
-pub(super) fn wipe(mut file: &File) -> io::Result<()> {
+fn wipe(medium: &dyn Medium, mut file: &File) -> io::Result<()> {
+    medium.before(Step::Wipe)?;
     let len = file.metadata()?.len();
     file.seek(SeekFrom::Start(0))?;
     zeros(file, len)?;
@@ -114,13 +116,14 @@ fn check_preamble(mut file: &File) -> Result<(), StorageError> {
 }
 
 /// Opens and locks a store's file. Nothing in it is changed.
-pub(super) fn open(path: &Path) -> Result<File, StorageError> {
+pub(super) fn open(medium: &dyn Medium, path: &Path) -> Result<File, StorageError> {
     // The path may be given another file between any two of these steps; then the steps begin again.
     for _ in 0..16 {
         let named = lookup(path)?;
         if !named.is_file() {
             return Err(StorageError::Foreign);
         }
+        medium.before(Step::Open)?;
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         lock(&file)?;
         if same(&file.metadata()?, &named) && same(&lookup(path)?, &named) {
@@ -157,36 +160,48 @@ fn same(_: &Metadata, _: &Metadata) -> bool {
     true
 }
 
+#[cfg(unix)]
+fn has_another_name(file: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(file) > 1
+}
+
+#[cfg(not(unix))]
+fn has_another_name(_: &Metadata) -> bool {
+    false
+}
+
 /// A file under a name of its own, beside the store; gone when dropped.
-#[derive(Debug)]
 pub(super) struct Temporary {
     pub(super) file: Arc<File>,
+    medium: Arc<dyn Medium>,
     path: PathBuf,
 }
 
 impl Temporary {
     /// Makes an empty, locked file that only its owner may read.
-    pub(super) fn new(store: &Path) -> Result<Self, StorageError> {
+    pub(super) fn new(medium: &Arc<dyn Medium>, store: &Path) -> Result<Self, StorageError> {
         let path = beside(store, "tmp")?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let temporary = Self { file: Arc::new(options.open(&path)?), path };
+        medium.before(Step::Create)?;
+        let temporary = Self { file: Arc::new(options.open(&path)?), medium: Arc::clone(medium), path };
         lock(&temporary.file)?;
         Ok(temporary)
     }
 
     /// Gives the file the store's name, which must be free.
     pub(super) fn publish(self, store: &Path) -> Result<Arc<File>, StorageError> {
+        self.medium.before(Step::Link)?;
         match fs::hard_link(&self.path, store) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(StorageError::Exists),
             Err(_) => self.publish_without_links(store)?,
         }
-        let file = Arc::clone(&self.file);
+        let (file, medium) = (Arc::clone(&self.file), Arc::clone(&self.medium));
         drop(self);
-        sync_directory(store)?;
+        sync_directory(&*medium, store)?;
         Ok(file)
     }
 
@@ -194,7 +209,10 @@ impl Temporary {
     /// which is refused as no store.
     fn publish_without_links(&self, store: &Path) -> Result<(), StorageError> {
         match OpenOptions::new().write(true).create_new(true).open(store) {
-            Ok(_) => Ok(fs::rename(&self.path, store)?),
+            Ok(_) => {
+                self.medium.before(Step::Rename)?;
+                Ok(fs::rename(&self.path, store)?)
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(StorageError::Exists),
             Err(error) => Err(error.into()),
         }
@@ -205,8 +223,9 @@ impl Temporary {
     pub(super) fn replace(self, store: &Path) -> Result<Retired, StorageError> {
         let retired = beside(store, "old")?;
         // Without links the old file is overwritten through its handle alone.
-        let linked = fs::hard_link(store, &retired).is_ok();
-        let retired = Retired(linked.then_some(retired));
+        let linked = self.medium.before(Step::Link).and_then(|()| fs::hard_link(store, &retired)).is_ok();
+        let retired = Retired { medium: Arc::clone(&self.medium), path: linked.then_some(retired) };
+        self.medium.before(Step::Rename)?;
         fs::rename(&self.path, store)?;
         Ok(retired)
     }
@@ -215,49 +234,108 @@ impl Temporary {
 impl Drop for Temporary {
     fn drop(&mut self) {
         // Most often it has its new name and there is nothing here any more.
-        let _ = fs::remove_file(&self.path);
+        let _ = unlink(&*self.medium, &self.path);
     }
 }
 
+/// Takes the store's name from its file, and gives it one under which it is found and overwritten even if this process
+/// dies now.
+pub(super) fn retire(medium: &Arc<dyn Medium>, store: &Path) -> Result<Retired, StorageError> {
+    let path = beside(store, "old")?;
+    medium.before(Step::Rename)?;
+    fs::rename(store, &path)?;
+    Ok(Retired { medium: Arc::clone(medium), path: Some(path) })
+}
+
 /// The second name of a file that is to be overwritten; the name goes when this is dropped.
-#[derive(Debug)]
-pub(super) struct Retired(Option<PathBuf>);
+pub(super) struct Retired {
+    medium: Arc<dyn Medium>,
+    path: Option<PathBuf>,
+}
 
 impl Retired {
-    /// Keeps the name, because the file was not overwritten.
-    pub(super) fn keep(mut self) {
-        self.0 = None;
+    /// Overwrites the file and takes its name away. If it could not be overwritten, the name stays, and the next opening
+    /// of the store finds it.
+    pub(super) fn erase(mut self, store: &Path, file: &File) -> Result<(), StorageError> {
+        // What has the store's name now must have it durably first: after a crash that may not lead to bytes that were
+        // overwritten.
+        if let Err(error) = sync_directory(&*self.medium, store).and_then(|()| Ok(wipe(&*self.medium, file)?)) {
+            self.path = None;
+            return Err(error);
+        }
+        let medium = Arc::clone(&self.medium);
+        drop(self);
+        sync_directory(&*medium, store)
     }
 }
 
 impl Drop for Retired {
     fn drop(&mut self) {
-        if let Some(path) = &self.0 {
+        if let Some(path) = &self.path {
             // If it stays, the next opening finds it.
-            let _ = fs::remove_file(path);
+            let _ = unlink(&*self.medium, path);
         }
     }
 }
 
+fn unlink(medium: &dyn Medium, path: &Path) -> io::Result<()> {
+    medium.before(Step::Unlink)?;
+    fs::remove_file(path)
+}
+
 /// Overwrites and removes what a crash left beside a store that is open.
-pub(super) fn remove_leftovers(store: &Path, open: &File) -> Result<(), StorageError> {
+pub(super) fn remove_leftovers(medium: &dyn Medium, store: &Path, open: &File) -> Result<(), StorageError> {
     let open = open.metadata()?;
-    for entry in fs::read_dir(directory(store))? {
-        let path = entry?.path();
-        let found = fs::symlink_metadata(&path);
-        let (true, Ok(found)) = (is_leftover(store, &path), found) else { continue };
+    for (path, found) in leftovers(store)? {
         // A second name of the store itself is only a name: that is what a crash between two steps leaves.
-        if found.is_file() && !same(&found, &open) {
-            let file = OpenOptions::new().read(true).write(true).open(&path)?;
-            if same(&file.metadata()?, &found) && file.try_lock().is_ok() {
-                wipe(&file)?;
-            }
+        if !same(&found, &open) {
+            wipe_unless_used(medium, &path, &found)?;
         }
-        if found.is_file() {
-            fs::remove_file(&path)?;
+        unlink(medium, &path)?;
+    }
+    Ok(())
+}
+
+/// Overwrites and removes what is left of a store that was being destroyed, or was never made.
+pub(super) fn remove_remains(medium: &dyn Medium, store: &Path) -> Result<(), StorageError> {
+    for (path, found) in leftovers(store)? {
+        // A file that has another name is perhaps the store, moved away with this name left behind by a crash. One that
+        // is locked is being made, or destroyed, by somebody else.
+        if has_another_name(&found) || wipe_unless_used(medium, &path, &found)? {
+            unlink(medium, &path)?;
         }
     }
     Ok(())
+}
+
+/// Whether the file was overwritten: nobody has it open, and it is still the one that was found.
+fn wipe_unless_used(medium: &dyn Medium, path: &Path, found: &Metadata) -> Result<bool, StorageError> {
+    medium.before(Step::Open)?;
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    if !same(&file.metadata()?, found) || file.try_lock().is_err() {
+        return Ok(false);
+    }
+    wipe(medium, &file)?;
+    Ok(true)
+}
+
+/// The files that a rewrite or a destruction left behind.
+fn leftovers(store: &Path) -> Result<Vec<(PathBuf, Metadata)>, StorageError> {
+    let entries = match fs::read_dir(directory(store)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if !is_leftover(store, &path) {
+            continue;
+        }
+        if let Some(metadata) = fs::symlink_metadata(&path).ok().filter(Metadata::is_file) {
+            found.push((path, metadata));
+        }
+    }
+    Ok(found)
 }
 
 fn is_leftover(store: &Path, path: &Path) -> bool {
@@ -284,7 +362,8 @@ fn directory(store: &Path) -> &Path {
 }
 
 /// Makes the names in the store's directory durable.
-pub(super) fn sync_directory(store: &Path) -> Result<(), StorageError> {
+fn sync_directory(medium: &dyn Medium, store: &Path) -> Result<(), StorageError> {
+    medium.before(Step::SyncNames)?;
     // Elsewhere a directory can't be opened, and renaming waits by itself.
     #[cfg(unix)]
     File::open(directory(store))?.sync_all()?;

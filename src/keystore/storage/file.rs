@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use redb::{Builder, Database, ReadableDatabase, StorageBackend, TableDefinition};
 
 use super::disk::{self, Disk, Temporary};
+use super::medium::{Direct, Medium, Step};
 use super::memory::start;
 use super::{Change, Entry, Storage, StorageError};
 
@@ -25,9 +26,9 @@ const CACHE: usize = 4 * 1024 * 1024;
 /// copy-on-write file systems and snapshots keep of them is out of its reach.
 pub struct FileStorage {
     path: PathBuf,
-    wrap: Wrap,
-    // `None` after a rewrite that failed where only opening the file anew tells what it holds.
-    open: RwLock<Option<Open>>,
+    medium: Arc<dyn Medium>,
+    // Why there is no file any more: it was destroyed, or a step failed where only opening it anew tells what it holds.
+    open: RwLock<Result<Open, StorageError>>,
 }
 
 struct Open {
@@ -35,8 +36,8 @@ struct Open {
     file: Arc<File>,
 }
 
-/// What stands between the database and its file. Tests put something there that fails.
-pub(crate) type Wrap = Arc<dyn Fn(Disk) -> Box<dyn StorageBackend> + Send + Sync>;
+/// What a handle says whose file is in a state that it does not know.
+const UNKNOWN: StorageError = StorageError::Io(io::ErrorKind::Other);
 
 impl FileStorage {
     /// Makes a file with these contents, durable when this returns.
@@ -44,39 +45,45 @@ impl FileStorage {
     /// The file appears whole or not at all. What is there already, be it a link that leads nowhere, is left as it is
     /// and answered with [`StorageError::Exists`].
     pub fn create(path: impl AsRef<Path>, contents: &[Entry]) -> Result<Self, StorageError> {
-        Self::create_wrapped(path.as_ref(), contents, Arc::new(|disk| Box::new(disk)))
+        Self::create_on(Arc::new(Direct), path.as_ref(), contents)
     }
 
     /// Opens a file that [`create`](Self::create) made.
     ///
     /// Whatever else is there is refused and left as it is. What a crash left beside the file is overwritten and removed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StorageError> {
-        Self::open_wrapped(path.as_ref(), Arc::new(|disk| Box::new(disk)))
+        Self::open_on(Arc::new(Direct), path.as_ref())
     }
 
-    pub(crate) fn create_wrapped(path: &Path, contents: &[Entry], wrap: Wrap) -> Result<Self, StorageError> {
+    pub(crate) fn create_on(medium: Arc<dyn Medium>, path: &Path, contents: &[Entry]) -> Result<Self, StorageError> {
         if path.symlink_metadata().is_ok() {
             return Err(StorageError::Exists);
         }
-        let temporary = Temporary::new(path)?;
-        let database = build(&temporary, contents, &wrap)?;
+        let temporary = Temporary::new(&medium, path)?;
+        let database = build(&temporary, contents, &*medium)?;
         let file = temporary.publish(path)?;
-        Ok(Self { path: path.to_owned(), wrap, open: RwLock::new(Some(Open { database, file })) })
+        Ok(Self { path: path.to_owned(), medium, open: RwLock::new(Ok(Open { database, file })) })
     }
 
-    pub(crate) fn open_wrapped(path: &Path, wrap: Wrap) -> Result<Self, StorageError> {
-        let file = Arc::new(disk::open(path)?);
-        let database = database(Arc::clone(&file), &wrap)?;
+    pub(crate) fn open_on(medium: Arc<dyn Medium>, path: &Path) -> Result<Self, StorageError> {
+        let file = match disk::open(&*medium, path) {
+            Err(StorageError::Missing) => {
+                // Perhaps it was being destroyed when a crash came.
+                disk::remove_remains(&*medium, path)?;
+                return Err(StorageError::Missing);
+            }
+            opened => Arc::new(opened?),
+        };
+        let database = database(Arc::clone(&file), &*medium)?;
         // A store always has its table: without it these are not the bytes that were written.
         database.begin_read().map_err(error)?.open_table(RECORDS).map_err(error)?;
-        disk::remove_leftovers(path, &file)?;
-        Ok(Self { path: path.to_owned(), wrap, open: RwLock::new(Some(Open { database, file })) })
+        disk::remove_leftovers(&*medium, path, &file)?;
+        Ok(Self { path: path.to_owned(), medium, open: RwLock::new(Ok(Open { database, file })) })
     }
 
     fn with_database<T>(&self, act: impl FnOnce(&Database) -> Result<T, redb::Error>) -> Result<T, StorageError> {
         let open: RwLockReadGuard<'_, _> = self.open.read().unwrap_or_else(PoisonError::into_inner);
-        let open = open.as_ref().ok_or(StorageError::Io(io::ErrorKind::Other))?;
-        act(&open.database).map_err(error)
+        act(&open.as_ref().map_err(|error| *error)?.database).map_err(error)
     }
 }
 
@@ -109,24 +116,28 @@ impl Storage for FileStorage {
 
     fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
         let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
-        if open.is_none() {
-            return Err(StorageError::Io(io::ErrorKind::Other));
-        }
-        let temporary = Temporary::new(&self.path)?;
-        let database = build(&temporary, contents, &self.wrap)?;
+        open.as_ref().map_err(|error| *error)?;
+        let temporary = Temporary::new(&self.medium, &self.path)?;
+        let database = build(&temporary, contents, &*self.medium)?;
         let file = Arc::clone(&temporary.file);
         let retired = temporary.replace(&self.path)?;
         // From here the name leads to the new file, and an error leaves this handle without one.
-        let Some(old) = open.take() else { return Err(StorageError::Io(io::ErrorKind::Other)) };
+        let old = core::mem::replace(&mut *open, Err(UNKNOWN))?;
         drop(old.database);
-        // The new name must be durable first: after a crash it may not lead to bytes that were overwritten.
-        if let Err(error) = disk::sync_directory(&self.path).and_then(|()| Ok(disk::wipe(&old.file)?)) {
-            retired.keep();
-            return Err(error);
-        }
-        drop(retired);
-        disk::sync_directory(&self.path)?;
-        *open = Some(Open { database, file });
+        retired.erase(&self.path, &old.file)?;
+        *open = Ok(Open { database, file });
+        Ok(())
+    }
+
+    fn destroy(&self) -> Result<(), StorageError> {
+        let mut open = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        open.as_ref().map_err(|error| *error)?;
+        let retired = disk::retire(&self.medium, &self.path)?;
+        let old = core::mem::replace(&mut *open, Err(UNKNOWN))?;
+        // It has its last words for the file, which are overwritten with the rest.
+        drop(old.database);
+        retired.erase(&self.path, &old.file)?;
+        *open = Err(StorageError::Missing);
         Ok(())
     }
 }
@@ -138,20 +149,22 @@ impl fmt::Debug for FileStorage {
 }
 
 /// Fills a new file, and syncs it.
-fn build(temporary: &Temporary, contents: &[Entry], wrap: &Wrap) -> Result<Database, StorageError> {
+fn build(temporary: &Temporary, contents: &[Entry], medium: &dyn Medium) -> Result<Database, StorageError> {
+    medium.before(Step::Preamble)?;
     disk::write_preamble(&temporary.file)?;
-    let database = database(Arc::clone(&temporary.file), wrap)?;
+    let database = database(Arc::clone(&temporary.file), medium)?;
     write(&database, contents.iter().map(|(key, value)| (key.as_slice(), Some(value.as_slice())))).map_err(error)?;
+    medium.before(Step::SyncFile)?;
     temporary.file.sync_all()?;
     Ok(database)
 }
 
-fn database(file: Arc<File>, wrap: &Wrap) -> Result<Database, StorageError> {
+fn database(file: Arc<File>, medium: &dyn Medium) -> Result<Database, StorageError> {
     Builder::new()
         .set_cache_size(CACHE)
         // Without it redb trusts a file that was closed in order, and may panic on one that was changed since.
         .set_check_integrity_on_open(true)
-        .create_with_backend(Backend(wrap(Disk::new(file))))
+        .create_with_backend(Backend(medium.backend(Disk::new(file))))
         .map_err(error)
 }
 

@@ -11,28 +11,36 @@ use super::{Change, Entry, Storage, StorageError};
 
 /// Keeps a token in memory, for tests and for tokens that last as long as their process.
 #[derive(Default)]
-pub struct MemoryStorage(Mutex<BTreeMap<Vec<u8>, Vec<u8>>>);
+pub struct MemoryStorage(Mutex<Contents>);
+
+#[derive(Default)]
+struct Contents {
+    map: BTreeMap<Vec<u8>, Vec<u8>>,
+    destroyed: bool,
+}
 
 impl MemoryStorage {
     /// A storage with these contents.
     pub fn new(contents: &[Entry]) -> Self {
-        Self(Mutex::new(contents.iter().cloned().collect()))
+        Self(Mutex::new(Contents { map: contents.iter().cloned().collect(), destroyed: false }))
     }
 
-    fn map(&self) -> MutexGuard<'_, BTreeMap<Vec<u8>, Vec<u8>>> {
+    fn contents(&self) -> Result<MutexGuard<'_, Contents>, StorageError> {
         // No step below leaves the map half-changed, whatever thread died holding it.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if contents.destroyed { Err(StorageError::Missing) } else { Ok(contents) }
     }
 }
 
 impl Storage for MemoryStorage {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        Ok(self.map().get(key).cloned())
+        Ok(self.contents()?.map.get(key).cloned())
     }
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
-        let map = self.map();
-        let found = map
+        let contents = self.contents()?;
+        let found = contents
+            .map
             .range::<[u8], _>((start(prefix, after), Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix))
             .take(limit);
@@ -40,11 +48,11 @@ impl Storage for MemoryStorage {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
-        let mut map = self.map();
+        let mut contents = self.contents()?;
         for change in changes {
             let old = match change {
-                Change::Put { key, value } => map.insert(key.clone(), value.clone()),
-                Change::Delete { key } => map.remove(key),
+                Change::Put { key, value } => contents.map.insert(key.clone(), value.clone()),
+                Change::Delete { key } => contents.map.remove(key),
             };
             old.unwrap_or_default().zeroize();
         }
@@ -52,10 +60,16 @@ impl Storage for MemoryStorage {
     }
 
     fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
-        let old = core::mem::replace(&mut *self.map(), contents.iter().cloned().collect());
+        let old = core::mem::replace(&mut self.contents()?.map, contents.iter().cloned().collect());
         for mut value in old.into_values() {
             value.zeroize();
         }
+        Ok(())
+    }
+
+    fn destroy(&self) -> Result<(), StorageError> {
+        self.rewrite(&[])?;
+        self.contents()?.destroyed = true;
         Ok(())
     }
 }

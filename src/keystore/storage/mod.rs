@@ -2,6 +2,7 @@
 
 mod disk;
 mod file;
+mod medium;
 mod memory;
 #[cfg(test)]
 mod tests;
@@ -9,7 +10,11 @@ mod tests;
 use core::fmt;
 use std::io;
 
+#[cfg(feature = "hazmat")]
+pub(crate) use disk::Disk;
 pub use file::FileStorage;
+#[cfg(feature = "hazmat")]
+pub(crate) use medium::{Medium, Step};
 pub use memory::MemoryStorage;
 #[cfg(test)]
 pub(crate) use tests::open_unsynced;
@@ -74,6 +79,14 @@ pub trait Storage: fmt::Debug + Send + Sync {
     ///
     /// A deleted value's bytes may stay in a database until their place is used again. This is how they go.
     fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError>;
+
+    /// Erases everything for good, the place where it was kept included, if this storage can take that away; durable when
+    /// this returns. No call succeeds after it.
+    ///
+    /// Where nothing better is known, everything is replaced by nothing.
+    fn destroy(&self) -> Result<(), StorageError> {
+        self.rewrite(&[])
+    }
 }
 
 /// Why a storage did not do what it was asked.

@@ -1,5 +1,7 @@
 //! Tests of the file: what it refuses, and what it survives.
 
+mod faults;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use redb::StorageBackend;
 
 use super::disk::Disk;
+use super::medium::{Medium, Step};
 use super::*;
 
 fn entry(key: &str, value: &str) -> Entry {
@@ -68,9 +71,21 @@ impl StorageBackend for Failing {
     }
 }
 
-fn failing(left: &Arc<AtomicI64>) -> file::Wrap {
-    let left = Arc::clone(left);
-    Arc::new(move |disk| Box::new(Failing { disk, left: Arc::clone(&left) }))
+/// Fails within the database alone.
+struct Failures(Arc<AtomicI64>);
+
+impl Medium for Failures {
+    fn backend(&self, disk: Disk) -> Box<dyn StorageBackend> {
+        Box::new(Failing { disk, left: Arc::clone(&self.0) })
+    }
+
+    fn before(&self, _: Step) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn failing(left: &Arc<AtomicI64>) -> Arc<dyn Medium> {
+    Arc::new(Failures(Arc::clone(left)))
 }
 
 /// Does not wait for the medium, for tests that open thousands of files.
@@ -99,8 +114,20 @@ impl StorageBackend for Unsynced {
     }
 }
 
+struct Hasty;
+
+impl Medium for Hasty {
+    fn backend(&self, disk: Disk) -> Box<dyn StorageBackend> {
+        Box::new(Unsynced(disk))
+    }
+
+    fn before(&self, _: Step) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 pub(crate) fn open_unsynced(path: &Path) -> Result<FileStorage, StorageError> {
-    FileStorage::open_wrapped(path, Arc::new(|disk| Box::new(Unsynced(disk))))
+    FileStorage::open_on(Arc::new(Hasty), path)
 }
 
 #[test]
@@ -121,7 +148,8 @@ fn creation_refuses_whatever_is_there() {
 fn a_name_taken_while_the_file_was_made_is_not_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
-    let temporary = disk::Temporary::new(&path).unwrap();
+    let medium: Arc<dyn Medium> = Arc::new(medium::Direct);
+    let temporary = disk::Temporary::new(&medium, &path).unwrap();
     fs::write(&path, b"precious").unwrap();
     assert_eq!(temporary.publish(&path).unwrap_err(), StorageError::Exists);
     assert_eq!(fs::read(&path).unwrap(), b"precious");
@@ -272,7 +300,7 @@ fn a_failure_at_any_write_of_a_commit_leaves_all_or_nothing() {
     for works in 0.. {
         fs::write(&path, &before).unwrap();
         let left = Arc::new(AtomicI64::new(i64::MAX));
-        let storage = FileStorage::open_wrapped(&path, failing(&left)).unwrap();
+        let storage = FileStorage::open_on(failing(&left), &path).unwrap();
         left.store(works, Ordering::SeqCst);
         let changes = [put("a", "1"), put("c", "1"), Change::Delete { key: b"b".into() }];
         let result = storage.commit(&changes);
@@ -298,7 +326,7 @@ fn a_failure_at_any_write_of_a_rewrite_leaves_either_file_whole() {
     let (old, new) = ([entry("a", "0")], [entry("b", "1")]);
     for works in 0.. {
         let left = Arc::new(AtomicI64::new(i64::MAX));
-        let storage = FileStorage::create_wrapped(&path, &old, failing(&left)).unwrap();
+        let storage = FileStorage::create_on(failing(&left), &path, &old).unwrap();
         left.store(works, Ordering::SeqCst);
         let result = storage.rewrite(&new);
         if result.is_err() {
@@ -319,7 +347,7 @@ fn a_failure_at_any_write_of_a_creation_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     for works in 0.. {
-        let created = FileStorage::create_wrapped(&path, &[entry("a", "0")], failing(&Arc::new(AtomicI64::new(works))));
+        let created = FileStorage::create_on(failing(&Arc::new(AtomicI64::new(works))), &path, &[entry("a", "0")]);
         match created {
             Ok(_) => break,
             Err(error) => assert!(matches!(error, StorageError::Io(_)), "{error:?}"),
@@ -327,4 +355,53 @@ fn a_failure_at_any_write_of_a_creation_leaves_no_file() {
         assert!(names(folder.path()).is_empty());
     }
     assert_eq!(names(folder.path()), ["store"]);
+}
+
+#[test]
+fn a_destroyed_file_is_overwritten_and_gone_and_its_handle_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    let storage = FileStorage::create(&path, &[entry("key", "what is to be forgotten")]).unwrap();
+    let mut file = File::open(&path).unwrap();
+    storage.destroy().unwrap();
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).unwrap();
+    assert!(bytes.len() > 4096 && bytes.iter().all(|byte| *byte == 0));
+    assert!(names(folder.path()).is_empty());
+    let missing = StorageError::Missing;
+    assert_eq!(storage.get(b"key").unwrap_err(), missing);
+    assert_eq!(storage.scan(b"", None, 9).unwrap_err(), missing);
+    assert_eq!(storage.commit(&[put("key", "x")]).unwrap_err(), missing);
+    assert_eq!(storage.rewrite(&[]).unwrap_err(), missing);
+    assert_eq!(storage.destroy().unwrap_err(), missing);
+    assert_eq!(FileStorage::open(&path).unwrap_err(), missing);
+    FileStorage::create(&path, &[]).unwrap();
+    let memory = MemoryStorage::new(&[entry("key", "value")]);
+    memory.destroy().unwrap();
+    assert_eq!(memory.get(b"key").unwrap_err(), missing);
+    assert_eq!(memory.commit(&[put("key", "x")]).unwrap_err(), missing);
+}
+
+#[test]
+fn what_a_crash_left_of_a_destroyed_store_is_overwritten_at_the_next_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, elsewhere) = (folder.path().join("store"), folder.path().join("elsewhere"));
+    let beside = |name: &str| folder.path().join(name);
+    drop(FileStorage::create(&path, &[entry("a", "b")]).unwrap());
+    // Died between renaming and overwriting; and somebody else is just about to destroy another one.
+    fs::rename(&path, beside("store.0123456789abcdef.old")).unwrap();
+    let mut left = File::open(beside("store.0123456789abcdef.old")).unwrap();
+    fs::write(beside("store.00000000deadbeef.old"), b"theirs").unwrap();
+    let theirs = File::open(beside("store.00000000deadbeef.old")).unwrap();
+    theirs.lock().unwrap();
+    // A second name of a store that was moved away is not what was destroyed.
+    drop(FileStorage::create(&elsewhere, &[entry("moved", "away")]).unwrap());
+    fs::hard_link(&elsewhere, beside("store.00000000cafecafe.old")).unwrap();
+    assert_eq!(FileStorage::open(&path).unwrap_err(), StorageError::Missing);
+    let mut bytes = Vec::new();
+    left.read_to_end(&mut bytes).unwrap();
+    assert!(bytes.len() > 4096 && bytes.iter().all(|byte| *byte == 0));
+    assert_eq!(names(folder.path()), ["elsewhere", "store.00000000deadbeef.old"]);
+    assert_eq!(fs::read(beside("store.00000000deadbeef.old")).unwrap(), b"theirs");
+    assert_eq!(all(&FileStorage::open(&elsewhere).unwrap()), [entry("moved", "away")]);
 }
