@@ -148,6 +148,8 @@ kinds! {
     RosterRevised = 28, "roster revised";
     /// The other members have made this token's share again, or its first.
     KeyRepaired = 29, "key repaired";
+    /// The security officer began to destroy the token. Seen only if that did not succeed.
+    TokenDestroyed = 30, "token destroyed";
 }
 
 /// Something that happened. It holds no secret.

@@ -3,7 +3,9 @@
 mod cocktail;
 mod forge;
 mod loot;
+mod power;
 mod samples;
+mod scavenge;
 mod shares;
 
 use std::collections::BTreeMap;
@@ -20,7 +22,9 @@ pub use cocktail::{
 };
 pub use forge::{Forger, Forgery, SigningForgery, body, subject};
 pub use loot::Loot;
+pub use power::{Cut, Recorder, Replay, Syncs};
 pub use samples::{SampleDealing, sample_dealing};
+pub use scavenge::Scavenged;
 pub use shares::verifying_shares;
 
 /// frost's identifier of a member.

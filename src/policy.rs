@@ -54,6 +54,8 @@ pub(crate) enum Verb {
     Restrict,
     /// Ending a key here.
     Destroy,
+    /// Ending the token.
+    DestroyToken,
     /// Consenting to a run that puts the key together again.
     Consent,
     /// That run.
@@ -117,9 +119,17 @@ pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) ->
 /// reconstruction, to which the user must have consented.
 const fn role_may(role: UserType, verb: Verb) -> bool {
     match role {
-        UserType::User => !matches!(verb, Verb::Override | Verb::Reconstruct),
+        UserType::User => !matches!(verb, Verb::Override | Verb::Reconstruct | Verb::DestroyToken),
         UserType::SecurityOfficer => {
-            matches!(verb, Verb::Look | Verb::Override | Verb::Restrict | Verb::Destroy | Verb::Reconstruct)
+            matches!(
+                verb,
+                Verb::Look
+                    | Verb::Override
+                    | Verb::Restrict
+                    | Verb::Destroy
+                    | Verb::DestroyToken
+                    | Verb::Reconstruct
+            )
         }
     }
 }
@@ -140,7 +150,9 @@ mod tests {
 
     #[test]
     fn a_user_overrides_nothing() {
-        assert_eq!(decide(UserType::User, Verb::Override, Some(&OPEN)), Err(Refusal::Role));
+        for verb in [Verb::Override, Verb::DestroyToken] {
+            assert_eq!(decide(UserType::User, verb, Some(&OPEN)), Err(Refusal::Role));
+        }
     }
 
     #[test]

@@ -12,6 +12,8 @@ mod backend;
 mod backups;
 #[path = "conformance/dealings.rs"]
 mod dealings;
+#[path = "conformance/ends.rs"]
+mod ends;
 #[path = "conformance/objects.rs"]
 mod objects;
 #[path = "conformance/renewals.rs"]
@@ -53,6 +55,14 @@ mount! {
         a_key_restricted_after_its_join_deals_nothing
         a_destroyed_key_is_absent_and_another_can_be_made
         what_is_not_here_is_not_found;
+    ends:
+        a_destroyed_key_is_known_by_what_is_public_and_found_by_its_state_alone
+        a_destroyed_key_that_came_back_is_no_destroyed_one_until_it_is_again
+        a_pending_key_can_be_destroyed
+        a_promise_outlives_the_key_also_when_an_older_backup_came_back
+        the_log_tells_the_whole_life_of_a_key
+        a_destroyed_token_is_gone_and_so_are_its_sessions
+        a_key_says_how_many_old_epochs_are_not_known_to_be_dead_and_why;
     runs:
         logout_ends_runs_and_no_later_session_gets_them_back
         a_run_belongs_to_its_session

@@ -9,8 +9,11 @@ use crate::protocol::{Certificate, opens_deal, verify_chain};
 use crate::secret::Secret;
 use crate::wire::{Identifier, Invitation, Message};
 
-/// Every 32-byte secret that a token holds: identity, shares, chain codes.
-pub struct Loot(Vec<Secret<[u8; 32]>>);
+/// Every 32-byte secret that a token holds: identity, shares, chain codes. And which nonces it has claimed.
+pub struct Loot {
+    secrets: Vec<Secret<[u8; 32]>>,
+    claims: Vec<Vec<u8>>,
+}
 
 impl Loot {
     /// Breaks into the token in that file with a PIN.
@@ -20,18 +23,25 @@ impl Loot {
 
     /// Breaks into the token in that storage with a PIN.
     pub fn of<S: Storage>(storage: S, pin: &Pin) -> Result<Self> {
-        SoftToken::open(storage)?.secrets(UserType::User, pin).map(Self)
+        let token = SoftToken::open(storage)?;
+        let (secrets, claims) = token.secrets(UserType::User, pin)?;
+        Ok(Self { secrets, claims })
     }
 
     /// How many secrets there are.
     #[allow(clippy::len_without_is_empty)] // there is always an identity
     pub const fn len(&self) -> usize {
-        self.0.len()
+        self.secrets.len()
     }
 
     /// The secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &[u8; 32]> {
-        self.0.iter().map(Secret::expose)
+        self.secrets.iter().map(Secret::expose)
+    }
+
+    /// The names of the nonces that were claimed.
+    pub fn claims(&self) -> &[Vec<u8>] {
+        &self.claims
     }
 
     /// Tries every secret as the key of what was sealed to that member in a recorded dealing. How many of the sealed
@@ -53,6 +63,6 @@ impl Loot {
 
 impl fmt::Debug for Loot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Loot({} secrets)", self.0.len())
+        write!(f, "Loot({} secrets)", self.secrets.len())
     }
 }

@@ -22,8 +22,12 @@ pub use pin::{Pin, PinError};
 pub use reconstructed::ReconstructedKey;
 pub use run::{Dealing, Protocol, Reconstructing, Run, RunProgress, Signing};
 pub use session::{Dkg, Import, OfficerSession, Session};
+#[cfg(feature = "hazmat")]
+pub(crate) use soft::scavenge;
 pub use soft::{Init, SoftToken};
 pub use storage::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};
+#[cfg(feature = "hazmat")]
+pub(crate) use storage::{Disk, Medium, Step};
 pub use store::KeyStore;
 pub use token::{
     Leaving, NewCard, Operation, Output, Progress, Proposal, Protection, Reshare, SessionId, Token, TokenInfo,

@@ -1,5 +1,7 @@
 //! Keys as objects: what a token says of them.
 
+use core::fmt;
+
 use crate::suite::{GroupKey, Suite, VerifyingKey};
 use crate::wire::{EpochId, Export, Fingerprint, Identifier, KeyId, KeyTemplate, Operations, Roster};
 
@@ -15,6 +17,9 @@ pub enum KeyState {
     Restored,
     /// A certificate has shown that the share was of the past; it is erased.
     Retired,
+    /// The key was destroyed here: share and chain code are erased, and what is public about it is still known. Such a
+    /// key answers as one that is not here, and is found only by a [`Filter`] that asks for this state.
+    Destroyed,
 }
 
 /// Where a share came from.
@@ -48,6 +53,17 @@ pub enum Holding {
     /// A backup of the share was made, or may have been made by a member that was replaced, and nobody said that it is
     /// destroyed.
     Backup,
+}
+
+impl fmt::Display for Holding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotConfirmed => "has not confirmed that it erased its share",
+            Self::Lost => "its device moved or is lost",
+            Self::Stolen => "its device was stolen",
+            Self::Backup => "a backup may be left",
+        })
+    }
 }
 
 /// Somebody who may hold a share of an old epoch.
@@ -89,6 +105,21 @@ impl EpochReport {
     }
 }
 
+/// Who may hold what is left of it, and why.
+impl fmt::Display for EpochReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dead = if self.is_dead() { "dead" } else { "not known to be dead" };
+        write!(f, "epoch {} is {dead}: shares of {} members may be left", self.epoch, self.identifiers().count())?;
+        write!(f, ", {} are the key", self.threshold)?;
+        let mut separator = ": ";
+        for Holder { identifier, holding } in &self.holders {
+            write!(f, "{separator}member {identifier}: {holding}")?;
+            separator = "; ";
+        }
+        Ok(())
+    }
+}
+
 /// What a token says of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
@@ -116,7 +147,7 @@ pub struct KeyInfo {
     pub threshold: u16,
     /// The members, as of the newest revision.
     pub roster: Roster,
-    /// The epoch; its transcript's hash.
+    /// The epoch: the hash of its transcript, which names it.
     pub epoch: EpochId,
     /// How many times the epoch's roster was revised, by repairs and enrolments.
     pub revision: u32,
@@ -133,9 +164,29 @@ impl KeyInfo {
     pub fn fingerprint(&self) -> Fingerprint {
         self.roster.fingerprint()
     }
+
+    /// The old epochs that are not known to be dead: of each so many members' shares may be left that they are the key.
+    /// Each says who may hold one, and why.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// let members = three();
+    /// let key = key(&members);
+    /// let renewed = deal(&members, &members[0].invite_refresh(key.id, Vec::new())?);
+    /// // When the certificate is there the others have not said yet that they erased their shares …
+    /// assert_eq!(renewed.not_known_dead().count(), 1);
+    /// // … and a moment later they have.
+    /// assert_eq!(members[0].key(key.id)?.not_known_dead().count(), 0);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    pub fn not_known_dead(&self) -> impl Iterator<Item = &EpochReport> {
+        self.old_epochs.iter().filter(|old| !old.is_dead())
+    }
 }
 
-/// Which keys to find. Every field that is set must match.
+/// Which keys to find. Every field that is set must match. Destroyed keys are found only where
+/// [`state`](Self::state) asks for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// Keys of this suite.

@@ -107,7 +107,24 @@ macro_rules! common {
                 self.token.restrict(self.id, key, change)
             }
 
-            /// Erases a key's share here, and all else that this token keeps of it. The other members keep theirs.
+            /// Erases a key's shares and chain code here, by a new file under a new root key. The other members keep theirs.
+            ///
+            /// The key answers as one that is not here. What is public about it is found by a filter for
+            /// [`Destroyed`](crate::KeyState::Destroyed), and what this token promised of its epochs goes on binding it.
+            ///
+            /// ```
+            /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+            /// # use prelude::*;
+            /// use quorumkey::{Error, Filter, KeyState};
+            ///
+            /// let members = three();
+            /// let key = key(&members);
+            /// members[2].destroy(key.id)?;
+            /// assert!(matches!(members[2].key(key.id), Err(Error::NotFound(_))));
+            /// let destroyed = Filter { state: Some(KeyState::Destroyed), ..Filter::default() };
+            /// assert_eq!(members[2].find(&destroyed)?[0].id, key.id);
+            /// # Ok::<(), quorumkey::Error>(())
+            /// ```
             ///
             /// # Security
             ///
@@ -756,6 +773,34 @@ impl OfficerSession {
     /// The share leaves this token, and the audit log says to whom.
     pub fn start_reconstruct(&self, invitation: &Invitation) -> Result<Run<Reconstructing>> {
         self.begin(Operation::Reconstruct(invitation))
+    }
+
+    /// Erases the token: overwrites its file and removes it. Every session of it ends. The other members are not told.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{Error, KeyStore, StorageError};
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let path = directory.path().join("wallet.qk");
+    /// let store = KeyStore::create(&path, &init("an old phone"))?;
+    /// store.login_so(&init("").officer)?.destroy_token()?;
+    /// assert!(matches!(KeyStore::open(&path), Err(Error::Storage(StorageError::Missing))));
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Storage`](crate::Error::Storage) when the file could not be overwritten or removed. What is left of it is
+    /// overwritten when the same path is opened again.
+    ///
+    /// # Security
+    ///
+    /// What flash memory, snapshots and copies keep is out of reach, and so are backups. Keys that fewer than t other
+    /// members hold are lost.
+    pub fn destroy_token(self) -> Result<()> {
+        self.token.destroy(self.id)
     }
 
     /// Records what people know of old shares, for the report of whether an old epoch is dead.

@@ -41,8 +41,10 @@ pub trait Token: Debug + Send + Sync {
     fn extended_public_key(&self, session: SessionId, key: KeyId) -> Result<ExtendedPublicKey>;
     /// Tightens what a key may do on this token.
     fn restrict(&self, session: SessionId, key: KeyId, change: &Restriction) -> Result<()>;
-    /// Erases a key's shares and all else that is kept of it.
+    /// Erases a key's shares and all else that is kept of it, but what is public and its promises.
     fn destroy_object(&self, session: SessionId, key: KeyId) -> Result<()>;
+    /// Erases the token. Of the security officer.
+    fn destroy(&self, session: SessionId) -> Result<()>;
     /// Signs an invitation.
     fn invite(&self, session: SessionId, proposal: &Proposal) -> Result<Invitation>;
     /// Consents to the run that puts a key together again. Of the user.

@@ -124,6 +124,8 @@ pub fn a_user_overrides_and_declares_nothing(backend: &dyn Backend) {
     refused!(token.override_restored(user, &invitation), Error::Role);
     let declaration = Declaration::Stolen { epoch: key.epoch, identifier: id(1) };
     refused!(token.declare(user, key.id, &declaration), Error::Role);
+    refused!(token.destroy(user), Error::Role);
+    token.card(user).unwrap();
 }
 
 pub fn every_call_answers_logged_out_to_a_session_that_has_ended(backend: &dyn Backend) {
@@ -148,6 +150,7 @@ pub fn every_call_answers_logged_out_to_a_session_that_has_ended(backend: &dyn B
     refused!(token.extended_public_key(gone, key.id), Error::LoggedOut);
     refused!(token.restrict(gone, key.id, &Restriction::default()), Error::LoggedOut);
     refused!(token.destroy_object(gone, key.id), Error::LoggedOut);
+    refused!(token.destroy(gone), Error::LoggedOut);
     refused!(token.invite(gone, &proposal), Error::LoggedOut);
     refused!(token.begin(gone, Operation::Deal(&to_refresh)), Error::LoggedOut);
     refused!(token.begin(gone, Operation::Sign(&to_sign, b"m", &Derivation::default())), Error::LoggedOut);

@@ -14,7 +14,10 @@ use crate::common::{Member, init, user_pin};
 pub trait Backend {
     fn create(&self, name: &str) -> KeyStore;
     /// Opens it again, once every handle on it is gone.
-    fn open(&self, name: &str) -> KeyStore;
+    fn open(&self, name: &str) -> KeyStore {
+        self.try_open(name).unwrap()
+    }
+    fn try_open(&self, name: &str) -> quorumkey::Result<KeyStore>;
     /// A token without a key store around it.
     fn token(&self, name: &str) -> Box<dyn Token>;
     fn restore(&self, name: &str, backup: &WrappedIdentity, with: &Identity) -> KeyStore;
@@ -43,6 +46,10 @@ impl Storage for Kept {
     fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
         self.0.rewrite(contents)
     }
+
+    fn destroy(&self) -> Result<(), StorageError> {
+        self.0.destroy()
+    }
 }
 
 #[derive(Default)]
@@ -63,8 +70,8 @@ impl Backend for Memory {
         KeyStore::create_in(self.storage(name), &init(name)).unwrap()
     }
 
-    fn open(&self, name: &str) -> KeyStore {
-        KeyStore::open_in(self.0.lock().unwrap()[name].clone()).unwrap()
+    fn try_open(&self, name: &str) -> quorumkey::Result<KeyStore> {
+        KeyStore::open_in(self.0.lock().unwrap()[name].clone())
     }
 
     fn token(&self, name: &str) -> Box<dyn Token> {
@@ -93,8 +100,8 @@ impl Backend for File {
         KeyStore::create(self.0.path().join(name), &init(name)).unwrap()
     }
 
-    fn open(&self, name: &str) -> KeyStore {
-        KeyStore::open(self.0.path().join(name)).unwrap()
+    fn try_open(&self, name: &str) -> quorumkey::Result<KeyStore> {
+        KeyStore::open(self.0.path().join(name))
     }
 
     fn token(&self, name: &str) -> Box<dyn Token> {

@@ -1,4 +1,4 @@
-//! Keys as they are kept: loading, describing, restricting, destroying.
+//! Keys as they are kept: loading, describing, restricting.
 
 use std::sync::PoisonError;
 
@@ -66,6 +66,7 @@ impl Key {
                 Standing::Active => KeyState::Active,
                 Standing::Restored => KeyState::Restored,
                 Standing::Retired => KeyState::Retired,
+                Standing::Destroyed => KeyState::Destroyed,
             },
             origin: self.record.origin,
             identifier: self.record.me,
@@ -110,14 +111,19 @@ impl<S: Storage> SoftToken<S> {
         let object = Space::Object(*id.as_bytes());
         let Some(record) = self.vault.get(unlocked, object, RECORD)? else { return Ok(None) };
         let record = KeyRecord::decode(&record)?;
+        let epoch = self.parsed(id, &self.newest(unlocked, id, &record)?)?;
+        Ok(Some(Key { id, record, epoch }))
+    }
+
+    /// A key's newest certificate, or its first attempt while there is none.
+    pub(super) fn newest(&self, unlocked: &Unlocked, id: KeyId, record: &KeyRecord) -> Result<Zeroizing<Vec<u8>>> {
         let certificate = if record.standing == Standing::Pending {
             let attempt = record.pending.first().ok_or(VaultError::Corrupt)?;
             self.vault.get(unlocked, Space::Epoch(*id.as_bytes(), *attempt.as_bytes()), ATTEMPT)?
         } else {
             self.certificates_of(unlocked, id)?.pop()
         };
-        let epoch = self.parsed(id, &certificate.ok_or(VaultError::Corrupt)?)?;
-        Ok(Some(Key { id, record, epoch }))
+        Ok(certificate.ok_or(VaultError::Corrupt)?)
     }
 
     /// The epoch of a key's newest certificate. It is kept beside the certificate's bytes, because to read its points again
@@ -202,12 +208,18 @@ impl<S: Storage> SoftToken<S> {
         Ok(Some(Secret::new(bytes)))
     }
 
+    /// The keys that are here.
     pub(super) fn key_ids(&self, unlocked: &Unlocked) -> Result<Vec<KeyId>> {
+        self.listed(unlocked, INDEX)
+    }
+
+    /// The keys that the token has a record of below that prefix.
+    pub(super) fn listed(&self, unlocked: &Unlocked, prefix: &[u8]) -> Result<Vec<KeyId>> {
         let (mut ids, mut after) = (Vec::new(), None::<Vec<u8>>);
         loop {
-            let page = self.vault.scan(unlocked, Space::Token, INDEX, after.as_deref(), PAGE)?;
+            let page = self.vault.scan(unlocked, Space::Token, prefix, after.as_deref(), PAGE)?;
             for (key, _) in &page {
-                let id = key.strip_prefix(INDEX).and_then(|id| id.try_into().ok()).ok_or(VaultError::Corrupt)?;
+                let id = key.strip_prefix(prefix).and_then(|id| id.try_into().ok()).ok_or(VaultError::Corrupt)?;
                 ids.push(KeyId::from_bytes(id));
             }
             match page.into_iter().last() {
@@ -216,6 +228,21 @@ impl<S: Storage> SoftToken<S> {
             }
         }
     }
+}
+
+/// What somebody finds of the secrets of these keys and epochs in bytes of a file, who knows both PINs.
+#[cfg(feature = "hazmat")]
+pub(crate) fn scavenge(
+    bytes: &[u8],
+    pins: &[(crate::policy::UserType, &crate::keystore::Pin)],
+    keys: &[(KeyId, Vec<EpochId>)],
+) -> crate::keystore::vault::Scavenged {
+    let mut places = Vec::new();
+    for (key, epochs) in keys {
+        places.push((Space::Object(*key.as_bytes()), CHAIN_CODE, 32));
+        places.extend(epochs.iter().map(|epoch| (Space::Epoch(*key.as_bytes(), *epoch.as_bytes()), SHARE, 32)));
+    }
+    crate::keystore::vault::scavenge(bytes, pins, &places)
 }
 
 /// Tightens a key.
@@ -246,17 +273,6 @@ pub(super) fn promise_key(founding: EpochId) -> Vec<u8> {
 /// A height and an attempt.
 pub(super) fn encode_position((height, attempt): (u64, u32)) -> Vec<u8> {
     Writer::new().u64(height).u32(attempt).finish()
-}
-
-/// Erases everything of a key, and takes it off the list.
-pub(super) fn destroy(key: &Key, founding: EpochId, commit: &mut Commit) {
-    commit.erase.push(key.object());
-    let epochs = key.record.pending.iter().copied().chain([key.epoch.id]);
-    commit.erase.extend(epochs.map(|epoch| key.space_of(epoch)));
-    commit.delete(Space::Token, &index_key(key.id));
-    // Rule 2: a promise outlives the share.
-    commit.put(Space::Token, &promise_key(founding), encode_position(key.record.promise));
-    commit.event(key.event(EventKind::KeyDestroyed));
 }
 
 /// Records what people know.

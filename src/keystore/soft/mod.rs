@@ -2,6 +2,7 @@
 
 mod backup;
 mod certify;
+mod destroy;
 mod keys;
 mod propose;
 mod record;
@@ -30,6 +31,8 @@ use crate::wire::{Card, IdentityKey, KeyId, RunId};
 use crate::wrap::{Identity, WrappedIdentity};
 
 use keys::Key;
+#[cfg(feature = "hazmat")]
+pub(crate) use keys::scavenge;
 use record::IdentityRecord;
 use runs::Live;
 pub(super) use runs::signing_exchange;
@@ -77,6 +80,10 @@ pub struct Init {
     /// What a guess at a PIN costs.
     pub cost: KdfCost,
 }
+
+/// 32-byte secrets of any kind.
+#[cfg(feature = "hazmat")]
+pub(crate) type Secrets = Vec<crate::secret::Secret<[u8; 32]>>;
 
 /// What one step changes. It is made durable as one transaction before anything that the step releases leaves.
 #[derive(Debug, Default)]
@@ -169,14 +176,16 @@ impl<S: Storage> SoftToken<S> {
         Self::create_with(storage, init, &identity, kind)
     }
 
-    /// Every 32-byte secret that the token holds.
+    /// Every 32-byte secret that the token holds, and the names of the nonces that it has claimed.
     #[cfg(feature = "hazmat")]
-    pub(crate) fn secrets(&self, user: UserType, pin: &Pin) -> Result<Vec<crate::secret::Secret<[u8; 32]>>> {
+    pub(crate) fn secrets(&self, user: UserType, pin: &Pin) -> Result<(Secrets, Vec<Vec<u8>>)> {
         let session = self.login_as(user, pin)?;
         self.operate(session, Verb::ExportIdentity, None, |scene, _| {
             let mut secrets = vec![crate::secret::Secret::new(*scene.login.identity.seed())];
             let unlocked = &scene.login.unlocked;
+            let mut claims = Vec::new();
             for id in self.key_ids(unlocked)? {
+                claims.extend(self.claimed(unlocked, id)?);
                 let key = self.load(unlocked, id)?.ok_or(Error::NotFound(id))?;
                 secrets.extend(self.chain_code(unlocked, &key)?);
                 // Old epochs' shares are gone; if they are not, a thief finds them.
@@ -185,7 +194,7 @@ impl<S: Storage> SoftToken<S> {
                     secrets.extend(self.share(unlocked, &key, epoch)?);
                 }
             }
-            Ok(secrets)
+            Ok((secrets, claims))
         })
     }
 

@@ -76,7 +76,7 @@ pub(super) fn usable(key: Option<Key>, id: KeyId) -> Result<Key> {
     let key = key.ok_or(Error::NotFound(id))?;
     match key.record.standing {
         Standing::Active | Standing::Restored => Ok(key),
-        Standing::Pending | Standing::Retired => Err(Misuse::NoShare.into()),
+        Standing::Pending | Standing::Retired | Standing::Destroyed => Err(Misuse::NoShare.into()),
     }
 }
 

@@ -80,6 +80,8 @@ pub(super) enum Standing {
     Restored,
     /// The current epoch has no share for this token.
     Retired,
+    /// Nothing secret of the key is left here. Only a tombstone has this standing.
+    Destroyed,
 }
 
 impl Standing {
@@ -89,6 +91,7 @@ impl Standing {
             Self::Active => 1,
             Self::Restored => 2,
             Self::Retired => 3,
+            Self::Destroyed => 4,
         }
     }
 
@@ -98,6 +101,7 @@ impl Standing {
             1 => Some(Self::Active),
             2 => Some(Self::Restored),
             3 => Some(Self::Retired),
+            4 => Some(Self::Destroyed),
             _ => None,
         }
     }
@@ -393,6 +397,31 @@ impl KeyRecord {
         };
         reader.finish()?;
         Ok(record)
+    }
+}
+
+/// What is left of a destroyed key: nothing that is secret.
+#[derive(Debug)]
+pub(super) struct Tombstone {
+    pub(super) record: KeyRecord,
+    /// The newest certificate, or the first attempt of a key that had none.
+    pub(super) certificate: Vec<u8>,
+}
+
+impl Tombstone {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        Writer::new().bytes(&self.record.encode()).bytes(&self.certificate).finish()
+    }
+
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let record = KeyRecord::decode(reader.bytes(bytes.len())?)?;
+        if record.standing != Standing::Destroyed {
+            return Err(DecodeError::Invalid("standing of a destroyed key"));
+        }
+        let tombstone = Self { record, certificate: reader.bytes(bytes.len())?.to_vec() };
+        reader.finish()?;
+        Ok(tombstone)
     }
 }
 

@@ -6,7 +6,7 @@ use super::runs::{convicted_key, override_key, repair_verb};
 use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, keys};
 use crate::audit::{self, Event, EventKind};
 use crate::derivation::ExtendedPublicKey;
-use crate::keystore::object::{Declaration, Filter, Restriction};
+use crate::keystore::object::{Declaration, Filter, KeyState, Restriction};
 use crate::keystore::token::{Operation, Progress, Proposal, Protection, SessionId, Token, TokenInfo};
 use crate::keystore::vault::VaultError;
 use crate::policy::{UserType, Verb};
@@ -40,13 +40,14 @@ impl<S: Storage> Token for SoftToken<S> {
 
     fn find_objects(&self, session: SessionId, filter: &Filter) -> Result<Vec<KeyInfo>> {
         self.operate(session, Verb::Look, None, |scene, _| {
-            let mut found = Vec::new();
-            for id in self.key_ids(&scene.login.unlocked)? {
-                let key = self.load(&scene.login.unlocked, id)?.ok_or(VaultError::Corrupt)?.info();
-                if filter.matches(&key) {
-                    found.push(key);
-                }
-            }
+            let unlocked = &scene.login.unlocked;
+            let mut found = if filter.state == Some(KeyState::Destroyed) {
+                self.destroyed(unlocked)?
+            } else {
+                let load = |id| Ok(self.load(unlocked, id)?.ok_or(VaultError::Corrupt)?.info());
+                self.key_ids(unlocked)?.into_iter().map(load).collect::<Result<_>>()?
+            };
+            found.retain(|key| filter.matches(key));
             Ok(found)
         })
     }
@@ -70,13 +71,12 @@ impl<S: Storage> Token for SoftToken<S> {
     }
 
     fn destroy_object(&self, session: SessionId, key: KeyId) -> Result<()> {
-        self.operate(session, Verb::Destroy, Some(key), |scene, commit| {
-            let destroyed = scene.take_key(key)?;
-            let founding = self.founding(&scene.login.unlocked, &destroyed)?;
-            keys::destroy(&destroyed, founding, commit);
-            scene.inner.runs.retain(|_, live| live.key != Some(key));
-            Ok(())
-        })
+        self.operate(session, Verb::Destroy, Some(key), |scene, commit| self.destroy_key(scene, key, commit))
+    }
+
+    fn destroy(&self, session: SessionId) -> Result<()> {
+        // The vault writes the audit record itself, before there is nothing to write it to.
+        self.operate(session, Verb::DestroyToken, None, |scene, _| self.destroy_token(scene))
     }
 
     fn invite(&self, session: SessionId, proposal: &Proposal) -> Result<Invitation> {

@@ -7,6 +7,8 @@ mod login;
 mod marks;
 mod records;
 mod renew;
+#[cfg(any(test, feature = "hazmat"))]
+mod scavenge;
 mod seal;
 mod space;
 
@@ -23,6 +25,8 @@ use crate::wire::{DecodeError, Writer};
 pub use cost::KdfCost;
 pub(crate) use login::Unlocked;
 pub(crate) use records::RecordChange;
+#[cfg(any(test, feature = "hazmat"))]
+pub(crate) use scavenge::{Scavenged, scavenge};
 pub(crate) use space::Space;
 
 use header::{Header, Ledger, SealedState, Tries};

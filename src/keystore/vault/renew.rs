@@ -35,9 +35,19 @@ impl<S: Storage> Vault<S> {
     ) -> Result<(), VaultError> {
         let mut state = self.state()?;
         let mut records = self.all_records(&unlocked.root(), &state.current)?;
-        records.retain(|_, (space, _)| !drop.contains(space));
+        records.retain(|_, (space, _)| !drop.iter().any(|gone| gone.takes_along(space)));
         changes.into_iter().try_for_each(|change| apply(&mut records, change))?;
         self.renew(&mut state, unlocked, &records, None, events)
+    }
+
+    /// Ends the vault: records the events, and has everything overwritten and taken away. No call succeeds after it.
+    pub(crate) fn destroy(&self, unlocked: &Unlocked, events: &[Event]) -> Result<(), VaultError> {
+        // First, so that a destruction that stops half-way shows in what is left.
+        self.transact(unlocked, Vec::new(), events)?;
+        let mut state = self.state()?;
+        // What is known in memory counts no more: the storage says that it is gone.
+        state.stale = true;
+        Ok(self.storage.destroy()?)
     }
 
     /// Sets a PIN: the user its own; the security officer its own and the user's, who may try again from the start.

@@ -48,6 +48,11 @@ impl Space {
         }
     }
 
+    /// Whether it goes when this space is erased: itself, and with a key all of the key's epochs.
+    pub(super) fn takes_along(&self, other: &Self) -> bool {
+        self == other || matches!((self, other), (Self::Object(key), Self::Epoch(of, _)) if key == of)
+    }
+
     /// Where its data key is.
     pub(super) fn data_key(&self) -> Vec<u8> {
         [DATA_KEY, &self.encode()].concat()

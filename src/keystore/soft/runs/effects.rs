@@ -104,6 +104,18 @@ impl<S: Storage> SoftToken<S> {
         Ok(())
     }
 
+    /// The names of the nonces of a key that were claimed.
+    #[cfg(feature = "hazmat")]
+    pub(in crate::keystore::soft) fn claimed(
+        &self,
+        unlocked: &crate::keystore::vault::Unlocked,
+        key: crate::wire::KeyId,
+    ) -> Result<Vec<Vec<u8>>> {
+        let space = Space::Object(*key.as_bytes());
+        let found = self.vault.scan(unlocked, space, CLAIM, None, usize::MAX)?;
+        Ok(found.into_iter().map(|(place, _)| place.get(CLAIM.len()..).unwrap_or_default().to_vec()).collect())
+    }
+
     /// What members say that they erased, each as it comes, once this member has the certificate itself.
     pub(super) fn hear_confirmations(&self, scene: &Scene<'_>, live: &mut Live) -> Result<()> {
         let (Some(id), true) = (live.key, live.finished) else { return Ok(()) };

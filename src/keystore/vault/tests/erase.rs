@@ -1,13 +1,9 @@
 //! What can still be found.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::Read;
 
 use super::*;
-
-/// A header's length.
-const HEADER_LEN: usize = 481;
 
 #[test]
 fn all_who_are_logged_in_stay_so_when_the_root_key_is_renewed() {
@@ -23,34 +19,11 @@ fn all_who_are_logged_in_stay_so_when_the_root_key_is_renewed() {
     check(&reopened, &login(&reopened)).unwrap();
 }
 
-/// The windows of bytes that may be sealed: not those whose nonce is mostly zeros, which random ones are not.
-fn windows(bytes: &[u8], len: usize) -> impl Iterator<Item = &[u8]> {
-    bytes.windows(len).filter(|window| window[..24].iter().filter(|byte| **byte == 0).nth(5).is_none())
-}
-
-/// Whether some bytes hold a record of that place and length for who knows the PINs: at every offset a header, under its
-/// root keys a data key, under these the record.
+/// Whether some bytes hold a record of that place and length for who knows the PINs.
 fn attack(bytes: &[u8], (space, key): (Space, &[u8]), len: usize) -> bool {
-    let headers: BTreeSet<_> = bytes.windows(HEADER_LEN).filter(|window| Header::decode(window).is_ok()).collect();
-    let mut roots = BTreeSet::new();
-    let mut data_keys = BTreeSet::new();
-    let mut token = [0; 16];
-    for header in headers.into_iter().map(|header| Header::decode(header).unwrap()) {
-        let pins = [(UserType::User, USER), (UserType::SecurityOfficer, OFFICER)];
-        roots.extend(
-            pins.iter().filter_map(|(role, words)| Some(*header.unlock(*role, &pin(words)).unwrap()?.expose())),
-        );
-        token = header.token;
-    }
-    let (place, record) = (associated(&token, &space.data_key()), associated(&token, &space.record(key)));
-    for root in roots.into_iter().map(Key::new) {
-        let windows = windows(bytes, seal::SEALED_KEY);
-        data_keys.extend(windows.filter_map(|window| Some(*seal::open_key(&root, &place, window)?.expose())));
-    }
-    data_keys
-        .into_iter()
-        .map(Key::new)
-        .any(|key| windows(bytes, len + seal::OVERHEAD).any(|window| seal::open(&key, &record, window).is_some()))
+    let (user, officer) = (pin(USER), pin(OFFICER));
+    let pins = [(UserType::User, &user), (UserType::SecurityOfficer, &officer)];
+    !scavenge(bytes, &pins, &[(space, key, len)]).records.is_empty()
 }
 
 #[test]
@@ -98,4 +71,48 @@ fn an_old_pin_opens_nothing_in_the_file_after_it_was_changed() {
     let officer = vault.unlock(UserType::SecurityOfficer, &pin(OFFICER)).unwrap();
     vault.set_pin(&officer, UserType::SecurityOfficer, &pin("and my own")).unwrap();
     assert!(!attack(&fs::read(&path).unwrap(), (EPOCH, b"share"), SHARE.len()));
+}
+
+#[test]
+fn a_key_takes_its_epochs_along_and_no_other_keys() {
+    let (_, vault) = filled();
+    let user = login(&vault);
+    let other = Space::Epoch([9; 32], [2; 32]);
+    vault.transact(&user, vec![put(other, b"share", SHARE), put(OLD_EPOCH, b"share", SHARE)], &[]).unwrap();
+    vault.erase(&user, &[OBJECT], vec![], &[event()]).unwrap();
+    for (space, key, there) in [
+        (OBJECT, b"a".as_slice(), false),
+        (EPOCH, b"a", false),
+        (OLD_EPOCH, b"share", false),
+        (other, b"share", true),
+        (Space::Token, b"b", true),
+    ] {
+        assert_eq!(vault.get(&user, space, key).unwrap().is_some(), there, "{space:?}");
+    }
+}
+
+#[test]
+fn nothing_succeeds_on_a_vault_that_was_destroyed() {
+    let (_, vault) = filled();
+    let user = login(&vault);
+    vault.destroy(&user, &[Event::new(EventKind::TokenDestroyed)]).unwrap();
+    let missing = VaultError::Storage(StorageError::Missing);
+    assert_eq!(vault.get(&user, OBJECT, b"a").unwrap_err(), missing);
+    assert_eq!(vault.transact(&user, vec![], &[event()]).unwrap_err(), missing);
+    assert_eq!(vault.unlock(UserType::User, &pin(USER)).unwrap_err(), missing);
+    assert_eq!(vault.counter().unwrap_err(), missing);
+}
+
+#[test]
+fn a_destruction_that_fails_shows_in_the_log_and_can_be_repeated() {
+    let (shared, vault) = filled();
+    let user = login(&vault);
+    *shared.commits_left.lock().unwrap() = Some(1);
+    assert!(vault.destroy(&user, &[Event::new(EventKind::TokenDestroyed)]).is_err());
+    *shared.commits_left.lock().unwrap() = None;
+    check(&vault, &user).unwrap();
+    let log = vault.audit(None, 99).unwrap().unwrap();
+    assert_eq!(log.last().unwrap().event().kind(), EventKind::TokenDestroyed);
+    vault.destroy(&user, &[]).unwrap();
+    assert!(vault.counter().is_err());
 }

@@ -117,6 +117,10 @@ impl Storage for Shared {
     fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
         self.guard(|| self.inner.rewrite(contents))
     }
+
+    fn destroy(&self) -> Result<(), StorageError> {
+        self.guard(|| self.inner.destroy())
+    }
 }
 
 /// A vault with a record in each of some spaces.
