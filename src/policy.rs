@@ -123,12 +123,7 @@ const fn role_may(role: UserType, verb: Verb) -> bool {
         UserType::SecurityOfficer => {
             matches!(
                 verb,
-                Verb::Look
-                    | Verb::Override
-                    | Verb::Restrict
-                    | Verb::Destroy
-                    | Verb::DestroyToken
-                    | Verb::Reconstruct
+                Verb::Look | Verb::Override | Verb::Restrict | Verb::Destroy | Verb::DestroyToken | Verb::Reconstruct
             )
         }
     }

@@ -1,0 +1,142 @@
+//! What a host does to a token: it forks, its disk is full, its disk can't be written.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use quorumkey::{Error, KeyStore, Misuse, StorageError, Suite};
+
+use super::kill::{open, settle};
+use super::*;
+
+#[allow(unsafe_code)]
+mod process {
+    // Nothing else can fork. The child only asks the token, which has to refuse it, and ends.
+    unsafe extern "C" {
+        pub safe fn fork() -> i32;
+        pub safe fn _exit(status: i32) -> !;
+        pub safe fn waitpid(process: i32, status: &mut i32, options: i32) -> i32;
+    }
+}
+
+#[test]
+fn a_forked_child_is_refused_and_its_parent_goes_on() {
+    let members = group(2);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    let invitation = members[0].session.invite_sign(key.id, &both(), b"m").unwrap();
+    let mut runs = [0, 1].map(|at: usize| members[at].session.start_sign(&invitation, b"m").unwrap());
+    let commitment = runs[1].poll_transmit().unwrap();
+    let child = process::fork();
+    if child == 0 {
+        // With its parent's nonces it would sign what its parent signs differently.
+        let refused = matches!(runs[0].handle(&commitment), Err(Error::Misuse(Misuse::Forked)))
+            && matches!(members[0].session.card(), Err(Error::Misuse(Misuse::Forked)))
+            && matches!(members[0].store.login(&user_pin()), Err(Error::Misuse(Misuse::Forked)));
+        process::_exit(i32::from(!refused));
+    }
+    assert!(child > 0);
+    let mut status = -1;
+    assert_eq!(process::waitpid(child, &mut status, 0), child);
+    assert_eq!(status, 0, "the child was not refused");
+    runs[0].handle(&commitment).unwrap();
+    exchange(&mut runs);
+}
+
+const FULL: &str = "QUORUMKEY_TEST_FULL_FOLDER";
+
+/// Works until something can't be written, and says what it has done before.
+fn work_until_full(folder: &Path) {
+    let mut done = 0;
+    let failed = (|| -> Result<(), Error> {
+        let mut members = Vec::new();
+        for name in ["one", "two"] {
+            let store = KeyStore::open(folder.join(name))?;
+            let session = store.login(&user_pin())?;
+            members.push(Member { store, session });
+        }
+        let sessions = [&members[0].session, &members[1].session];
+        let key = sessions[0].find(&quorumkey::Filter::default())?[0].id;
+        for text in 0..3_u8 {
+            sign_noting(sessions, key, &[text], &mut || {})?;
+            done += 1;
+            println!("signed {done}");
+        }
+        refresh_noting(sessions, key, &mut || {})
+    })();
+    match failed {
+        Ok(()) => println!("enough"),
+        Err(error) => {
+            assert!(matches!(error, Error::Storage(StorageError::Io(_))), "{error:?}");
+            println!("full");
+        }
+    }
+}
+
+#[test]
+fn on_a_full_disk_a_token_fails_and_loses_nothing() {
+    if let Some(folder) = std::env::var_os(FULL) {
+        return work_until_full(Path::new(&folder));
+    }
+    let folder = fast_folder();
+    let members =
+        ["one", "two"].map(|name| Member::new(KeyStore::create(folder.path().join(name), &init(name)).unwrap()));
+    dkg(&members, Suite::Ed25519, 2);
+    drop(members);
+    let (mut full, mut known) = (0, 0);
+    for kilobytes in [0, 4, 16, 48, 128, 256, 512, 1024, 1536, 8192] {
+        // The system ends a file there, as a full disk would; sh counts in blocks of 512 bytes.
+        let blocks = (2 * kilobytes).to_string();
+        let name = "hosts::on_a_full_disk_a_token_fails_and_loses_nothing";
+        let output = Command::new("sh")
+            .args(["-c", r#"trap "" XFSZ; ulimit -f "$1"; shift; exec "$@""#, "sh", &blocks])
+            .arg(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture"])
+            .env(FULL, folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        full += usize::from(said.contains("\nfull\n"));
+        known += said.matches("signed ").count();
+        let members = open(folder.path());
+        settle([&members[0].session, &members[1].session]);
+        for member in &members {
+            assert!(claims(&member.session.audit(None, 10_000).unwrap()).len() >= known, "a claim is gone");
+        }
+    }
+    assert!((2..10).contains(&full), "{full} of ten disks were full");
+    let members = open(folder.path());
+    let sessions = [&members[0].session, &members[1].session];
+    let key = settle(sessions);
+    sign_noting(sessions, key, b"there is room again", &mut || {}).unwrap();
+    refresh_noting(sessions, key, &mut || {}).unwrap();
+    assert_eq!(store_names(folder.path()), ["one", "two"]);
+}
+
+#[test]
+fn what_cannot_be_written_is_an_error_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    drop(KeyStore::create(&path, &init("token")).unwrap());
+    let before = fs::read(&path).unwrap();
+    let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    set(&path, 0o400);
+    set(folder.path(), 0o500);
+    if fs::write(folder.path().join("probe"), b"").is_ok() {
+        // Root may write anyway. An error of the system at each single step is tried elsewhere.
+        println!("not checked: a directory without the right to write, because this user needs none");
+    } else {
+        assert!(matches!(KeyStore::open(&path), Err(Error::Storage(StorageError::Io(_)))));
+        let new = folder.path().join("new");
+        assert!(matches!(KeyStore::create(new, &init("new")), Err(Error::Storage(StorageError::Io(_)))));
+        set(&path, 0o600);
+        // A file that can be written in a directory that can't: an erasure fails, and the rest goes on.
+        let member = Member::new(KeyStore::open(&path).unwrap());
+        assert!(matches!(member.session.set_pin(&officer_pin()), Err(Error::Storage(StorageError::Io(_)))));
+        member.store.login(&user_pin()).unwrap();
+    }
+    set(folder.path(), 0o700);
+    set(&path, 0o600);
+    assert!(fs::read(&path).unwrap().len() >= before.len());
+    KeyStore::open(&path).unwrap().login(&user_pin()).unwrap();
+}

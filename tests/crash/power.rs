@@ -1,0 +1,275 @@
+//! The power goes at any moment of a token's life: what was acknowledged is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use curve25519_dalek::{EdwardsPoint, Scalar};
+use quorumkey::audit::{Head, Record, follow};
+use quorumkey::hazmat::{Cut, Loot, Recorder, Syncs, verifying_shares};
+use quorumkey::wrap::{Identity, Recipient};
+use quorumkey::{
+    Change, Entry, EpochId, Export, FileStorage, Filter, Invitation, KeyInfo, KeyState, KeyStore, Misuse, Restriction,
+    Storage, StorageError, Suite,
+};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use super::*;
+
+/// Cuts of the default run.
+const CUTS: usize = 2_000;
+/// Cuts of the control on a medium that lies.
+const CONTROL: usize = 300;
+
+/// What a token has acknowledged by a moment.
+struct Ack {
+    moment: usize,
+    log: usize,
+    keys: Vec<KeyInfo>,
+    certificates: usize,
+    /// The last run that it entered.
+    entered: Option<Invitation>,
+}
+
+/// A recorded life of one token, and what it acknowledged when.
+struct Life {
+    recorder: Recorder,
+    acks: Vec<Ack>,
+    log: Vec<Record>,
+    genesis: Head,
+}
+
+struct Recording<'a> {
+    recorder: &'a Recorder,
+    session: &'a Session,
+    acks: Vec<Ack>,
+    log: Vec<Record>,
+    entered: Option<Invitation>,
+}
+
+impl Recording<'_> {
+    /// Everything so far was acknowledged.
+    fn note(&mut self) {
+        let after = self.log.last().map(Record::hash);
+        self.log.extend(self.session.audit(after, 1000).unwrap());
+        let mut keys = self.session.find(&Filter::default()).unwrap();
+        keys.extend(self.session.find(&Filter { state: Some(KeyState::Destroyed), ..Filter::default() }).unwrap());
+        let of = |key: &KeyInfo| self.session.certificates(key.id).map_or(0, |chain| chain.len());
+        self.acks.push(Ack {
+            moment: self.recorder.moments(),
+            log: self.log.len(),
+            certificates: keys.iter().map(of).sum(),
+            keys,
+            entered: self.entered.clone(),
+        });
+    }
+}
+
+fn live(path: &Path) -> Life {
+    let recorder = Recorder::default();
+    let store = KeyStore::create_in(|contents| recorder.create(path, contents), &init("recorded")).unwrap();
+    let other = Member::in_memory("other");
+    let one = store.login(&user_pin()).unwrap();
+    let sessions = [&one, &other.session];
+    let mut recording =
+        Recording { recorder: &recorder, session: &one, acks: Vec::new(), log: Vec::new(), entered: None };
+    recording.note();
+    let Identity::X25519(backup) = Identity::generate() else { unreachable!() };
+    let to: Recipient = backup.recipient();
+    let mut keys = Vec::new();
+    for suite in [Suite::Ed25519, Suite::Ed25519] {
+        let members = quorumkey::Roster::numbered([one.card().unwrap(), other.card()]).unwrap();
+        let template = quorumkey::KeyTemplate::wallet("a wallet");
+        let invitation = one.invite(quorumkey::Dkg { suite, threshold: 2, members, template }).unwrap();
+        let runs = sessions.map(|session| session.start(&invitation).unwrap());
+        recording.entered = Some(invitation);
+        recording.note();
+        keys.push(talk(runs, &mut || recording.note()).unwrap().id);
+    }
+    for round in 0..3 {
+        for turn in 0..4 {
+            let text = format!("round {round}, turn {turn}").into_bytes();
+            let invitation = sign_noting(sessions, keys[turn % 2], &text, &mut || recording.note()).unwrap();
+            recording.entered = Some(invitation);
+            recording.note();
+        }
+        one.export(keys[0], &to).unwrap();
+        recording.note();
+        refresh_noting(sessions, keys[round % 2], &mut || recording.note()).unwrap();
+        recording.note();
+        store.login(&officer_pin()).unwrap_err();
+        recording.note();
+    }
+    one.restrict(keys[0], &Restriction { operations: None, export: Some(Export::Never) }).unwrap();
+    recording.note();
+    one.set_pin(&user_pin()).unwrap();
+    recording.note();
+    one.destroy(keys[1]).unwrap();
+    recording.note();
+    sign_noting(sessions, keys[0], b"the last one", &mut || recording.note()).unwrap();
+    recording.note();
+    let Recording { acks, log, .. } = recording;
+    Life { genesis: Head::genesis(&store.info().unwrap().id), recorder, acks, log }
+}
+
+/// One storage for two tokens, one after the other.
+#[derive(Clone, Debug)]
+struct Shared(Arc<FileStorage>);
+
+impl Storage for Shared {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.0.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
+        self.0.scan(prefix, after, limit)
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
+        self.0.commit(changes)
+    }
+
+    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
+        self.0.rewrite(contents)
+    }
+}
+
+/// Why a cut lost something.
+type Lost = String;
+
+macro_rules! holds {
+    ($condition:expr, $($what:tt)*) => {
+        if !$condition {
+            return Err(format!($($what)*));
+        }
+    };
+}
+
+/// What must hold after a cut at this moment: `before` was acknowledged, and perhaps the next thing was done, but not
+/// acknowledged.
+fn check(life: &Life, cut: &Cut, store: &Path, before: &Ack) -> Result<(), Lost> {
+    let storage = Shared(Arc::new(cut.open(store).map_err(|error| format!("the store does not open: {error}"))?));
+    {
+        let token = KeyStore::open_in(storage.clone()).map_err(|error| format!("no token: {error}"))?;
+        let session = token.login(&user_pin()).map_err(|error| format!("no login: {error}"))?;
+        check_log(life, &session, before)?;
+        check_keys(&session, before)?;
+        if let Some(entered) = &before.entered {
+            let again = match entered.message() {
+                Some(message) => session.start_sign(entered, message).map(drop),
+                None => session.start(entered).map(drop),
+            };
+            let refused = matches!(
+                again,
+                Err(Error::Misuse(Misuse::RunEnteredBefore(_)) | Error::Stale { .. } | Error::NotFound(_))
+            );
+            holds!(refused, "a run is entered twice: {again:?}");
+        }
+    }
+    check_secrets(storage, before)
+}
+
+fn check_log(life: &Life, session: &Session, before: &Ack) -> Result<(), Lost> {
+    let log = session.audit(None, 10_000).map_err(|error| format!("no log: {error}"))?;
+    holds!(log.len() >= before.log, "{} audit records of {} are there", log.len(), before.log);
+    holds!(log[..before.log] == life.log[..before.log], "an audit record is gone, and another one in its place");
+    follow(&log, &life.genesis).map_err(|error| format!("the log does not verify: {error}"))?;
+    claims(&log);
+    Ok(())
+}
+
+fn check_keys(session: &Session, before: &Ack) -> Result<(), Lost> {
+    let mut found: BTreeMap<_, _> = BTreeMap::new();
+    for state in [None, Some(KeyState::Destroyed)] {
+        let keys = session.find(&Filter { state, ..Filter::default() }).map_err(|error| format!("no keys: {error}"))?;
+        found.extend(keys.into_iter().map(|key| (key.id, key)));
+    }
+    let mut certificates = 0;
+    for known in &before.keys {
+        let Some(now) = found.get(&known.id) else { return Err(format!("key {} is gone", known.id)) };
+        holds!(now.height >= known.height, "key {} is back at height {}", known.id, now.height);
+        let pending = |epoch: &EpochId| {
+            now.state == KeyState::Destroyed
+                || now.epoch == *epoch
+                || now.pending.contains(epoch)
+                || now.old_epochs.iter().any(|old| old.epoch == *epoch)
+        };
+        holds!(known.pending.iter().all(pending), "an attempt of key {} is gone", known.id);
+        holds!(known.export >= now.export, "key {} may be exported again", known.id);
+        let states = [known.state, KeyState::Active, KeyState::Destroyed];
+        holds!(states.contains(&now.state), "key {} is {:?}", known.id, now.state);
+        let gone = known.state == KeyState::Destroyed && now.state != KeyState::Destroyed;
+        holds!(!gone, "key {} is back", known.id);
+        certificates += session.certificates(known.id).map_or(0, |chain| chain.len());
+    }
+    let destroyed = before.keys.iter().any(|known| found[&known.id].state != known.state);
+    holds!(destroyed || certificates >= before.certificates, "{certificates} of {} certificates", before.certificates);
+    Ok(())
+}
+
+/// Every key that is there has the share that its certificate speaks of, by arithmetic that is not ours; and every nonce
+/// that the log calls claimed is claimed, unless its key was destroyed.
+fn check_secrets(storage: Shared, before: &Ack) -> Result<(), Lost> {
+    let token = KeyStore::open_in(storage.clone()).map_err(|error| format!("no token: {error}"))?;
+    let session = token.login(&user_pin()).map_err(|error| format!("no login: {error}"))?;
+    let log = session.audit(None, 10_000).unwrap();
+    let keys = session.find(&Filter::default()).unwrap();
+    let loot = Loot::of(storage, &user_pin()).map_err(|error| format!("no secrets: {error}"))?;
+    let publics: BTreeSet<_> = loot
+        .secrets()
+        .filter_map(|secret| Option::<Scalar>::from(Scalar::from_canonical_bytes(*secret)))
+        .map(|share| EdwardsPoint::mul_base(&share).compress().to_bytes().to_vec())
+        .collect();
+    for key in keys.iter().filter(|key| key.state == KeyState::Active) {
+        let certificate = session.certificate(key.id).unwrap();
+        let share = &verifying_shares(&certificate).unwrap()[&key.identifier];
+        holds!(publics.contains(share), "the share of key {} is not there", key.id);
+    }
+    let claimed: BTreeSet<_> = loot.claims().iter().cloned().collect();
+    let all_there = claims(&log).into_iter().all(|claim| claimed.contains(&claim));
+    let destroyed = keys.len() < before.keys.len() || before.keys.iter().any(|key| key.state == KeyState::Destroyed);
+    holds!(destroyed || all_there, "a claim is gone that the log knows");
+    Ok(())
+}
+
+/// Cuts the power that often, all over the life. How many cuts were made, and what they lost.
+fn cut(life: &Life, store: &Path, cuts: usize, medium: Syncs) -> (usize, Vec<Lost>) {
+    let mut rng = ChaCha20Rng::seed_from_u64(cuts as u64);
+    let mut replay = life.recorder.replay(medium);
+    let (mut made, mut lost) = (0, Vec::new());
+    let born = life.acks[0].moment;
+    let moments = life.acks.last().unwrap().moment - born;
+    while replay.advance() {
+        let moment = replay.moment();
+        if moment < born {
+            continue;
+        }
+        let before = life.acks.iter().rev().find(|ack| ack.moment <= moment).unwrap();
+        // As many as have come due, so that they are spread evenly.
+        while made * moments < cuts * (moment - born).min(moments) {
+            made += 1;
+            let cut = replay.cut(&mut rng).expect("there is a store");
+            if let Err(why) = check(life, &cut, store, before) {
+                lost.push(format!("cut {made}, at moment {moment}: {why}"));
+            }
+        }
+    }
+    (made, lost)
+}
+
+#[test]
+fn whenever_the_power_goes_nothing_that_was_acknowledged_is_lost_and_a_lying_disk_is_found_out() {
+    let folder = fast_folder();
+    let life = live(&folder.path().join("store"));
+    // Only its preamble is used from here on.
+    let store = folder.path().join("another");
+    drop(FileStorage::create(&store, &[]).unwrap());
+    let (made, lost) = cut(&life, &store, rounds("QUORUMKEY_CUTS", CUTS), Syncs::Honestly);
+    let (lies, caught) = cut(&life, &store, CONTROL, Syncs::Lying);
+    println!("power: {made} cuts, {} lost; on a lying disk {} of {lies}", lost.len(), caught.len());
+    assert!(lost.is_empty(), "{}", lost[..lost.len().min(9)].join("\n"));
+    assert!(!caught.is_empty(), "what a lying disk lost went unnoticed");
+    // Not only that nothing opens any more: a disk that lies lets a whole acknowledged transaction vanish.
+    assert!(caught.iter().any(|why| why.contains("audit record")), "{caught:?}");
+}
