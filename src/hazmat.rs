@@ -27,6 +27,11 @@ pub use samples::{SampleDealing, sample_dealing};
 pub use scavenge::Scavenged;
 pub use shares::verifying_shares;
 
+/// Sets the clock that bounds the life of nonces so far ahead, for this thread: a test need not wait.
+pub fn set_clock_ahead(by: core::time::Duration) {
+    crate::keystore::set_clock_ahead(by);
+}
+
 /// frost's identifier of a member.
 ///
 /// # Errors

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | tokens, sessions, PINs | [`KeyStore`], [`Session`], [`OfficerSession`], [`Pin`], [`Init`], [`KdfCost`] |
 //! | keys as objects | [`KeyInfo`], [`KeyState`], [`KeyTemplate`], [`Restriction`], [`Filter`] |
-//! | runs | [`Run`], [`Dkg`], [`Import`], [`ImportedKey`], [`Invitation`], [`Message`], [`Coordinator`] |
+//! | runs | [`Run`], [`Dkg`], [`Import`], [`ImportedKey`], [`Batch`], [`Invitation`], [`Message`], [`Coordinator`] |
 //! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`] |
 //! | epochs | [`Certificate`], [`EpochReport`], [`Declaration`] |
 //! | keys and signatures | [`Suite`], [`GroupKey`], [`VerifyingKey`], [`Signature`] |
@@ -52,11 +52,11 @@ pub mod wrap;
 
 pub use derivation::{DerivationError, ExtendedPublicKey};
 pub use keystore::{
-    Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder, Holding,
-    Import, ImportError, ImportedKey, Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving, MemoryStorage, Misuse,
-    NewCard, OfficerSession, Operation, Origin, Output, Pin, PinError, Progress, Proposal, Protection, Protocol,
-    ReconstructedKey, Reconstructing, Reshare, Restriction, Result, Run, RunProgress, Session, SessionId, Signing,
-    SoftToken, Storage, StorageError, Token, TokenInfo,
+    Batch, Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder,
+    Holding, Import, ImportError, ImportedKey, Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving, MemoryStorage,
+    Misuse, NewCard, OfficerSession, Operation, Origin, Output, Pin, PinError, Preprocessing, Progress, Proposal,
+    Protection, Protocol, ReconstructedKey, Reconstructing, Reshare, Restriction, Result, Run, RunProgress, Session,
+    SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
 };
 pub use policy::UserType;
 pub use protocol::{
@@ -65,6 +65,6 @@ pub use protocol::{
 pub use suite::{GroupKey, Network, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{
     BackupGate, Card, CardId, DecodeError, Derivation, DerivationPath, EpochId, Export, Fingerprint, Identifier,
-    Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Message, Operations, PathError, Quorum, Reason, Replaced, Revision,
-    Roster, RunId,
+    Invitation, KeyId, KeyTemplate, MAX_BATCH, MAX_MESSAGE, Message, Operations, PathError, Quorum, Reason, Replaced,
+    Revision, Roster, RunId,
 };

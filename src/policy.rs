@@ -38,6 +38,8 @@ pub(crate) enum Verb {
     Enrol,
     /// A run that signs.
     Sign,
+    /// A run that makes nonces beforehand.
+    Prepare,
     /// A message or the end of a run that was begun.
     Continue,
     /// A backup of a share, to this kind of recipient.
@@ -98,8 +100,10 @@ pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) ->
     }
     let Some(facts) = facts else { return Ok(()) };
     match verb {
-        Verb::Sign if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
-        Verb::Sign if !facts.operations.contains(Operations::SIGN) => Err(Refusal::Denied(Denial::Operation)),
+        Verb::Sign | Verb::Prepare if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
+        Verb::Sign | Verb::Prepare if !facts.operations.contains(Operations::SIGN) => {
+            Err(Refusal::Denied(Denial::Operation))
+        }
         Verb::Renew if !facts.operations.contains(Operations::REFRESH) => Err(Refusal::Denied(Denial::Operation)),
         Verb::Consent | Verb::Reconstruct if !facts.operations.contains(Operations::RECONSTRUCT) => {
             Err(Refusal::Denied(Denial::Operation))

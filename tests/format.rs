@@ -142,7 +142,7 @@ fn an_invitation_to_sign_for_a_child_is_as_the_document_says() {
         plan.take(if steps.is_empty() { 0 } else { 32 });
         assert_eq!(plan.number(1), u64::from(derivation.root.is_some()));
         assert_eq!(plan.take(derivation.root.map_or(0, |_| 32)), derivation.root.as_ref().map_or(&[][..], |root| root));
-        assert_eq!(plan.bytes(), b"message");
+        assert_eq!((plan.number(1), plan.bytes()), (0, b"message".as_slice()));
         plan.end();
     }
 }
@@ -259,6 +259,48 @@ fn an_invitation_to_reconstruct_a_key_is_what_the_document_says() {
     assert_eq!(plan.take(32), tagged("quorumkey/roster/v1", &[key.epoch.as_bytes(), &[0; 4], &roster]));
     assert_eq!((plan.number(4), plan.number(2), plan.number(2)), (2, 2, 3));
     plan.end();
+}
+
+#[test]
+fn what_is_made_and_used_beforehand_is_as_the_document_says() {
+    let members = common::group(2);
+    for (suite, point) in Suite::ALL.into_iter().zip([32, 33, 33]) {
+        let key = common::dkg(&members, suite, 2);
+        let signers = [common::id(1), common::id(2)];
+        let to_prepare = members[0].session.invite_preprocess(key.id, &signers, 3).unwrap();
+        let bytes = to_prepare.to_bytes();
+        let plan = Bytes(&bytes[1..]).bytes();
+        let names = b"\0\0\0\x06wallet\0\0\0\x02\0\x01\0\x02";
+        let code = [5, suite.code()];
+        let roster = roster_bytes(&common::roster(&members));
+        let roster = tagged("quorumkey/roster/v1", &[key.epoch.as_bytes(), &[0; 4], &roster]);
+        let expected = [code.as_slice(), key.id.as_bytes(), key.epoch.as_bytes(), &roster, names, &[0, 3]].concat();
+        assert_eq!(plan[35..], expected);
+
+        let mut runs: Vec<_> = members.iter().map(|one| one.session.start_preprocess(&to_prepare).unwrap()).collect();
+        let mut said = Vec::new();
+        let mut batches = common::exchange_over(&mut runs, &mut |_, _, message| {
+            said.push(message.to_bytes());
+            vec![message]
+        });
+        let batch = batches.remove(0).unwrap().unwrap();
+        for (place, bytes) in said.iter().enumerate() {
+            let round = usize::from(place >= 2);
+            let expected = [(0, 13, 3 * 2 * point), (1, 14, 0)][round];
+            let mut message = Bytes(&bytes[98..]);
+            let (number, _, subject) = (message.number(1), message.number(2), message.number(1));
+            message.take(72);
+            assert_eq!((number, subject, message.bytes().len()), expected);
+        }
+
+        for number in 0..2 {
+            let invitation = members[0].session.invite_sign_prepared(&batch, &signers, b"m", &Derivation::default());
+            let bytes = invitation.unwrap().to_bytes();
+            let plan = Bytes(&bytes[1..]).bytes();
+            let used = [[0, 0, 0, 0, 0, 1].as_slice(), batch.id.as_bytes(), &[0, number], b"\0\0\0\x01m"].concat();
+            assert!(plan.ends_with(&used));
+        }
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::protocol::Certificate;
 use crate::secret::Secret;
 use crate::suite::Suite;
 use crate::wire::{
-    Action, Card, DealPlan, Derivation, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Plan,
-    Roster, RunId, SignPlan, Source, Subject,
+    Action, Card, DealPlan, Derivation, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Party,
+    Plan, Prepared, Roster, RunId, SignPlan, Source, Subject,
 };
 
 /// An identity whose key the test knows.
@@ -55,6 +55,8 @@ pub struct SigningForgery {
     pub derivation: Derivation,
     /// What its path is said to add.
     pub offset: Option<[u8; 32]>,
+    /// With which nonces: the run that made them beforehand, and their number.
+    pub prepared: Option<(RunId, u16)>,
     /// What.
     pub message: Vec<u8>,
 }
@@ -102,16 +104,18 @@ impl Forger {
 
     /// The invitation to sign with changes, signed as this identity's. Another invitation comes back as it is.
     pub fn reinvite(&self, invitation: &Invitation, change: impl FnOnce(&mut SigningForgery)) -> Invitation {
-        let Action::Sign(SignPlan { suite, key, epoch, roster, purpose, signers, derivation, offset, message }) =
-            invitation.plan.action.clone()
+        let Action::Sign(SignPlan { party, derivation, offset, prepared, message }) = invitation.plan.action.clone()
         else {
             return invitation.clone();
         };
-        let mut forgery = SigningForgery { key, epoch, suite, purpose, signers, derivation, offset, message };
+        let Party { suite, key, epoch, roster, purpose, signers } = party;
+        let prepared = prepared.map(|Prepared { batch, index }| (batch, index));
+        let mut forgery = SigningForgery { key, epoch, suite, purpose, signers, derivation, offset, prepared, message };
         change(&mut forgery);
-        let SigningForgery { key, epoch, suite, purpose, signers, derivation, offset, message } = forgery;
-        let plan = SignPlan { suite, key, epoch, roster, purpose, signers, derivation, offset, message };
-        let action = Action::Sign(plan);
+        let SigningForgery { key, epoch, suite, purpose, signers, derivation, offset, prepared, message } = forgery;
+        let party = Party { suite, key, epoch, roster, purpose, signers };
+        let prepared = prepared.map(|(batch, index)| Prepared { batch, index });
+        let action = Action::Sign(SignPlan { party, derivation, offset, prepared, message });
         Invitation::issue(Plan { action, ..invitation.plan.clone() }, invitation.chain.clone(), &self.0)
     }
 
@@ -180,5 +184,7 @@ pub fn subject(message: &Message) -> &'static str {
         Subject::Handover => "handover",
         Subject::Receipt => "receipt",
         Subject::Vote => "vote",
+        Subject::Prepare => "prepare",
+        Subject::Ready => "ready",
     }
 }

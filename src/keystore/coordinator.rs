@@ -4,12 +4,13 @@ use getrandom::SysRng;
 use rand_core::UnwrapErr;
 
 use super::error::{Error, Misuse, Result};
-use super::soft::signing_exchange;
+use super::soft::{preparing_exchange, signing_exchange};
 use crate::protocol::{
-    Certificate, Effect, Exchange, Machine, Refused, SignSetup, start_signing, verify_chain, verifying_key,
+    Certificate, Effect, Epoch, Exchange, Machine, Refused, SignSetup, follow_prepared, start_signing, verify_chain,
+    verifying_key,
 };
 use crate::suite::{Signature, VerifyingKey};
-use crate::wire::{Action, Identifier, Invitation, Message, Roster};
+use crate::wire::{Action, Identifier, Invitation, Message, Roster, RunId, SignPlan};
 
 /// Whoever collects the messages of a signing run, with no share and no token: it follows along from public data, and has
 /// the signature as soon as the signers have it.
@@ -54,25 +55,46 @@ impl Coordinator {
     /// [`Certificate`](Error::Certificate) when they prove nothing, [`Stale`](Error::Stale) when they lead to another
     /// epoch, [`Misuse`](Error::Misuse) when the invitation is for no signature or not a member's.
     pub fn new(invitation: &Invitation, certificates: &[Certificate]) -> Result<Self> {
-        let Action::Sign(plan) = &invitation.plan.action else {
-            return Err(Misuse::Unsupported("this operation for this invitation").into());
-        };
-        let epoch = verify_chain(certificates)?;
-        if (plan.key, plan.epoch, plan.roster) != (epoch.key, epoch.id, epoch.roster_hash) {
-            return Err(Error::Stale { have: epoch.id, certificates: Vec::new() });
+        let Following { run, plan, epoch, signers, verifying_key } = Following::new(invitation, certificates)?;
+        if plan.prepared.is_some() {
+            return Err(Misuse::Unsupported("a signature with prepared nonces without the run that made them").into());
         }
-        let inviter = epoch.roster().card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
-        inviter.ok_or(Misuse::Inviter)?;
-        let signers = plan.signers.iter().map(|id| Some((*id, epoch.roster().card(*id)?.clone())));
-        let signers = signers.collect::<Option<Vec<_>>>().and_then(Roster::new).ok_or(Misuse::Plan("signers"))?;
-        if signers.len() < usize::from(epoch.threshold()) || plan.suite != epoch.suite() {
-            return Err(Misuse::Plan("fewer signers than the threshold").into());
-        }
-        let child = Misuse::Plan("the key has no such child, or no script root");
-        let verifying_key = verifying_key(plan, &epoch).ok_or(child)?;
-        let run = invitation.run_id();
         let setup = SignSetup { run, plan: plan.clone(), epoch, me: None, share: None };
         let (machine, _) = start_signing(setup, &mut UnwrapErr(SysRng))?;
+        let exchange = signing_exchange(run, plan, None, signers);
+        Ok(Self { exchange, machine: Some(machine), verifying_key, output: None })
+    }
+
+    /// Follows a signature whose nonces were made beforehand. `batch` is the invitation to the run that made them, and
+    /// `prepared` are that run's messages, all of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new); and [`Misuse`](Error::Misuse) when messages of that run are missing,
+    /// [`PeerMisbehaved`](Error::PeerMisbehaved) when its members did not see the same ones.
+    pub fn prepared(
+        invitation: &Invitation,
+        certificates: &[Certificate],
+        batch: &Invitation,
+        prepared: &[Message],
+    ) -> Result<Self> {
+        let Following { run, plan, epoch, signers, verifying_key } = Following::new(invitation, certificates)?;
+        let Action::Prepare(preparing) = &batch.plan.action else { return Err(Misuse::NoNonces.into()) };
+        let all = cards(&epoch, &preparing.party.signers)?;
+        let same = (plan.party.key, plan.party.epoch) == (preparing.party.key, preparing.party.epoch);
+        if !same || invitation.batch() != Some(batch.run_id()) {
+            return Err(Misuse::NoNonces.into());
+        }
+        let mut exchange = preparing_exchange(batch.run_id(), preparing, None, all);
+        for message in prepared {
+            exchange.accept(message)?;
+        }
+        let commits = exchange.take_round().ok_or(Misuse::NoNonces)?;
+        // What each says then carries its view of them.
+        exchange.compare_early()?;
+        exchange.take_round().ok_or(Misuse::NoNonces)?;
+        let setup = SignSetup { run, plan: plan.clone(), epoch, me: None, share: None };
+        let machine = follow_prepared(setup, &commits).ok_or(Misuse::NoNonces)?;
         let exchange = signing_exchange(run, plan, None, signers);
         Ok(Self { exchange, machine: Some(machine), verifying_key, output: None })
     }
@@ -117,4 +139,39 @@ impl Coordinator {
     pub const fn poll_output(&mut self) -> Option<Signature> {
         self.output.take()
     }
+}
+
+/// What is followed: a plan that keeps the rules, of an epoch that its certificates prove.
+struct Following<'a> {
+    run: RunId,
+    plan: &'a SignPlan,
+    epoch: Epoch,
+    signers: Roster,
+    verifying_key: VerifyingKey,
+}
+
+impl<'a> Following<'a> {
+    fn new(invitation: &'a Invitation, certificates: &[Certificate]) -> Result<Self> {
+        let Action::Sign(plan) = &invitation.plan.action else {
+            return Err(Misuse::Unsupported("this operation for this invitation").into());
+        };
+        let epoch = verify_chain(certificates)?;
+        if (plan.party.key, plan.party.epoch, plan.party.roster) != (epoch.key, epoch.id, epoch.roster_hash) {
+            return Err(Error::Stale { have: epoch.id, certificates: Vec::new() });
+        }
+        let inviter = epoch.roster().card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
+        inviter.ok_or(Misuse::Inviter)?;
+        let signers = cards(&epoch, &plan.party.signers)?;
+        if signers.len() < usize::from(epoch.threshold()) || plan.party.suite != epoch.suite() {
+            return Err(Misuse::Plan("fewer signers than the threshold").into());
+        }
+        let child = Misuse::Plan("the key has no such child, or no script root");
+        let verifying_key = verifying_key(plan, &epoch).ok_or(child)?;
+        Ok(Self { run: invitation.run_id(), plan, epoch, signers, verifying_key })
+    }
+}
+
+fn cards(epoch: &Epoch, signers: &[Identifier]) -> Result<Roster> {
+    let cards = signers.iter().map(|id| Some((*id, epoch.roster().card(*id)?.clone())));
+    Ok(cards.collect::<Option<Vec<_>>>().and_then(Roster::new).ok_or(Misuse::Plan("signers"))?)
 }

@@ -123,8 +123,12 @@ pub enum Misuse {
     RunEnteredBefore(RunId),
     /// The run is over, was aborted, or belongs to another session.
     NoSuchRun(RunId),
-    /// Nonces live for ten minutes. This run's are older.
+    /// Nonces live for ten minutes, those that were made beforehand for an hour. These are older.
     Expired,
+    /// The nonces that were made beforehand are used, were given to another signature, or are not of these signers.
+    NoNonces,
+    /// So many nonces wait for their messages that this token makes no more.
+    Full,
     /// The plan breaks a rule: this one.
     Plan(&'static str),
     /// A process may not use a token that its parent opened.
@@ -236,6 +240,8 @@ impl fmt::Display for Misuse {
             Self::RunEnteredBefore(run) => write!(f, "this token has entered run {run} before"),
             Self::NoSuchRun(run) => write!(f, "run {run} is over or belongs to another session"),
             Self::Expired => f.write_str("the run's nonces are too old"),
+            Self::NoNonces => f.write_str("the prepared nonces are not there"),
+            Self::Full => f.write_str("too many prepared nonces are held already"),
             Self::Plan(rule) => write!(f, "the plan is refused: {rule}"),
             Self::Forked => f.write_str("this process did not open the token"),
             Self::Widens => f.write_str("a restriction can only tighten"),

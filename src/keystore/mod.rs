@@ -20,16 +20,16 @@ pub use imported::{ImportError, ImportedKey};
 pub use object::{Declaration, EpochReport, Filter, Holder, Holding, KeyInfo, KeyState, Origin, Restriction};
 pub use pin::{Pin, PinError};
 pub use reconstructed::ReconstructedKey;
-pub use run::{Dealing, Protocol, Reconstructing, Run, RunProgress, Signing};
+pub use run::{Dealing, Preprocessing, Protocol, Reconstructing, Run, RunProgress, Signing};
 pub use session::{Dkg, Import, OfficerSession, Session};
-#[cfg(feature = "hazmat")]
-pub(crate) use soft::scavenge;
 pub use soft::{Init, SoftToken};
+#[cfg(feature = "hazmat")]
+pub(crate) use soft::{scavenge, set_clock_ahead};
 pub use storage::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};
 #[cfg(feature = "hazmat")]
 pub(crate) use storage::{Disk, Medium, Step};
 pub use store::KeyStore;
 pub use token::{
-    Leaving, NewCard, Operation, Output, Progress, Proposal, Protection, Reshare, SessionId, Token, TokenInfo,
+    Batch, Leaving, NewCard, Operation, Output, Progress, Proposal, Protection, Reshare, SessionId, Token, TokenInfo,
 };
 pub use vault::KdfCost;

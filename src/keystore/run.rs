@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::error::{Error, Result};
 use super::object::KeyInfo;
 use super::reconstructed::ReconstructedKey;
-use super::token::{Output, Progress, SessionId, Token};
+use super::token::{Batch, Output, Progress, SessionId, Token};
 use crate::suite::Signature;
 use crate::wire::{Identifier, Message, RunId};
 
@@ -37,7 +37,7 @@ impl Protocol for Dealing {
     fn output(output: Output) -> Option<KeyInfo> {
         match output {
             Output::Key(key) => Some(*key),
-            Output::Signature(_) | Output::Reconstructed(_) => None,
+            Output::Signature(_) | Output::Reconstructed(_) | Output::Batch(_) => None,
         }
     }
 }
@@ -52,7 +52,7 @@ impl Protocol for Signing {
 
     fn output(output: Output) -> Option<Signature> {
         match output {
-            Output::Key(_) | Output::Reconstructed(_) => None,
+            Output::Key(_) | Output::Reconstructed(_) | Output::Batch(_) => None,
             Output::Signature(signature) => Some(signature),
         }
     }
@@ -68,8 +68,24 @@ impl Protocol for Reconstructing {
 
     fn output(output: Output) -> Option<Option<ReconstructedKey>> {
         match output {
-            Output::Key(_) | Output::Signature(_) => None,
+            Output::Key(_) | Output::Signature(_) | Output::Batch(_) => None,
             Output::Reconstructed(key) => Some(key.map(|key| *key)),
+        }
+    }
+}
+
+/// Nonces are made beforehand. The run keeps them: keep it as long as they shall be there.
+#[derive(Debug)]
+pub struct Preprocessing;
+
+impl Protocol for Preprocessing {
+    type Output = Batch;
+    const CONFIRMS: bool = false;
+
+    fn output(output: Output) -> Option<Batch> {
+        match output {
+            Output::Key(_) | Output::Signature(_) | Output::Reconstructed(_) => None,
+            Output::Batch(batch) => Some(batch),
         }
     }
 }

@@ -6,8 +6,8 @@ use super::Pin;
 use super::error::{Error, Misuse, Result};
 use super::imported::ImportedKey;
 use super::object::{Declaration, Filter, KeyInfo, Restriction};
-use super::run::{Dealing, Reconstructing, Run, Signing};
-use super::token::{NewCard, Operation, Proposal, Reshare, SessionId, Token};
+use super::run::{Dealing, Preprocessing, Reconstructing, Run, Signing};
+use super::token::{Batch, NewCard, Operation, Proposal, Reshare, SessionId, Token};
 use crate::audit;
 use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
@@ -485,7 +485,82 @@ impl Session {
         derivation: &Derivation,
     ) -> Result<Invitation> {
         let (signers, message, derivation) = (signers.to_vec(), message.to_vec(), derivation.clone());
-        self.token.invite(self.id, &Proposal::Sign { key, signers, message, derivation })
+        self.token.invite(self.id, &Proposal::Sign { key, signers, message, derivation, batch: None })
+    }
+
+    /// Proposes to make nonces for so many signatures beforehand: 1 to [`MAX_BATCH`](crate::MAX_BATCH). Any of those
+    /// members, as many as the threshold or more, then sign in *one* round each.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::Derivation;
+    ///
+    /// let members = three();
+    /// let key = key(&members);
+    /// // In a quiet hour. The runs hold the nonces: keep them.
+    /// let invitation = members[0].invite_preprocess(key.id, &[id(1), id(2), id(3)], 8)?;
+    /// let mut kept: Vec<_> = members.iter().map(|one| one.start_preprocess(&invitation).unwrap()).collect();
+    /// let batch = exchange_with(&mut kept).remove(0);
+    /// assert_eq!(batch.size, 8);
+    ///
+    /// // Later, each in one round.
+    /// for message in [b"pay the baker", b"pay the miner"] {
+    ///     let plain = Derivation::default();
+    ///     let invitation = members[0].invite_sign_prepared(&batch, &[id(1), id(3)], message, &plain)?;
+    ///     let mut one = members[0].start_sign(&invitation, message)?;
+    ///     let mut three = members[2].start_sign(&invitation, message)?;
+    ///     three.handle(&one.poll_transmit().expect("its share"))?;
+    ///     let signature = three.poll_output().expect("both shares are in");
+    ///     key.verifying_key.verify(message, &signature)?;
+    /// }
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) for another number, fewer signers than the threshold, or a signer that is no member;
+    /// [`Denied`](crate::Error::Denied) when the key may not sign.
+    ///
+    /// # Security
+    ///
+    /// The nonces are in memory only, for at most an hour, and each is used once. They are gone when the run is dropped, at
+    /// the logout, and when the key's shares are renewed. The longer they wait, the longer a snapshot of this process's
+    /// memory can hold them: do not snapshot a signer.
+    pub fn invite_preprocess(&self, key: KeyId, signers: &[Identifier], count: u16) -> Result<Invitation> {
+        self.token.invite(self.id, &Proposal::Preprocess { key, signers: signers.to_vec(), count })
+    }
+
+    /// Enters the run that makes nonces beforehand. Its output says when they can be used; the run holds them.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when this token holds nonces for more than 1,024 signatures with these;
+    /// [`Denied`](crate::Error::Denied) and [`Stale`](crate::Error::Stale) as for a signature.
+    pub fn start_preprocess(&self, invitation: &Invitation) -> Result<Run<Preprocessing>> {
+        self.begin(Operation::Preprocess(invitation))
+    }
+
+    /// Proposes a signature with the next nonces of a batch, by some of its signers. Enter it as any other, with
+    /// [`start_sign`](Self::start_sign) or [`start_sign_under`](Self::start_sign_under).
+    ///
+    /// Nonces that were proposed once are not proposed again by this session. If two members propose the same ones for two
+    /// messages, each signer takes the first that it enters and refuses the other; propose again then.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when none are left, they are too old, or the run that holds them is gone; else as
+    /// [`invite_sign_under`](Self::invite_sign_under).
+    pub fn invite_sign_prepared(
+        &self,
+        batch: &Batch,
+        signers: &[Identifier],
+        message: &[u8],
+        derivation: &Derivation,
+    ) -> Result<Invitation> {
+        let (signers, message, derivation) = (signers.to_vec(), message.to_vec(), derivation.clone());
+        let Batch { key, id, .. } = *batch;
+        self.token.invite(self.id, &Proposal::Sign { key, signers, message, derivation, batch: Some(id) })
     }
 
     /// The key with its chain code: with it a watch-only wallet derives every child, and so every address, while no member

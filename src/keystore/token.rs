@@ -13,7 +13,7 @@ use crate::policy::UserType;
 use crate::protocol::Certificate;
 use crate::suite::{GroupKey, Signature, Suite};
 use crate::wire::{
-    Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Revision, Roster, RunId,
+    Card, Derivation, EpochId, Identifier, Invitation, KeyId, KeyTemplate, Message, Reason, Revision, Roster, RunId,
 };
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
@@ -233,7 +233,33 @@ pub enum Proposal {
         message: Vec<u8>,
         /// Under which key.
         derivation: Derivation,
+        /// The run that made the nonces beforehand; without one they are made in the signing's own run.
+        batch: Option<RunId>,
     },
+    /// Nonces for many signatures, made beforehand.
+    Preprocess {
+        /// The key.
+        key: KeyId,
+        /// Who will sign: at least as many members as the threshold.
+        signers: Vec<Identifier>,
+        /// For how many signatures: 1 to [`MAX_BATCH`](crate::MAX_BATCH).
+        count: u16,
+    },
+}
+
+/// What a run has made beforehand: nonces for many signatures, of which each then takes one round.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The run that made them. They are there as long as it is.
+    pub id: RunId,
+    /// The key.
+    pub key: KeyId,
+    /// The epoch that they are for; they are gone with it.
+    pub epoch: EpochId,
+    /// Whose they are.
+    pub signers: Vec<Identifier>,
+    /// For how many signatures.
+    pub size: u16,
 }
 
 /// What a member enters a run for.
@@ -248,6 +274,8 @@ pub enum Operation<'a> {
     Import(&'a Invitation, &'a ImportedKey),
     /// The signature that the invitation proposes, if it is of the message, and under the key, that this member approves.
     Sign(&'a Invitation, &'a [u8], &'a Derivation),
+    /// Nonces made beforehand, for as many signatures as the invitation proposes.
+    Preprocess(&'a Invitation),
 }
 
 /// What came of a call to a run.
@@ -275,4 +303,6 @@ pub enum Output {
     Signature(Signature),
     /// A key that was put together, for the one that gets it; nothing, for those that handed their shares over.
     Reconstructed(Option<Box<ReconstructedKey>>),
+    /// Nonces for many signatures.
+    Batch(Batch),
 }

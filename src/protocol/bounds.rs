@@ -8,6 +8,8 @@ const POINT: usize = 33;
 const SCALAR: usize = 32;
 /// A sealed share with its payload, behind its length.
 const SEALED: usize = 8 + 80;
+/// The most pairs of nonces of one run: `MAX_BATCH`.
+const MAX_PAIRS: usize = 256;
 /// What has one size, with room to spare.
 const SMALL: usize = 1024;
 
@@ -35,7 +37,10 @@ pub(super) const fn longest_body(subject: Subject, scale: Scale) -> usize {
         | Subject::Consent
         | Subject::Handover
         | Subject::Receipt
-        | Subject::Vote => SMALL,
+        | Subject::Vote
+        | Subject::Ready => SMALL,
+        // Two commitments for each signature.
+        Subject::Prepare => 2 * MAX_PAIRS * 2 * POINT,
         // Commitment of at most so many elements, proof, ephemeral key; then a share for each.
         Subject::Deal => 2 * (scale.members * (POINT + SEALED) + 2 * POINT + SCALAR),
         Subject::Confirm => 2 * (4 + MAX_TOLD * 32),

@@ -134,6 +134,6 @@ pub(crate) fn chain_hash(chain_code: &[u8; 32]) -> [u8; 32] {
 pub(crate) const fn deal_plan(plan: &Plan) -> Option<&DealPlan> {
     match &plan.action {
         Action::Deal(deal) => Some(deal),
-        Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
+        Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) | Action::Prepare(_) => None,
     }
 }

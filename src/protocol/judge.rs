@@ -8,7 +8,9 @@ use super::fault::{Evidence, Failure, Misbehaviour};
 use super::sign::judge_share;
 use super::{CertificateError, revised, verify_chain};
 use crate::suite::with_suite;
-use crate::wire::{Action, Card, DealPlan, Identifier, Invitation, Message, Plan, Roster, Source, Subject};
+use crate::wire::{
+    Action, Card, DealPlan, Identifier, Invitation, Message, Plan, PreparePlan, Roster, SignPlan, Source, Subject,
+};
 
 /// What evidence proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +38,14 @@ impl Evidence {
     ) -> Result<Option<Judgement>, CertificateError> {
         let epoch = if certificates.is_empty() { None } else { Some(verify_chain(certificates)?) };
         let Some(members) = members(&invitation.plan, epoch.as_ref()) else { return Err(CertificateError::Parent) };
+        // Nonces that were made beforehand were committed to in a run of their own.
+        let runs = [Some(invitation.run_id()), invitation.batch()];
         let signed: Vec<_> = self
             .messages()
             .iter()
             .filter(|message| {
                 let card = members.card(message.sender());
-                message.run_id() == invitation.run_id() && card.is_some_and(|card| message.is_signed_by(card))
+                runs.contains(&Some(message.run_id())) && card.is_some_and(|card| message.is_signed_by(card))
             })
             .cloned()
             .collect();
@@ -57,7 +61,9 @@ fn members(plan: &Plan, epoch: Option<&Epoch>) -> Option<Roster> {
             (Source::Epoch { parent, .. }, Some(epoch)) if *parent == epoch.id => deal.participants(),
             _ => None,
         },
-        Action::Sign(plan) => of_epoch(epoch?.as_of(plan.epoch, &plan.roster)?, &plan.signers),
+        Action::Sign(SignPlan { party, .. }) | Action::Prepare(PreparePlan { party, .. }) => {
+            of_epoch(epoch?.as_of(party.epoch, &party.roster)?, &party.signers)
+        }
         Action::Reconstruct(plan) => of_epoch(epoch?.as_of(plan.epoch, &plan.roster)?, &plan.members),
         Action::Repair(plan) => {
             let after = revised(epoch?, &plan.revision).ok()?;
@@ -76,7 +82,7 @@ fn equivocation(signed: &[Message]) -> Option<Judgement> {
     let mut seen = BTreeMap::new();
     let mut culprits = BTreeSet::new();
     for message in signed.iter().filter(|message| message.header.subject != Subject::Dispute) {
-        let slot = (message.round(), message.sender());
+        let slot = (message.run_id(), message.round(), message.sender());
         if *seen.entry(slot).or_insert_with(|| message.digest()) != message.digest() {
             culprits.insert(message.sender());
         }
@@ -96,13 +102,14 @@ fn judge_protocol(plan: &Plan, epoch: Option<&Epoch>, signed: &[Message]) -> Opt
         Action::Deal(deal) => judge_deal(plan, deal, epoch, signed),
         Action::Sign(sign) => {
             let epoch = epoch?;
-            let culprits = with_suite!(sign.suite, C => judge_share::<C>(plan.run_id(), sign, epoch, signed))?;
+            let culprits = with_suite!(sign.party.suite, C => judge_share::<C>(plan.run_id(), sign, epoch, signed))?;
             Some(Judgement { culprits, misbehaviour: Misbehaviour::SignatureShare })
         }
         Action::Repair(repair) => {
             let run = plan.run_id();
             attributed(with_suite!(repair.suite, C => super::repair::judge::<C>(run, repair, epoch?, signed))?)
         }
+        Action::Prepare(_) => None,
     }
 }
 

@@ -8,7 +8,7 @@ use super::attempt::Attempt;
 use super::certificate::Certificate;
 use super::fault::Failure;
 use super::revision::SignedRevision;
-use super::sign::Claim;
+use super::sign::{Claim, Stock};
 use crate::secret::Secret;
 use crate::suite::Signature;
 use crate::wire::{EpochId, Identifier, Message, Revision, Subject};
@@ -148,6 +148,8 @@ pub(crate) enum Effect {
     Certified(Box<Certificate>),
     /// A nonce is about to be used.
     Claim(Box<Claim>),
+    /// Nonces for many signatures are here, and every signer has seen the same commitments.
+    Stocked(Box<dyn Stock>),
     /// A signature that verifies.
     Signed(Signature),
     /// A share is about to be handed over to a member that puts the key together.

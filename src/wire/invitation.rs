@@ -7,7 +7,7 @@ use super::codec::{DecodeError, Reader, Writer};
 use super::hash::{KeyId, RunId};
 use super::identifier::Identifier;
 use super::path::Derivation;
-use super::plan::{Action, DealPlan, Plan, Replaced, Source};
+use super::plan::{Action, DealPlan, Plan, PreparePlan, Prepared, Replaced, SignPlan, Source};
 use super::revision::Revision;
 use super::roster::{Fingerprint, Roster};
 use super::template::KeyTemplate;
@@ -106,7 +106,7 @@ impl Invitation {
     pub const fn receivers(&self) -> Option<&Roster> {
         match &self.plan.action {
             Action::Deal(plan) => Some(&plan.receivers),
-            Action::Sign(_) | Action::Reconstruct(_) => None,
+            Action::Sign(_) | Action::Prepare(_) | Action::Reconstruct(_) => None,
             Action::Repair(plan) => Some(&plan.roster),
         }
     }
@@ -120,7 +120,7 @@ impl Invitation {
     pub const fn threshold(&self) -> Option<u16> {
         match &self.plan.action {
             Action::Deal(plan) => Some(plan.threshold),
-            Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
+            Action::Sign(_) | Action::Prepare(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
         }
     }
 
@@ -128,7 +128,7 @@ impl Invitation {
     pub const fn template(&self) -> Option<&KeyTemplate> {
         match &self.plan.action {
             Action::Deal(plan) => Some(&plan.template),
-            Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
+            Action::Sign(_) | Action::Prepare(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
         }
     }
 
@@ -137,7 +137,7 @@ impl Invitation {
     pub fn dealers(&self) -> Option<&Roster> {
         match &self.plan.action {
             Action::Deal(plan) => Some(plan.dealers()),
-            Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
+            Action::Sign(_) | Action::Prepare(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
         }
     }
 
@@ -171,7 +171,7 @@ impl Invitation {
         match &self.plan.action {
             Action::Deal(DealPlan { source: Source::Epoch { key, .. }, .. }) => Some(*key),
             Action::Deal(_) => None,
-            Action::Sign(plan) => Some(plan.key),
+            Action::Sign(SignPlan { party, .. }) | Action::Prepare(PreparePlan { party, .. }) => Some(party.key),
             Action::Reconstruct(plan) => Some(plan.key),
             Action::Repair(plan) => Some(plan.revision.key),
         }
@@ -181,15 +181,31 @@ impl Invitation {
     pub fn signers(&self) -> &[Identifier] {
         match &self.plan.action {
             Action::Deal(_) | Action::Reconstruct(_) | Action::Repair(_) => &[],
-            Action::Sign(plan) => &plan.signers,
+            Action::Sign(SignPlan { party, .. }) | Action::Prepare(PreparePlan { party, .. }) => &party.signers,
         }
     }
 
     /// Which key under the group's is to sign, when something is signed.
     pub const fn derivation(&self) -> Option<&Derivation> {
         match &self.plan.action {
-            Action::Deal(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
+            Action::Deal(_) | Action::Prepare(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
             Action::Sign(plan) => Some(&plan.derivation),
+        }
+    }
+
+    /// The run whose nonces are to sign, when they were made beforehand.
+    pub const fn batch(&self) -> Option<RunId> {
+        match &self.plan.action {
+            Action::Sign(SignPlan { prepared: Some(Prepared { batch, .. }), .. }) => Some(*batch),
+            _ => None,
+        }
+    }
+
+    /// For how many signatures nonces are made, when they are made beforehand.
+    pub const fn batch_size(&self) -> Option<u16> {
+        match &self.plan.action {
+            Action::Prepare(plan) => Some(plan.count),
+            Action::Deal(_) | Action::Sign(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
         }
     }
 
@@ -198,7 +214,7 @@ impl Invitation {
     /// It is bytes of somebody else's choice: parse it, and decide by what it does, not by what it was called.
     pub fn message(&self) -> Option<&[u8]> {
         match &self.plan.action {
-            Action::Deal(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
+            Action::Deal(_) | Action::Prepare(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
             Action::Sign(plan) => Some(&plan.message),
         }
     }
@@ -206,7 +222,7 @@ impl Invitation {
     /// How the roster changes, when a member is repaired or enrolled.
     pub const fn revision(&self) -> Option<&Revision> {
         match &self.plan.action {
-            Action::Deal(_) | Action::Sign(_) | Action::Reconstruct(_) => None,
+            Action::Deal(_) | Action::Sign(_) | Action::Reconstruct(_) | Action::Prepare(_) => None,
             Action::Repair(plan) => Some(&plan.revision),
         }
     }
@@ -214,7 +230,7 @@ impl Invitation {
     /// The members that sign the revision and make the share, ascending, when a member is repaired or enrolled.
     pub fn helpers(&self) -> &[Identifier] {
         match &self.plan.action {
-            Action::Deal(_) | Action::Sign(_) | Action::Reconstruct(_) => &[],
+            Action::Deal(_) | Action::Sign(_) | Action::Reconstruct(_) | Action::Prepare(_) => &[],
             Action::Repair(plan) => &plan.helpers,
         }
     }

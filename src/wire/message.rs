@@ -35,10 +35,14 @@ pub(crate) enum Subject {
     Receipt,
     /// A signature on a revision of the roster.
     Vote,
+    /// Commitments to nonces for many signatures.
+    Prepare,
+    /// All of them have come.
+    Ready,
 }
 
 impl Subject {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 14] = [
         Self::Join,
         Self::Deal,
         Self::Certify,
@@ -51,6 +55,8 @@ impl Subject {
         Self::Handover,
         Self::Receipt,
         Self::Vote,
+        Self::Prepare,
+        Self::Ready,
     ];
 
     const fn code(self) -> u8 {
@@ -67,6 +73,8 @@ impl Subject {
             Self::Handover => 10,
             Self::Receipt => 11,
             Self::Vote => 12,
+            Self::Prepare => 13,
+            Self::Ready => 14,
         }
     }
 

@@ -24,8 +24,10 @@ pub use invitation::Invitation;
 pub use message::Message;
 pub(crate) use message::{Header, Subject, hash_messages};
 pub use path::{Derivation, DerivationPath, PathError};
-pub(crate) use plan::{Action, DealPlan, Plan, ReconstructPlan, RepairPlan, SignPlan, Source, one_of};
-pub use plan::{MAX_MESSAGE, Reason, Replaced};
+pub(crate) use plan::{
+    Action, DealPlan, Party, Plan, PreparePlan, Prepared, ReconstructPlan, RepairPlan, SignPlan, Source, one_of,
+};
+pub use plan::{MAX_BATCH, MAX_MESSAGE, Reason, Replaced};
 pub use revision::Revision;
 pub use roster::{Fingerprint, Roster};
 pub use template::{BackupGate, Export, KeyTemplate, Operations, Quorum};

@@ -12,6 +12,9 @@ use crate::suite::{GroupKey, Suite};
 /// The longest message that can be signed, in bytes.
 pub const MAX_MESSAGE: usize = 1 << 20;
 
+/// For how many signatures nonces are made in one run at most.
+pub const MAX_BATCH: u16 = 256;
+
 /// Why a member's card does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -232,9 +235,9 @@ fn decode_replaced(reader: &mut Reader<'_>) -> Result<Vec<Replaced>, DecodeError
     }
 }
 
-/// A signature: who signs what, with which epoch of which key.
+/// Who signs, with which epoch of which key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SignPlan {
+pub(crate) struct Party {
     pub(crate) suite: Suite,
     pub(crate) key: KeyId,
     pub(crate) epoch: EpochId,
@@ -242,21 +245,63 @@ pub(crate) struct SignPlan {
     pub(crate) roster: [u8; 32],
     pub(crate) purpose: String,
     pub(crate) signers: Vec<Identifier>,
-    pub(crate) derivation: Derivation,
-    /// What the path adds to the key's secret, so that who has no chain code can follow too; `None` for the key itself.
-    /// A signer computes it for itself.
-    pub(crate) offset: Option<[u8; 32]>,
-    pub(crate) message: Vec<u8>,
 }
 
-impl SignPlan {
+impl Party {
     fn encode(&self, writer: &mut Writer) {
         writer.u8(self.suite.code()).raw(self.key.as_bytes()).raw(self.epoch.as_bytes()).raw(&self.roster);
         writer.bytes(self.purpose.as_bytes()).count(self.signers.len());
         for signer in &self.signers {
             writer.identifier(*signer);
         }
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let party = Self {
+            suite: decode_suite(reader)?,
+            key: KeyId::from_bytes(reader.array()?),
+            epoch: EpochId::from_bytes(reader.array()?),
+            roster: reader.array()?,
+            purpose: super::card::decode_label(reader)?,
+            signers: decode_identifiers(reader)?,
+        };
+        if party.signers.len() < 2 || !party.signers.is_sorted_by(|a, b| a < b) {
+            return Err(DecodeError::Invalid("signers"));
+        }
+        Ok(party)
+    }
+}
+
+/// Nonces that were made beforehand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Prepared {
+    /// The run that made them.
+    pub(crate) batch: RunId,
+    /// Their number in it, from 0.
+    pub(crate) index: u16,
+}
+
+/// A signature: who signs what, under which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignPlan {
+    pub(crate) party: Party,
+    pub(crate) derivation: Derivation,
+    /// What the path adds to the key's secret, so that who has no chain code can follow too; `None` for the key itself.
+    /// A signer computes it for itself.
+    pub(crate) offset: Option<[u8; 32]>,
+    /// With which nonces; fresh ones if `None`.
+    pub(crate) prepared: Option<Prepared>,
+    pub(crate) message: Vec<u8>,
+}
+
+impl SignPlan {
+    fn encode(&self, writer: &mut Writer) {
+        self.party.encode(writer);
         self.encode_derivation(writer);
+        match &self.prepared {
+            None => writer.u8(0),
+            Some(Prepared { batch, index }) => writer.u8(1).raw(batch.as_bytes()).u16(*index),
+        };
         writer.bytes(&self.message);
     }
 
@@ -273,18 +318,38 @@ impl SignPlan {
     }
 
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let suite = decode_suite(reader)?;
-        let (key, epoch) = (KeyId::from_bytes(reader.array()?), EpochId::from_bytes(reader.array()?));
-        let roster = reader.array()?;
-        let purpose = super::card::decode_label(reader)?;
-        let signers = decode_identifiers(reader)?;
+        let party = Party::decode(reader)?;
         let (derivation, offset) = decode_derivation(reader)?;
-        let message = reader.bytes(MAX_MESSAGE)?.to_vec();
-        let plan = Self { suite, key, epoch, roster, purpose, signers, derivation, offset, message };
-        if plan.signers.len() < 2 || !plan.signers.is_sorted_by(|a, b| a < b) {
-            return Err(DecodeError::Invalid("signers"));
-        }
-        Ok(plan)
+        let prepared = match reader.u8()? {
+            0 => None,
+            1 => Some(Prepared { batch: RunId::from_bytes(reader.array()?), index: reader.u16()? }),
+            _ => return Err(DecodeError::Invalid("prepared nonces")),
+        };
+        Ok(Self { party, derivation, offset, prepared, message: reader.bytes(MAX_MESSAGE)?.to_vec() })
+    }
+}
+
+/// Nonces to be made beforehand: whose, and how many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PreparePlan {
+    pub(crate) party: Party,
+    /// For so many signatures.
+    pub(crate) count: u16,
+}
+
+impl PreparePlan {
+    fn encode(&self, writer: &mut Writer) {
+        self.party.encode(writer);
+        writer.u16(self.count);
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let plan = Self { party: Party::decode(reader)?, count: reader.u16()? };
+        if plan.is_within_limits() { Ok(plan) } else { Err(DecodeError::Invalid("number of nonces")) }
+    }
+
+    pub(crate) fn is_within_limits(&self) -> bool {
+        (1..=MAX_BATCH).contains(&self.count)
     }
 }
 
@@ -404,6 +469,7 @@ pub(crate) enum Action {
     Sign(SignPlan),
     Reconstruct(ReconstructPlan),
     Repair(RepairPlan),
+    Prepare(PreparePlan),
 }
 
 /// An action, who proposed it, and randomness that makes it one of a kind.
@@ -425,6 +491,7 @@ impl Plan {
             Action::Sign(plan) => plan.encode(writer.u8(2)),
             Action::Reconstruct(plan) => plan.encode(writer.u8(3)),
             Action::Repair(plan) => plan.encode(writer.u8(4)),
+            Action::Prepare(plan) => plan.encode(writer.u8(5)),
         }
         writer.finish()
     }
@@ -443,6 +510,7 @@ impl Plan {
                 2 => Action::Sign(SignPlan::decode(&mut reader)?),
                 3 => Action::Reconstruct(ReconstructPlan::decode(&mut reader)?),
                 4 => Action::Repair(RepairPlan::decode(&mut reader)?),
+                5 => Action::Prepare(PreparePlan::decode(&mut reader)?),
                 _ => return Err(DecodeError::Invalid("action")),
             },
         };
@@ -457,9 +525,9 @@ impl Plan {
     pub(crate) const fn suite(&self) -> Suite {
         match &self.action {
             Action::Deal(plan) => plan.suite,
-            Action::Sign(plan) => plan.suite,
             Action::Reconstruct(plan) => plan.suite,
             Action::Repair(plan) => plan.suite,
+            Action::Sign(SignPlan { party, .. }) | Action::Prepare(PreparePlan { party, .. }) => party.suite,
         }
     }
 }

@@ -57,6 +57,11 @@ pub fn deal(members: &[Session], invitation: &Invitation) -> KeyInfo {
 
 /// Hands messages around until everybody has an output.
 pub fn exchange<P: Protocol>(mut runs: Vec<Run<P>>) -> Vec<P::Output> {
+    exchange_with(&mut runs)
+}
+
+/// The same, of runs that are kept.
+pub fn exchange_with<P: Protocol>(runs: &mut [Run<P>]) -> Vec<P::Output> {
     let mut outputs: Vec<Option<P::Output>> = runs.iter().map(|_| None).collect();
     loop {
         let mut said = Vec::new();

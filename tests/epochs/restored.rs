@@ -1,7 +1,7 @@
 //! Restored tokens: they deal, sign after a refresh, and go by what the others remember.
 
 use quorumkey::hazmat::Forger;
-use quorumkey::{CertificateError, Denial, KeyStore, MemoryStorage, NewCard, Reason, Suite};
+use quorumkey::{Certificate, CertificateError, Denial, KeyStore, MemoryStorage, Misuse, NewCard, Reason, Suite};
 
 use super::*;
 
@@ -74,23 +74,30 @@ fn a_restored_token_signs_only_above_what_the_others_report() {
     all_sign(&members, key, b"renewed");
 }
 
-/// Two of three restored tokens have forgotten an attempt that is certified elsewhere, and officers override the rule
-/// that would have stopped them: what follows is a fork, and both lines see it and keep their shares.
-#[test]
-fn a_fork_is_seen_from_both_sides_and_erases_nothing() {
+/// Two lines of a key, each with its members, and a certificate of each: two of three restored tokens have forgotten an
+/// attempt that is certified elsewhere, and officers override the rule that would have stopped them.
+fn two_lines() -> (KeyId, [(Vec<Member>, Certificate); 2]) {
     let members = group(3);
     let key = dkg(&members, Suite::Ed25519, 2).id;
     let [second, third] = [1, 2].map(|member: usize| restored(&members[member], key));
     refresh_over(&members, key, &mut lost("certify", &[(0, 1), (2, 1), (0, 2), (1, 2)]));
     let ours = members[0].session.certificate(key).unwrap();
-    let line = [Member::in_memory("member 1 anew"), second, third];
+    let line = vec![Member::in_memory("member 1 anew"), second, third];
     let cards = (1..).zip(&line).map(|(number, member)| new_card(number, member)).collect();
     let invitation = line[1].session.invite_refresh(key, cards).unwrap();
     for member in &line[1..] {
         member.store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
     }
-    let theirs = deal(&line, &invitation).epoch;
-    let certificate = line[0].session.certificate(key).unwrap();
+    deal(&line, &invitation);
+    let theirs = line[0].session.certificate(key).unwrap();
+    (key, [(members, ours), (line, theirs)])
+}
+
+/// Both lines see it, and keep their shares.
+#[test]
+fn a_fork_is_seen_from_both_sides_and_erases_nothing() {
+    let (key, [(members, ours), (line, certificate)]) = two_lines();
+    let theirs = certificate.epoch_id();
     let before = members[0].key(key);
     let fork = members[0].session.complete(&certificate);
     assert!(matches!(fork, Err(Error::Fork { ours, theirs: there }) if (ours, there) == (before.epoch, theirs)));
@@ -100,6 +107,24 @@ fn a_fork_is_seen_from_both_sides_and_erases_nothing() {
         assert_eq!(member.key(key).state, KeyState::Active);
     }
     assert_eq!(members[0].key(key), before);
+}
+
+/// Of two lines one will end; what was prepared on either signs nothing any more.
+#[test]
+fn nonces_made_beforehand_die_in_a_fork() {
+    let (key, [(members, ours), (_, theirs)]) = two_lines();
+    members[1].session.complete(&ours).unwrap();
+    let invitation = members[0].session.invite_preprocess(key, &[id(1), id(2)], 2).unwrap();
+    let start = |member: &Member| member.session.start_preprocess(&invitation).unwrap();
+    let mut kept = [start(&members[0]), start(&members[1])];
+    let batch = exchange(&mut kept).remove(0);
+    let propose =
+        || members[0].session.invite_sign_prepared(&batch, &[id(1), id(2)], b"m", &quorumkey::Derivation::default());
+    propose().unwrap();
+    let fork = members[0].session.complete(&theirs);
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    let gone = propose();
+    assert!(matches!(gone, Err(Error::Misuse(Misuse::NoSuchRun(run))) if run == batch.id), "{gone:?}");
 }
 
 /// Three members of whom the first has an identity that the test knows.

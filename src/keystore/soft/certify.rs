@@ -8,7 +8,7 @@ use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Sto
 use crate::audit::EventKind;
 use crate::keystore::object::Origin;
 use crate::protocol::{Certificate, CertificateError, Confirmation, Epoch, dealt_name, encode_confirmation};
-use crate::wire::{CardId, EpochId, Source};
+use crate::wire::{CardId, EpochId, KeyId, Source};
 
 impl<S: Storage> SoftToken<S> {
     /// The end of a dealing's run: the certificate is there.
@@ -25,8 +25,9 @@ impl<S: Storage> SoftToken<S> {
             // The joins have completed an attempt that is not for this member, who came from its card alone.
             return Err(Error::Stale { have: certificate.epoch_id(), certificates: vec![certificate.clone()] });
         };
-        self.accept(&scene.login, &mut key, certificate, commit)?;
-        scene.inner.end_signing(id);
+        let accepted = self.accept(&scene.login, &mut key, certificate, commit);
+        end_nonces(scene, id, &accepted);
+        accepted?;
         let confirmation = Confirmation {
             member: key.record.me,
             erased: key.record.erased.clone(),
@@ -44,8 +45,9 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<KeyInfo> {
         let id = certificate.key_id()?;
         let mut key = scene.take_key(id)?;
-        self.accept(&scene.login, &mut key, certificate, commit)?;
-        scene.inner.end_signing(id);
+        let accepted = self.accept(&scene.login, &mut key, certificate, commit);
+        end_nonces(scene, id, &accepted);
+        accepted?;
         Ok(key.info())
     }
 
@@ -156,6 +158,13 @@ impl<S: Storage> SoftToken<S> {
         }
         key.record.old.push(entry);
         Ok(())
+    }
+}
+
+/// Nonces die with the epoch that they were made for, and in a fork, of which this line may be the one to end.
+fn end_nonces(scene: &mut Scene<'_>, key: KeyId, accepted: &Result<()>) {
+    if matches!(accepted, Ok(()) | Err(Error::Fork { .. })) {
+        scene.inner.end_signing(key);
     }
 }
 

@@ -35,7 +35,9 @@ use keys::Key;
 pub(crate) use keys::scavenge;
 use record::IdentityRecord;
 use runs::Live;
-pub(super) use runs::signing_exchange;
+#[cfg(feature = "hazmat")]
+pub(crate) use runs::set_clock_ahead;
+pub(super) use runs::{preparing_exchange, signing_exchange};
 
 const IDENTITY: &[u8] = b"identity";
 

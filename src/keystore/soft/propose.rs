@@ -5,17 +5,18 @@ use rand_core::Rng;
 use super::keys::Key;
 use super::record::Standing;
 use super::runs::propose_reconstruction;
-use super::{Error, Login, Misuse, Result, SoftToken, Storage, renew, rng};
+use super::{Error, Login, Misuse, Result, Scene, SoftToken, Storage, renew, rng};
 use crate::keystore::token::Proposal;
 use crate::protocol::verifying_key;
 use crate::wire::{
-    Action, BackupGate, DealPlan, Derivation, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Plan, SignPlan,
-    Source,
+    Action, BackupGate, DealPlan, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Party, Plan, PreparePlan,
+    Prepared, SignPlan, Source,
 };
 
 impl<S: Storage> SoftToken<S> {
     /// An invitation to what the proposal says.
-    pub(super) fn propose(&self, login: &Login, key: Option<Key>, proposal: &Proposal) -> Result<Invitation> {
+    pub(super) fn propose(&self, scene: &mut Scene<'_>, proposal: &Proposal) -> Result<Invitation> {
+        let (key, login) = (scene.key.take(), &scene.login);
         match proposal {
             Proposal::Dkg { suite, threshold, members, template } => {
                 let me = members.identifier_of(login.card.identity()).ok_or(Misuse::NotAMember)?;
@@ -51,11 +52,23 @@ impl<S: Storage> SoftToken<S> {
                 let plan = propose_reconstruction(&key, members)?;
                 Ok(issue(login, key.record.me, Action::Reconstruct(plan), Vec::new()))
             }
-            Proposal::Sign { key: id, signers, message, derivation } => {
+            Proposal::Sign { key: id, signers, message, derivation, batch } => {
                 let key = usable(key, *id)?;
                 let offset = self.offset(&login.unlocked, &key, derivation)?;
-                let plan = signature(&key, signers, message, (derivation, offset))?;
+                let (party, derivation, message) = (party(&key, signers), derivation.clone(), message.clone());
+                let mut plan = SignPlan { party, derivation, offset, prepared: None, message };
+                check_signing(&plan, &key)?;
+                if let Some(batch) = batch {
+                    let index = scene.inner.propose_nonces(scene.session, *batch)?;
+                    plan.prepared = Some(Prepared { batch: *batch, index });
+                }
                 Ok(issue(login, key.record.me, Action::Sign(plan), Vec::new()))
+            }
+            Proposal::Preprocess { key: id, signers, count } => {
+                let key = usable(key, *id)?;
+                let plan = PreparePlan { party: party(&key, signers), count: *count };
+                check_preparing(&plan, &key)?;
+                Ok(issue(login, key.record.me, Action::Prepare(plan), Vec::new()))
             }
             Proposal::Repair { .. } | Proposal::Enrol { .. } | Proposal::Revise { .. } => {
                 self.propose_repair(login, key, proposal)
@@ -94,46 +107,50 @@ pub(super) fn issue(login: &Login, inviter: Identifier, action: Action, chain: V
     Invitation::issue(Plan { inviter, randomness, action }, chain, &login.identity)
 }
 
-fn signature(
-    key: &Key,
-    signers: &[Identifier],
-    message: &[u8],
-    (derivation, offset): (&Derivation, Option<[u8; 32]>),
-) -> Result<SignPlan> {
+fn party(key: &Key, signers: &[Identifier]) -> Party {
     let mut signers = signers.to_vec();
     signers.sort_unstable();
-    let plan = SignPlan {
+    Party {
         suite: key.epoch.suite(),
         key: key.id,
         epoch: key.epoch.id,
         roster: key.epoch.roster_hash,
         purpose: key.epoch.template().purpose.clone(),
         signers,
-        derivation: derivation.clone(),
-        offset,
-        message: message.to_vec(),
-    };
-    check_signers(&plan, key)?;
-    Ok(plan)
+    }
 }
 
-/// What must hold of the signers, given the key.
-pub(super) fn check_signers(plan: &SignPlan, key: &Key) -> Result<()> {
-    let roster = key.epoch.roster();
-    if plan.signers.len() < usize::from(key.epoch.threshold()) {
-        return Err(Misuse::Plan("fewer signers than the threshold").into());
-    }
-    if !plan.signers.is_sorted_by(|a, b| a < b) {
-        return Err(Misuse::Plan("a signer stands in it twice").into());
-    }
-    if !plan.signers.iter().all(|id| roster.card(*id).is_some()) {
-        return Err(Misuse::Plan("a signer is no member").into());
-    }
+/// What must hold of a signature, given the key.
+pub(super) fn check_signing(plan: &SignPlan, key: &Key) -> Result<()> {
+    check_party(&plan.party, key)?;
     if plan.message.len() > MAX_MESSAGE {
         return Err(Misuse::Plan("the message is too long").into());
     }
     if verifying_key(plan, &key.epoch).is_none() {
         return Err(Misuse::Plan("the key has no such child, or no script root").into());
+    }
+    Ok(())
+}
+
+/// What must hold of nonces that are made beforehand, given the key.
+pub(super) fn check_preparing(plan: &PreparePlan, key: &Key) -> Result<()> {
+    check_party(&plan.party, key)?;
+    if plan.is_within_limits() { Ok(()) } else { Err(Misuse::Plan("number of nonces").into()) }
+}
+
+fn check_party(party: &Party, key: &Key) -> Result<()> {
+    let roster = key.epoch.roster();
+    if party.suite != key.epoch.suite() {
+        return Err(Misuse::Plan("suite").into());
+    }
+    if party.signers.len() < usize::from(key.epoch.threshold()) {
+        return Err(Misuse::Plan("fewer signers than the threshold").into());
+    }
+    if !party.signers.is_sorted_by(|a, b| a < b) {
+        return Err(Misuse::Plan("a signer stands in it twice").into());
+    }
+    if !party.signers.iter().all(|id| roster.card(*id).is_some()) {
+        return Err(Misuse::Plan("a signer is no member").into());
     }
     Ok(())
 }

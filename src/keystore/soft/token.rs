@@ -89,8 +89,9 @@ impl<S: Storage> Token for SoftToken<S> {
             Proposal::Repair { key, .. } => (Verb::Repair, Some(*key)),
             Proposal::Enrol { key, .. } => (Verb::Enrol, Some(*key)),
             Proposal::Revise { revision, .. } => (repair_verb(revision), Some(revision.key)),
+            Proposal::Preprocess { key, .. } => (Verb::Prepare, Some(*key)),
         };
-        self.operate(session, verb, key, |scene, _| self.propose(&scene.login, scene.key.take(), proposal))
+        self.operate(session, verb, key, |scene, _| self.propose(scene, proposal))
     }
 
     fn consent(&self, session: SessionId, invitation: &Invitation) -> Result<()> {
@@ -105,6 +106,7 @@ impl<S: Storage> Token for SoftToken<S> {
             },
             Operation::Reconstruct(invitation) => (Verb::Reconstruct, invitation.key()),
             Operation::Sign(invitation, ..) => (Verb::Sign, invitation.key()),
+            Operation::Preprocess(invitation) => (Verb::Prepare, invitation.key()),
         };
         self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))
     }

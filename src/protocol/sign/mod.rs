@@ -3,6 +3,7 @@
 mod aggregate;
 mod nonces;
 mod package;
+mod prepare;
 mod rounds;
 mod share;
 #[cfg(test)]
@@ -13,7 +14,8 @@ pub(crate) use nonces::{Commitments, Nonces};
 #[cfg(test)]
 pub(crate) use package::PackageError;
 pub(crate) use package::{SigningPackage, Target, verifying_key};
-pub(crate) use rounds::{Claim, SignSetup, judge_share, start};
+pub(crate) use prepare::{Stock, follow_prepared, prepare};
+pub(crate) use rounds::{Answer, Claim, SignSetup, judge_share, start};
 #[cfg(test)]
 pub(crate) use share::SignError;
 pub(crate) use share::{SignatureShare, sign, verify_share};

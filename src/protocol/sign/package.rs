@@ -59,7 +59,7 @@ impl<C: Ciphersuite> Target<C> {
 
 /// The key that a plan's signature will verify under, if the suite has such a key.
 pub(crate) fn verifying_key(plan: &SignPlan, epoch: &Epoch) -> Option<VerifyingKey> {
-    with_suite!(plan.suite, C => Some(Target::<C>::of(plan, epoch)?.verifying_key()))
+    with_suite!(plan.party.suite, C => Some(Target::<C>::of(plan, epoch)?.verifying_key()))
 }
 
 /// Why nothing can be signed with a package.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 
+use super::prepare::at;
 use super::{
     AggregateError, Commitments, Nonces, SignatureShare, SigningPackage, Target, aggregate, sign, verify_share,
 };
@@ -43,7 +44,7 @@ pub(crate) struct Claim {
 
 /// Enters the run: what to wait in, and the commitments to send, if this member signs.
 pub(crate) fn start(setup: SignSetup, rng: &mut dyn CryptoRng) -> Result<Beginning<Option<Vec<u8>>>, Halt> {
-    with_suite!(setup.plan.suite, C => ExpectCommitments::<C>::start(setup, rng))
+    with_suite!(setup.plan.party.suite, C => ExpectCommitments::<C>::start(setup, rng))
 }
 
 /// Waiting for every signer's commitments.
@@ -77,36 +78,55 @@ impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
                 .ok_or_else(|| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
             commitments.insert(sender, read);
         }
-        // The last signer could choose commitments that cancel out, with no gain; nobody can be blamed for it.
-        let package = package(&self.setup.plan, &self.setup.epoch, commitments).ok_or_else(Failure::unattributed)?;
-        // The package is named after the signed commitments that it is made of; the message is in the run's plan.
-        let hash = hash_messages("quorumkey/package/v1", self.setup.run, round);
         let Some((nonces, share)) = self.signer.take() else {
-            let next = ExpectShares { setup: self.setup, package, hash, commits: round.to_vec() };
-            return Ok(Transition::silent(Box::new(next), Effect::None));
+            let next = follow(self.setup, commitments, round.to_vec()).ok_or_else(Failure::unattributed)?;
+            return Ok(Transition::silent(next, Effect::None));
         };
-        let claim = Claim {
-            commitment: tagged_hash("quorumkey/nonce/v1", &[&nonces.commitments().to_bytes()]),
-            run: self.setup.run,
-            message: tagged_hash("quorumkey/signed-message/v1", &[package.message()]),
-            package: hash,
-            epoch: *self.setup.epoch.id.as_bytes(),
-            derivation: {
-                let mut derivation = Writer::new();
-                self.setup.plan.encode_derivation(&mut derivation);
-                derivation.finish()
-            },
-        };
-        let me = self.setup.me.ok_or_else(Failure::unattributed)?;
-        let signed = sign(&package, nonces, &share, me).map_err(|_| Failure::unattributed())?;
-        let body = Writer::new().raw(&hash).raw(&signed.to_bytes()).finish();
-        let next = ExpectShares { setup: self.setup, package, hash, commits: round.to_vec() };
-        Ok(Transition {
-            next: Box::new(next),
-            send: Some((Subject::Share, body)),
-            effect: Effect::Claim(Box::new(claim)),
-        })
+        let Answer { next, claim, body } = answer(self.setup, commitments, round.to_vec(), nonces, &share)?;
+        Ok(Transition { next, send: Some((Subject::Share, body)), effect: Effect::Claim(Box::new(claim)) })
     }
+}
+
+/// A signature share, and what must be durable before it leaves.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) next: Box<dyn Machine>,
+    pub(crate) claim: Claim,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Round two, with the commitments of every signer and the messages that they came in. The nonces are used up.
+pub(super) fn answer<C: Ciphersuite>(
+    setup: SignSetup,
+    commitments: BTreeMap<Identifier, Commitments<C>>,
+    commits: Vec<Message>,
+    nonces: Nonces<C>,
+    share: &Secret<C::Scalar>,
+) -> Result<Answer, Halt> {
+    let next = ExpectShares::new(setup, commitments, commits).ok_or_else(Failure::unattributed)?;
+    let mut derivation = Writer::new();
+    next.setup.plan.encode_derivation(&mut derivation);
+    let claim = Claim {
+        commitment: tagged_hash("quorumkey/nonce/v1", &[&nonces.commitments().to_bytes()]),
+        run: next.setup.run,
+        message: tagged_hash("quorumkey/signed-message/v1", &[next.package.message()]),
+        package: next.hash,
+        epoch: *next.setup.epoch.id.as_bytes(),
+        derivation: derivation.finish(),
+    };
+    let me = next.setup.me.ok_or_else(Failure::unattributed)?;
+    let signed = sign(&next.package, nonces, share, me).map_err(|_| Failure::unattributed())?;
+    let body = Writer::new().raw(&next.hash).raw(&signed.to_bytes()).finish();
+    Ok(Answer { next: Box::new(next), claim, body })
+}
+
+/// The same without a share: waits for the others'.
+pub(super) fn follow<C: Ciphersuite>(
+    setup: SignSetup,
+    commitments: BTreeMap<Identifier, Commitments<C>>,
+    commits: Vec<Message>,
+) -> Option<Box<dyn Machine>> {
+    Some(Box::new(ExpectShares::new(setup, commitments, commits)?))
 }
 
 /// Waiting for every signer's share.
@@ -119,6 +139,14 @@ struct ExpectShares<C: Ciphersuite> {
 }
 
 impl<C: Ciphersuite> ExpectShares<C> {
+    fn new(setup: SignSetup, commitments: BTreeMap<Identifier, Commitments<C>>, commits: Vec<Message>) -> Option<Self> {
+        // The last signer could choose commitments that cancel out, with no gain; nobody can be blamed for it.
+        let package = package(&setup.plan, &setup.epoch, commitments)?;
+        // The package is named after the signed commitments that it is made of; the message is in the run's plan.
+        let hash = hash_messages("quorumkey/package/v1", setup.run, &commits);
+        Some(Self { setup, package, hash, commits })
+    }
+
     fn verifying_shares(&self) -> Option<BTreeMap<Identifier, C::Element>> {
         let shares = &self.setup.epoch.verifying_shares;
         self.package.signers().iter().map(|id| Some((*id, C::Element::from_bytes(shares.get(id)?)?))).collect()
@@ -179,12 +207,17 @@ pub(crate) fn judge_share<C: Ciphersuite>(
     epoch: &Epoch,
     signed: &[Message],
 ) -> Option<Vec<Identifier>> {
-    let mut commits: Vec<_> =
-        signed.iter().filter(|message| message.header.subject == Subject::Commit).cloned().collect();
+    let mut commits: Vec<_> = signed.iter().filter(|message| commits_for(message, run, plan)).cloned().collect();
     commits.sort_by_key(Message::sender);
-    let read = |message: &Message| Some((message.sender(), Commitments::<C>::from_bytes(&message.body)?));
+    let read = |message: &Message| {
+        let commitments = match &plan.prepared {
+            None => Commitments::<C>::from_bytes(&message.body)?,
+            Some(prepared) => at::<C>(&message.body, prepared.index)?,
+        };
+        Some((message.sender(), commitments))
+    };
     let commitments = commits.iter().map(read).collect::<Option<BTreeMap<_, _>>>()?;
-    if !commitments.keys().eq(&plan.signers) {
+    if !commitments.keys().eq(&plan.party.signers) {
         return None;
     }
     let package = package(plan, epoch, commitments)?;
@@ -196,9 +229,20 @@ pub(crate) fn judge_share<C: Ciphersuite>(
         let right = |share, public| verify_share(&package, message.sender(), &share, &public);
         answered.is_some() && !share.zip(public).is_some_and(|(share, public)| right(share, public))
     };
-    let shares = signed.iter().filter(|message| message.header.subject == Subject::Share);
+    let of_run = |message: &&Message| message.run_id() == run && message.header.subject == Subject::Share;
+    let shares = signed.iter().filter(of_run);
     let culprits: Vec<_> = shares.filter(is_wrong).map(Message::sender).collect();
     (!culprits.is_empty()).then_some(culprits)
+}
+
+/// Whether a message commits a signer to the nonces of a signature: in its own run, or in the one that made them
+/// beforehand.
+fn commits_for(message: &Message, run: RunId, plan: &SignPlan) -> bool {
+    let (place, subject) = match &plan.prepared {
+        None => (run, Subject::Commit),
+        Some(prepared) => (prepared.batch, Subject::Prepare),
+    };
+    (message.run_id(), message.header.subject) == (place, subject) && plan.party.signers.contains(&message.sender())
 }
 
 fn decode_share(body: &[u8]) -> Result<([u8; 32], &[u8]), DecodeError> {

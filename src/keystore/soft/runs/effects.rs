@@ -5,10 +5,10 @@ use crate::audit::{Event, EventKind};
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::soft::keys::Key;
-use crate::keystore::soft::{Commit, Scene, SoftToken, Space, certify};
+use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, certify};
 use crate::keystore::token::Output;
 use crate::protocol::{Claim, Effect, decode_confirmation};
-use crate::wire::{Subject, Writer};
+use crate::wire::{KeyId, Subject, Writer};
 
 const CLAIM: &[u8] = b"claim/";
 /// The round in which members confirm what they erased.
@@ -26,7 +26,7 @@ impl<S: Storage> SoftToken<S> {
         match effect {
             Effect::None => Ok(None),
             Effect::Claim(claim) => {
-                self.claim(scene, live, &claim, commit)?;
+                self.claim(&scene.login, live.key.ok_or(Misuse::NoShare)?, &claim, commit)?;
                 Ok(None)
             }
             Effect::Dealing(attempt) => {
@@ -50,6 +50,10 @@ impl<S: Storage> SoftToken<S> {
                 let key = self.key_of(scene, live)?;
                 let whole = self.record_reconstruction(&scene.login, live, &key, *secret, commit)?;
                 Ok(Some((Output::Reconstructed(Some(Box::new(whole))), None)))
+            }
+            Effect::Stocked(nonces) => {
+                self.remember_peers(scene, live, commit)?;
+                Ok(Some((Output::Batch(live.keep_nonces(nonces)), None)))
             }
             Effect::Vote(revision) => {
                 self.vote(scene, live, &revision, commit)?;
@@ -89,13 +93,12 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Unique on the commitment alone: whatever the message, a nonce is used once.
-    fn claim(&self, scene: &Scene<'_>, live: &Live, claim: &Claim, commit: &mut Commit) -> Result<()> {
-        let key = live.key.ok_or(Misuse::NoShare)?;
+    pub(super) fn claim(&self, login: &Login, key: KeyId, claim: &Claim, commit: &mut Commit) -> Result<()> {
         let Claim { commitment, message, package, epoch, derivation, .. } = claim;
         let detail = Writer::new().raw(commitment).raw(message).raw(package).raw(epoch).raw(derivation).finish();
         let space = Space::Object(*key.as_bytes());
         let place = [CLAIM, &claim.commitment].concat();
-        if self.vault.get(&scene.login.unlocked, space, &place)?.is_some() {
+        if self.vault.get(&login.unlocked, space, &place)?.is_some() {
             return Err(Misuse::Expired.into());
         }
         commit.insert(space, &place, detail.clone());

@@ -1,19 +1,23 @@
 //! Entering a run.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
 
+use super::clock::now;
+use super::prepared::{MAX_PREPARED, Stocked};
 use super::{Live, report};
 use crate::audit::{Event, EventKind};
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
-use crate::keystore::soft::propose::check_signers;
+use crate::keystore::soft::keys::Key;
+use crate::keystore::soft::propose::{check_preparing, check_signing};
 use crate::keystore::soft::record::Standing;
 use crate::keystore::soft::{Commit, Scene, SoftToken, Space, rng};
 use crate::keystore::token::{Operation, Progress};
 use crate::policy::Verb;
-use crate::protocol::{Denial, Exchange, Frame, Machine, Round, SignSetup, start_signing};
-use crate::wire::{Action, Card, Derivation, Identifier, Invitation, Roster, RunId, SignPlan, Subject};
+use crate::protocol::{Answer, Denial, Exchange, Frame, Machine, Round, SignSetup, prepare, start_signing};
+use crate::wire::{
+    Action, Card, Derivation, Identifier, Invitation, Party, PreparePlan, Roster, RunId, SignPlan, Subject,
+};
 
 const RUN: &[u8] = b"run/";
 const OVERRIDE: &[u8] = b"override/";
@@ -32,10 +36,17 @@ impl<S: Storage> SoftToken<S> {
         let (Operation::Deal(invitation)
         | Operation::Import(invitation, _)
         | Operation::Reconstruct(invitation)
-        | Operation::Sign(invitation, ..)) = operation;
+        | Operation::Sign(invitation, ..)
+        | Operation::Preprocess(invitation)) = operation;
         let run = invitation.run_id();
         let (mut live, first) = match (&invitation.plan.action, operation) {
-            (Action::Deal(plan), Operation::Deal(_)) => self.enter_dealing(scene, commit, invitation, plan, None)?,
+            (Action::Deal(plan), Operation::Deal(_)) => {
+                let entered = self.enter_dealing(scene, commit, invitation, plan, None);
+                if let (Err(Error::Fork { .. }), Some(key)) = (&entered, invitation.key()) {
+                    scene.inner.end_signing(key);
+                }
+                entered?
+            }
             (Action::Deal(plan), Operation::Import(_, key)) => {
                 self.enter_dealing(scene, commit, invitation, plan, Some(key))?
             }
@@ -44,14 +55,13 @@ impl<S: Storage> SoftToken<S> {
             }
             (Action::Repair(plan), Operation::Deal(_)) => self.enter_repair(scene, invitation, plan)?,
             (Action::Sign(plan), Operation::Sign(_, message, derivation)) => {
-                self.enter_signing(scene, invitation, plan, (message, derivation))?
+                self.enter_signing(scene, commit, invitation, plan, (message, derivation))?
             }
+            (Action::Prepare(plan), Operation::Preprocess(_)) => self.enter_preparing(scene, invitation, plan)?,
             _ => return Err(Misuse::Unsupported("this operation for this invitation").into()),
         };
+        self.check_not_entered(scene, run)?;
         let unlocked = &scene.login.unlocked;
-        if scene.inner.runs.contains_key(&run) || self.vault.get(unlocked, Space::Token, &run_key(run))?.is_some() {
-            return Err(Misuse::RunEnteredBefore(run).into());
-        }
         commit.insert(Space::Token, &run_key(run), Vec::new());
         let mut event = Event::new(EventKind::RunStarted).run(*run.as_bytes());
         if let Some(key) = live.key {
@@ -69,29 +79,72 @@ impl<S: Storage> SoftToken<S> {
         Ok((run, progress))
     }
 
-    fn enter_signing(
-        &self,
-        scene: &mut Scene<'_>,
-        invitation: &Invitation,
-        plan: &SignPlan,
-        (message, derivation): (&[u8], &Derivation),
-    ) -> Result<Entered> {
-        let key = scene.take_key(plan.key)?;
-        let unlocked = &scene.login.unlocked;
-        if plan.epoch != key.epoch.id || !key.is_certified() || key.record.standing == Standing::Retired {
-            let certificates = self.chain_after(unlocked, key.id, plan.epoch)?;
+    fn check_not_entered(&self, scene: &Scene<'_>, run: RunId) -> Result<()> {
+        let known = self.vault.get(&scene.login.unlocked, Space::Token, &run_key(run))?.is_some();
+        if known || scene.inner.runs.contains_key(&run) { Err(Misuse::RunEnteredBefore(run).into()) } else { Ok(()) }
+    }
+
+    /// The key that a party signs with, whose epoch and invitation are in order, and the signers' cards.
+    fn party_key(&self, scene: &mut Scene<'_>, invitation: &Invitation, party: &Party) -> Result<(Key, Roster)> {
+        let key = scene.take_key(party.key)?;
+        if party.epoch != key.epoch.id || !key.is_certified() || key.record.standing == Standing::Retired {
+            let certificates = self.chain_after(&scene.login.unlocked, key.id, party.epoch)?;
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
-        if plan.roster != key.epoch.roster_hash {
-            return Err(self.other_roster(unlocked, &key, &plan.roster)?);
+        if party.roster != key.epoch.roster_hash {
+            return Err(self.other_roster(&scene.login.unlocked, &key, &party.roster)?);
         }
         let inviter = key.epoch.roster().card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
         inviter.ok_or(Misuse::Inviter)?;
-        if plan.suite != key.epoch.suite() {
-            return Err(Misuse::Plan("suite").into());
-        }
-        check_signers(plan, &key)?;
-        if plan.purpose != key.epoch.template().purpose {
+        let signers = party.signers.iter().filter_map(|id| Some((*id, key.epoch.roster().card(*id)?.clone())));
+        let signers = Roster::new(signers.collect()).ok_or(Misuse::Plan("signers"))?;
+        Ok((key, signers))
+    }
+
+    fn enter_signing(
+        &self,
+        scene: &mut Scene<'_>,
+        commit: &mut Commit,
+        invitation: &Invitation,
+        plan: &SignPlan,
+        approved: (&[u8], &Derivation),
+    ) -> Result<Entered> {
+        let (key, signers) = self.party_key(scene, invitation, &plan.party)?;
+        check_signing(plan, &key)?;
+        self.check_approved(scene, &key, plan, approved)?;
+        let me = whoami(&signers, &scene.login.card)?;
+        let share = self.share(&scene.login.unlocked, &key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
+        let run = invitation.run_id();
+        let setup = SignSetup { run, plan: plan.clone(), epoch: key.epoch.clone(), me: Some(me), share: Some(share) };
+        let exchange = signing_exchange(run, plan, Some(me), signers);
+        let (machine, first) = match &plan.prepared {
+            None => {
+                let (machine, body) = start_signing(setup, &mut rng())?;
+                (machine, body.map(|body| (Subject::Commit, body)))
+            }
+            Some(prepared) => {
+                // Whatever else would refuse the run comes before: nonces that are taken out don't go back.
+                self.check_not_entered(scene, run)?;
+                self.floors(scene, &exchange)?;
+                let Answer { next, claim, body } = scene.inner.use_nonces(scene.session, prepared, setup)?;
+                self.claim(&scene.login, key.id, &claim, commit)?;
+                (next, Some((Subject::Share, body)))
+            }
+        };
+        let mut live = self.live(scene, Verb::Sign, exchange, machine)?;
+        live.key = Some(key.id);
+        Ok((live, first))
+    }
+
+    /// Whether the plan is what this member approves.
+    fn check_approved(
+        &self,
+        scene: &Scene<'_>,
+        key: &Key,
+        plan: &SignPlan,
+        (message, derivation): (&[u8], &Derivation),
+    ) -> Result<()> {
+        if plan.party.purpose != key.epoch.template().purpose {
             return Err(Error::Denied(Denial::Purpose));
         }
         if plan.message != message {
@@ -101,20 +154,29 @@ impl<S: Storage> SoftToken<S> {
             return Err(Error::Denied(Denial::OtherDerivation));
         }
         // Who invites could name any key that it knows the distance to.
-        if plan.offset != self.offset(unlocked, &key, derivation)? {
+        if plan.offset != self.offset(&scene.login.unlocked, key, derivation)? {
             return Err(Misuse::Plan("the offset is not that of the path").into());
         }
-        let signers = plan.signers.iter().filter_map(|id| Some((*id, key.epoch.roster().card(*id)?.clone())));
-        let signers = Roster::new(signers.collect()).ok_or(Misuse::Plan("signers"))?;
+        Ok(())
+    }
+
+    fn enter_preparing(&self, scene: &mut Scene<'_>, invitation: &Invitation, plan: &PreparePlan) -> Result<Entered> {
+        let (key, signers) = self.party_key(scene, invitation, &plan.party)?;
+        check_preparing(plan, &key)?;
+        if plan.party.purpose != key.epoch.template().purpose {
+            return Err(Error::Denied(Denial::Purpose));
+        }
         let me = whoami(&signers, &scene.login.card)?;
-        let share = self.share(unlocked, &key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
-        let run = invitation.run_id();
-        let setup = SignSetup { run, plan: plan.clone(), epoch: key.epoch.clone(), me: Some(me), share: Some(share) };
-        let (machine, body) = start_signing(setup, &mut rng())?;
-        let exchange = signing_exchange(run, plan, Some(me), signers);
-        let mut live = self.live(scene, Verb::Sign, exchange, machine)?;
+        let share = self.share(&scene.login.unlocked, &key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
+        if scene.inner.prepared() + usize::from(plan.count) > MAX_PREPARED {
+            return Err(Misuse::Full.into());
+        }
+        let (machine, body) = prepare(plan, &share, &mut rng())?;
+        let exchange = preparing_exchange(invitation.run_id(), plan, Some(me), signers);
+        let mut live = self.live(scene, Verb::Prepare, exchange, machine)?;
         live.key = Some(key.id);
-        Ok((live, body.map(|body| (Subject::Commit, body))))
+        live.stock.size = plan.count;
+        Ok((live, Some((Subject::Prepare, body))))
     }
 
     pub(super) fn live(
@@ -130,7 +192,8 @@ impl<S: Storage> SoftToken<S> {
             verb,
             exchange,
             machine: Some(machine),
-            begun: Instant::now(),
+            begun: now(),
+            stock: Stocked::default(),
             key: None,
             parent: None,
             chain: Vec::new(),
@@ -142,19 +205,32 @@ impl<S: Storage> SoftToken<S> {
     }
 }
 
-/// The exchange of a signing run.
+/// The exchange of a signing run: commitments and shares, or shares alone when the commitments were made beforehand.
 pub(crate) fn signing_exchange(run: RunId, plan: &SignPlan, me: Option<Identifier>, signers: Roster) -> Exchange {
-    let senders: BTreeSet<_> = plan.signers.iter().copied().collect();
-    let round = |subject| Round { senders: senders.clone(), subject };
-    let frame = Frame {
-        suite: plan.suite,
-        group: *plan.key.as_bytes(),
-        epoch: *plan.epoch.as_bytes(),
-        run,
-        me,
-        members: signers,
+    let subjects: &[_] = match &plan.prepared {
+        None => &[Subject::Commit, Subject::Share],
+        Some(_) => &[Subject::Share],
     };
-    Exchange::new(frame, vec![round(Subject::Commit), round(Subject::Share)])
+    party_exchange(run, &plan.party, me, signers, subjects)
+}
+
+/// The exchange of a run that makes nonces beforehand.
+pub(crate) fn preparing_exchange(run: RunId, plan: &PreparePlan, me: Option<Identifier>, signers: Roster) -> Exchange {
+    party_exchange(run, &plan.party, me, signers, &[Subject::Prepare, Subject::Ready])
+}
+
+fn party_exchange(
+    run: RunId,
+    party: &Party,
+    me: Option<Identifier>,
+    signers: Roster,
+    subjects: &[Subject],
+) -> Exchange {
+    let senders: BTreeSet<_> = party.signers.iter().copied().collect();
+    let round = |subject: &Subject| Round { senders: senders.clone(), subject: *subject };
+    let (group, epoch) = (*party.key.as_bytes(), *party.epoch.as_bytes());
+    let frame = Frame { suite: party.suite, group, epoch, run, me, members: signers };
+    Exchange::new(frame, subjects.iter().map(round).collect())
 }
 
 /// The member whose card this is, to the byte: a card of another incarnation is another token.

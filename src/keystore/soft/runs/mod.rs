@@ -1,10 +1,12 @@
 //! Runs: giving them messages, and making what they lead to durable before anything leaves.
 
+mod clock;
 mod dealing;
 mod effects;
 mod enter;
 mod import;
 mod peers;
+mod prepared;
 mod reconstruct;
 mod repair;
 
@@ -20,14 +22,21 @@ use crate::policy::{self, Verb};
 use crate::protocol::{Accepted, Certificate, Epoch, Exchange, Failure, Halt, LastWords, Machine, Refused, Rejection};
 use crate::wire::{Identifier, KeyId, Message, RunId, Subject, Writer};
 
+#[cfg(feature = "hazmat")]
+pub(crate) use clock::set_clock_ahead;
 pub(super) use enter::override_key;
-pub(crate) use enter::signing_exchange;
+pub(crate) use enter::{preparing_exchange, signing_exchange};
 pub(super) use peers::convicted_key;
 pub(super) use reconstruct::propose_reconstruction;
 pub(super) use repair::verb as repair_verb;
 
+use clock::now;
+use prepared::Stocked;
+
 /// How long nonces may wait for the others' commitments.
 const NONCE_LIFE: Duration = Duration::from_secs(600);
+/// How long nonces that were made beforehand may wait for their messages.
+const PREPARED_LIFE: Duration = Duration::from_secs(3600);
 
 /// A run of a session.
 #[derive(Debug)]
@@ -37,6 +46,7 @@ pub(super) struct Live {
     exchange: Exchange,
     machine: Option<Box<dyn Machine>>,
     begun: Instant,
+    stock: Stocked,
     /// The key, as soon as there is one.
     pub(super) key: Option<KeyId>,
     /// The epoch that is renewed, and the certificates that lead to it.
@@ -218,7 +228,12 @@ fn report(live: &Live, progress: &mut Progress) {
 
 impl Live {
     fn is_expired(&self) -> bool {
-        self.verb == Verb::Sign && !self.finished && self.begun.elapsed() > NONCE_LIFE
+        let age = now().saturating_duration_since(self.begun);
+        match self.verb {
+            Verb::Sign => !self.finished && age > NONCE_LIFE,
+            Verb::Prepare => age > PREPARED_LIFE,
+            _ => false,
+        }
     }
 }
 
@@ -247,8 +262,12 @@ impl Inner {
 
     /// Ends the runs that use a share of a key whose epoch is over: nonces die with it, and nothing of it is handed over.
     pub(super) fn end_signing(&mut self, key: KeyId) {
-        let uses_share = |live: &Live| matches!(live.verb, Verb::Sign | Verb::Reconstruct);
-        self.runs.retain(|_, live| !uses_share(live) || live.key != Some(key) || live.finished);
+        self.runs.retain(|_, live| match live.verb {
+            _ if live.key != Some(key) => true,
+            Verb::Sign | Verb::Reconstruct => live.finished,
+            Verb::Prepare => false,
+            _ => true,
+        });
     }
 }
 

@@ -1,0 +1,134 @@
+//! Nonces made beforehand: a run that exchanges commitments to many, after which each signature takes one round.
+//!
+//! RFC 9591's round one is about no message, so it can be run ahead. What it leaves is a stock in memory; each pair is
+//! taken out of it once.
+
+use core::fmt::Debug;
+use std::collections::BTreeMap;
+
+use rand_core::CryptoRng;
+
+use super::rounds::{Answer, answer, follow};
+use super::{Commitments, Nonces, SignSetup};
+use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
+use crate::secret::Secret;
+use crate::suite::{Ciphersuite, Scalar, with_suite};
+use crate::wire::{Identifier, Message, PreparePlan, Subject};
+
+/// Enters the run: what to wait in, and the commitments to send. `share` hedges the nonces.
+pub(crate) fn prepare(
+    plan: &PreparePlan,
+    share: &Secret<[u8; 32]>,
+    rng: &mut dyn CryptoRng,
+) -> Result<Beginning<Vec<u8>>, Halt> {
+    with_suite!(plan.party.suite, C => ExpectPrepared::<C>::start(plan, share, rng))
+}
+
+/// Waiting for every signer's commitments.
+#[derive(Debug)]
+struct ExpectPrepared<C: Ciphersuite> {
+    nonces: Vec<Option<Nonces<C>>>,
+}
+
+impl<C: Ciphersuite> ExpectPrepared<C> {
+    fn start(
+        plan: &PreparePlan,
+        share: &Secret<[u8; 32]>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Beginning<Vec<u8>>, Halt> {
+        let share = Secret::new(C::Scalar::from_bytes(share.expose()).ok_or_else(Failure::unattributed)?);
+        let nonces: Vec<_> = (0..plan.count).map(|_| Nonces::<C>::generate(&share, rng)).collect();
+        let body = nonces.iter().flat_map(|nonces| nonces.commitments().to_bytes()).collect();
+        Ok((Box::new(Self { nonces: nonces.into_iter().map(Some).collect() }), body))
+    }
+}
+
+impl<C: Ciphersuite> Machine for ExpectPrepared<C> {
+    fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        let mut commitments = BTreeMap::new();
+        for message in round {
+            let (sender, read) = (message.sender(), decode::<C>(&message.body));
+            let read = read.filter(|read| read.len() == self.nonces.len());
+            let read = read.ok_or_else(|| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
+            commitments.insert(sender, read);
+        }
+        let stock = NonceStock { nonces: self.nonces, commitments, commits: round.to_vec() };
+        Ok(Transition {
+            next: Box::new(ExpectReady { stock }),
+            send: Some((Subject::Ready, Vec::new())),
+            effect: Effect::None,
+        })
+    }
+}
+
+/// Waiting until every signer has said that it has them all. What it says carries its view of the commitments, so that
+/// whoever showed different ones to different members is found before any is used.
+#[derive(Debug)]
+struct ExpectReady<C: Ciphersuite> {
+    stock: NonceStock<C>,
+}
+
+impl<C: Ciphersuite> Machine for ExpectReady<C> {
+    fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        if let Some(message) = round.iter().find(|message| !message.body.is_empty()) {
+            return Err(Failure::by(message.sender(), Misbehaviour::Malformed, &[message]).into());
+        }
+        Ok(Transition::silent(Box::new(Done), Effect::Stocked(Box::new(self.stock))))
+    }
+}
+
+/// Nonces that wait for their message.
+pub(crate) trait Stock: Debug + Send {
+    /// Takes the nonces of that number out, and signs with them. `None` when they are not there any more; whatever else
+    /// happens, they are gone.
+    fn sign(&mut self, setup: SignSetup, index: u16) -> Option<Result<Answer, Halt>>;
+    /// The lowest number from that one on whose nonces are there.
+    fn next_from(&self, index: u16) -> Option<u16>;
+}
+
+#[derive(Debug)]
+struct NonceStock<C: Ciphersuite> {
+    nonces: Vec<Option<Nonces<C>>>,
+    commitments: BTreeMap<Identifier, Vec<Commitments<C>>>,
+    commits: Vec<Message>,
+}
+
+impl<C: Ciphersuite> Stock for NonceStock<C> {
+    fn sign(&mut self, mut setup: SignSetup, index: u16) -> Option<Result<Answer, Halt>> {
+        let nonces = self.nonces.get_mut(usize::from(index))?.take()?;
+        let signers = &setup.plan.party.signers;
+        let of = |id: &Identifier| Some((*id, *self.commitments.get(id)?.get(usize::from(index))?));
+        let commitments = signers.iter().filter_map(of).collect();
+        let commits = self.commits.iter().filter(|message| signers.contains(&message.sender())).cloned().collect();
+        let share = setup.share.take().and_then(|share| C::Scalar::from_bytes(share.expose())).map(Secret::new);
+        let Some(share) = share else { return Some(Err(Failure::unattributed().into())) };
+        Some(answer(setup, commitments, commits, nonces, &share))
+    }
+
+    fn next_from(&self, index: u16) -> Option<u16> {
+        let numbered = (0..).zip(&self.nonces).skip(usize::from(index));
+        numbered.into_iter().find_map(|(number, nonces)| nonces.as_ref().map(|_| number))
+    }
+}
+
+/// Follows a signature with nonces that were made beforehand, from the messages that committed to them, without a share.
+pub(crate) fn follow_prepared(setup: SignSetup, commits: &[Message]) -> Option<Box<dyn Machine>> {
+    with_suite!(setup.plan.party.suite, C => {
+        let signers = &setup.plan.party.signers;
+        let commits: Vec<_> = commits.iter().filter(|message| signers.contains(&message.sender())).cloned().collect();
+        let index = setup.plan.prepared.as_ref()?.index;
+        let read = |message: &Message| Some((message.sender(), at::<C>(&message.body, index)?));
+        let commitments = commits.iter().map(read).collect::<Option<_>>()?;
+        follow::<C>(setup, commitments, commits)
+    })
+}
+
+/// The commitments of that number.
+pub(super) fn at<C: Ciphersuite>(body: &[u8], index: u16) -> Option<Commitments<C>> {
+    Commitments::from_bytes(body.chunks(Commitments::<C>::LEN).nth(usize::from(index))?)
+}
+
+fn decode<C: Ciphersuite>(body: &[u8]) -> Option<Vec<Commitments<C>>> {
+    body.chunks(Commitments::<C>::LEN).map(Commitments::from_bytes).collect()
+}
