@@ -150,6 +150,10 @@ kinds! {
     KeyRepaired = 29, "key repaired";
     /// The security officer began to destroy the token. Seen only if that did not succeed.
     TokenDestroyed = 30, "token destroyed";
+    /// Another line of certified epochs was seen.
+    ForkSeen = 31, "fork seen";
+    /// An attempt was given up.
+    AttemptAbandoned = 32, "attempt abandoned";
 }
 
 /// Something that happened. It holds no secret.

@@ -25,7 +25,7 @@ pub use loot::Loot;
 pub use power::{Cut, Recorder, Replay, Syncs};
 pub use samples::{SampleDealing, sample_dealing};
 pub use scavenge::Scavenged;
-pub use shares::verifying_shares;
+pub use shares::{group_key_of_shares, verifying_shares};
 
 /// Sets the clock that bounds the life of nonces so far ahead, for this thread: a test need not wait.
 pub fn set_clock_ahead(by: core::time::Duration) {

@@ -52,11 +52,11 @@ pub mod wrap;
 
 pub use derivation::{DerivationError, ExtendedPublicKey};
 pub use keystore::{
-    Batch, Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter, Holder,
-    Holding, Import, ImportError, ImportedKey, Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving, MemoryStorage,
-    Misuse, NewCard, OfficerSession, Operation, Origin, Output, Pin, PinError, Preprocessing, Progress, Proposal,
-    Protection, Protocol, ReconstructedKey, Reconstructing, Reshare, Restriction, Result, Run, RunProgress, Session,
-    SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
+    Advice, Batch, Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter,
+    Fork, Holder, Holding, Import, ImportError, ImportedKey, Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving,
+    MemoryStorage, Misuse, NewCard, OfficerSession, Operation, Origin, Output, Pin, PinError, Preprocessing, Progress,
+    Proposal, Protection, Protocol, ReconstructedKey, Reconstructing, Reshare, Restriction, Result, Run, RunProgress,
+    Session, SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
 };
 pub use policy::UserType;
 pub use protocol::{

@@ -82,6 +82,8 @@ pub(crate) struct Facts {
     pub(crate) export: Export,
     /// The share was restored, and no refresh has renewed it.
     pub(crate) restored: bool,
+    /// Two lines of epochs are certified of which neither supersedes the other.
+    pub(crate) forked: bool,
 }
 
 /// Why a request is refused.
@@ -100,6 +102,7 @@ pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) ->
     }
     let Some(facts) = facts else { return Ok(()) };
     match verb {
+        Verb::Sign | Verb::Prepare if facts.forked => Err(Refusal::Denied(Denial::Forked)),
         Verb::Sign | Verb::Prepare if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
         Verb::Sign | Verb::Prepare if !facts.operations.contains(Operations::SIGN) => {
             Err(Refusal::Denied(Denial::Operation))
@@ -137,7 +140,7 @@ const fn role_may(role: UserType, verb: Verb) -> bool {
 mod tests {
     use super::*;
 
-    const OPEN: Facts = Facts { operations: Operations::ALL, export: Export::Wrapped, restored: false };
+    const OPEN: Facts = Facts { operations: Operations::ALL, export: Export::Wrapped, restored: false, forked: false };
 
     #[test]
     fn a_security_officer_touches_no_share() {
@@ -160,6 +163,13 @@ mod tests {
         assert_eq!(decide(UserType::User, Verb::Renew, Some(&restored)), Ok(()));
         let denied = Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh));
         assert_eq!(decide(UserType::User, Verb::Sign, Some(&restored)), denied);
+    }
+
+    #[test]
+    fn a_forked_key_signs_nothing_and_is_renewed() {
+        let forked = Facts { forked: true, ..OPEN };
+        assert_eq!(decide(UserType::User, Verb::Sign, Some(&forked)), Err(Refusal::Denied(Denial::Forked)));
+        assert_eq!(decide(UserType::User, Verb::Renew, Some(&forked)), Ok(()));
     }
 
     #[test]

@@ -143,6 +143,8 @@ pub enum Misuse {
     NoShare,
     /// The key has no old epoch of that name, or that epoch no share of that member.
     NoSuchShare,
+    /// The key has no attempt of that name which this token signed and no certificate ended.
+    NoSuchAttempt,
 }
 
 impl Error {
@@ -248,6 +250,7 @@ impl fmt::Display for Misuse {
             Self::OtherMember => f.write_str("the backup is of another member"),
             Self::WrongShare => f.write_str("the share is not the one that the certificate speaks of"),
             Self::NoShare => f.write_str("the key's share is not held here"),
+            Self::NoSuchAttempt => f.write_str("this token has no such attempt"),
             Self::NoSuchShare => f.write_str("no old epoch of the key has such a share"),
         }
     }

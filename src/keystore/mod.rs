@@ -17,7 +17,9 @@ mod vault;
 pub use coordinator::Coordinator;
 pub use error::{Error, Misuse, Result};
 pub use imported::{ImportError, ImportedKey};
-pub use object::{Declaration, EpochReport, Filter, Holder, Holding, KeyInfo, KeyState, Origin, Restriction};
+pub use object::{
+    Advice, Declaration, EpochReport, Filter, Fork, Holder, Holding, KeyInfo, KeyState, Origin, Restriction,
+};
 pub use pin::{Pin, PinError};
 pub use reconstructed::ReconstructedKey;
 pub use run::{Dealing, Preprocessing, Protocol, Reconstructing, Run, RunProgress, Signing};

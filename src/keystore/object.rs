@@ -155,11 +155,45 @@ pub struct KeyInfo {
     pub height: u64,
     /// Attempts that this token has signed and that no certificate has ended.
     pub pending: Vec<EpochId>,
+    /// Those of them that were [abandoned](crate::Session::abandon) here.
+    pub abandoned: Vec<EpochId>,
+    /// Other lines of certified epochs, of which none supersedes the one here nor is superseded. While there is one, nothing is
+    /// signed.
+    pub forks: Vec<Fork>,
     /// Older epochs, and whether they can still do harm.
     pub old_epochs: Vec<EpochReport>,
 }
 
+/// Two certified epochs of a key of which neither supersedes the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fork {
+    /// The epoch of the line here that excludes the other.
+    pub ours: EpochId,
+    /// The other one.
+    pub theirs: EpochId,
+    /// Who signed both without naming the first in the second: they lied, or forgot under an officer's override.
+    pub culprits: Vec<Identifier>,
+}
+
+/// What should be done about a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// This token signed an attempt, and has no certificate of it. Look for the certificate, or renew the shares again: the
+    /// next renewal names it. Until then shares of it are out that nobody erases.
+    FinishAttempt(EpochId),
+    /// The key has forked. The security officers decide which line goes on; a member of that one invites to a renewal, which
+    /// names the other.
+    EndFork(EpochId),
+}
+
 impl KeyInfo {
+    /// What should be done, most urgent first; mostly nothing.
+    pub fn advice(&self) -> Vec<Advice> {
+        let forks = self.forks.iter().map(|fork| Advice::EndFork(fork.theirs));
+        forks.chain(self.pending.iter().copied().map(Advice::FinishAttempt)).collect()
+    }
+
     /// The fingerprint of the members, for whoever is to join them.
     pub fn fingerprint(&self) -> Fingerprint {
         self.roster.fingerprint()

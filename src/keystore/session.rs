@@ -13,7 +13,7 @@ use crate::derivation::ExtendedPublicKey;
 use crate::policy::UserType;
 use crate::protocol::Certificate;
 use crate::suite::Suite;
-use crate::wire::{Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, Revision, Roster};
+use crate::wire::{Card, Derivation, EpochId, Identifier, Invitation, KeyId, KeyTemplate, Revision, Roster};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
 /// A user's session. It ends with [`logout`](Self::logout), which reports, or when it is dropped, which can't.
@@ -692,6 +692,19 @@ impl Session {
             newest = Ok(self.complete(certificate)?);
         }
         newest
+    }
+
+    /// Gives up an attempt that this token signed and that was never certified, when people agree to try another way. Its run
+    /// ends here, if it still goes, and nothing below it is entered any more.
+    ///
+    /// It erases nothing: as long as no certificate supersedes the attempt, one of the attempt itself may turn up, and this
+    /// token [completes](Self::complete) it. Renew the shares again, which names it; that certificate erases it.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when it is not among [`KeyInfo::pending`](crate::KeyInfo::pending).
+    pub fn abandon(&self, key: KeyId, attempt: EpochId) -> Result<KeyInfo> {
+        self.token.abandon(self.id, key, attempt)
     }
 
     /// Sets this user's PIN.

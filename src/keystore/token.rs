@@ -71,6 +71,8 @@ pub trait Token: Debug + Send + Sync {
     fn certificates(&self, session: SessionId, key: KeyId) -> Result<Vec<Certificate>>;
     /// Finishes a pending epoch, or learns that a share is of the past.
     fn complete(&self, session: SessionId, certificate: &Certificate) -> Result<KeyInfo>;
+    /// Gives up an attempt that this token has signed. It erases nothing, and a certificate of the attempt still counts.
+    fn abandon(&self, session: SessionId, key: KeyId, attempt: EpochId) -> Result<KeyInfo>;
     /// Audit records after that one, or from the first.
     fn audit(&self, session: SessionId, after: Option<audit::Digest>, limit: usize) -> Result<Vec<audit::Record>>;
 }

@@ -24,7 +24,7 @@ pub(crate) struct Attempt {
     pub(crate) threshold: u16,
     pub(crate) dealers: Vec<Seat>,
     pub(crate) receivers: Vec<Seat>,
-    /// Those of the naming run's members that say that they signed it.
+    /// Those of the naming run's members that say that they signed it; of a losing line everybody who did.
     pub(crate) signers: Vec<Identifier>,
 }
 
@@ -181,10 +181,10 @@ impl Entrants {
         self.overridden.iter().filter(old).count() >= parent.quorum()
     }
 
-    /// Adds what a member reports: that it signed this one.
-    pub(super) fn sign(named: &mut BTreeMap<EpochId, Attempt>, attempt: Attempt, signer: Identifier) {
+    /// Adds what a member reports: that these signed this one.
+    pub(super) fn sign(named: &mut BTreeMap<EpochId, Attempt>, attempt: Attempt, by: &[Identifier]) {
         let signers = &mut named.entry(attempt.epoch).or_insert(attempt).signers;
-        signers.push(signer);
+        signers.extend_from_slice(by);
         signers.sort_unstable();
         signers.dedup();
     }

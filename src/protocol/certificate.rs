@@ -346,6 +346,7 @@ impl Certificate {
         let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
         agree(epoch.group_key == parent.group_key, "the group key changed")?;
         agree(epoch.chain_hash == parent.chain_hash, "the chain code changed")?;
+        agree(epoch.losing().iter().all(|line| epoch.names(*line)), "a losing line is not named")?;
         let ended = epoch.entrants.unended(&epoch.plan, parent).is_none();
         let overridden = || epoch.entrants.is_overridden(&epoch.plan, parent);
         agree(ended || overridden(), "an attempt that others may go on from is passed over")?;
@@ -359,7 +360,7 @@ impl Certificate {
 /// What must hold of a dealing's plan, given the epoch that it renews.
 pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), CertificateError> {
     let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
-    let Source::Epoch { key, parent: named, roster, dealers, replaced } = &plan.source else {
+    let Source::Epoch { key, parent: named, roster, dealers, replaced, .. } = &plan.source else {
         return Err(CertificateError::Parent);
     };
     if (*key, *named) != (parent.key, parent.id) {

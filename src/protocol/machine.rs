@@ -63,6 +63,9 @@ pub enum Denial {
         /// The attempt.
         attempt: EpochId,
     },
+    /// The key has forked. Nothing is signed until a renewal that names the losing line has ended that, with the security
+    /// officers' override.
+    Forked,
     /// The export rule of the key does not allow it.
     Export,
     /// The key is put together again only if this token's user has consented to that run, besides the officer.
@@ -108,6 +111,7 @@ impl core::fmt::Display for Denial {
             Self::RestoredVotesAfterRefresh => {
                 f.write_str("a restored or repaired token signs a revision after a refresh, or by override")
             }
+            Self::Forked => f.write_str("the key has forked, and the officers have not ended it"),
             Self::Export => f.write_str("the export rule does not allow it"),
             Self::Convicted { member } => {
                 write!(f, "member {member} broke an earlier run, and was not pardoned by the security officer")

@@ -35,8 +35,8 @@ pub(crate) use repair::{Held, RepairSetup, repair_rounds};
 pub(crate) use revision::{SignedRevision, revise, revised};
 pub(crate) use sign::{Answer, Claim, SignSetup, Stock, follow_prepared, prepare, verifying_key};
 
-#[cfg(feature = "hazmat")]
-pub(crate) use renewal::opens_deal;
 pub(crate) use renewal::start as start_dealing;
 pub(crate) use repair::start as start_repair;
 pub(crate) use sign::start as start_signing;
+#[cfg(feature = "hazmat")]
+pub(crate) use {polynomial::lagrange, renewal::opens_deal};

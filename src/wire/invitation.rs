@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::card::{Card, IdentityKey, Kind};
 use super::codec::{DecodeError, Reader, Writer};
-use super::hash::{KeyId, RunId};
+use super::hash::{EpochId, KeyId, RunId};
 use super::identifier::Identifier;
 use super::path::Derivation;
 use super::plan::{Action, DealPlan, Plan, PreparePlan, Prepared, Replaced, SignPlan, Source};
@@ -163,6 +163,14 @@ impl Invitation {
         match &self.plan.action {
             Action::Reconstruct(plan) => Some(&plan.members),
             _ => None,
+        }
+    }
+
+    /// The certified epochs that lose by it, when it ends a fork of the key.
+    pub fn losing(&self) -> &[EpochId] {
+        match &self.plan.action {
+            Action::Deal(DealPlan { source: Source::Epoch { losing, .. }, .. }) => losing,
+            _ => &[],
         }
     }
 

@@ -15,6 +15,9 @@ pub const MAX_MESSAGE: usize = 1 << 20;
 /// For how many signatures nonces are made in one run at most.
 pub const MAX_BATCH: u16 = 256;
 
+/// The most epochs of losing lines that a plan may name.
+const MAX_LOSING: usize = 1024;
+
 /// Why a member's card does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -76,6 +79,8 @@ pub(crate) enum Source {
         roster: [u8; 32],
         dealers: Roster,
         replaced: Vec<Replaced>,
+        /// Certified epochs of a line that loses by this: they end a fork.
+        losing: Vec<EpochId>,
     },
 }
 
@@ -125,12 +130,16 @@ impl DealPlan {
             Source::Fresh => {
                 writer.u8(0);
             }
-            Source::Epoch { key, parent, roster, dealers, replaced } => {
+            Source::Epoch { key, parent, roster, dealers, replaced, losing } => {
                 writer.u8(1).raw(key.as_bytes()).raw(parent.as_bytes()).raw(roster);
                 dealers.encode(writer);
                 writer.count(replaced.len());
                 for one in replaced {
                     writer.identifier(one.identifier).raw(one.card.as_bytes()).u8(one.reason.code());
+                }
+                writer.count(losing.len());
+                for epoch in losing {
+                    writer.raw(epoch.as_bytes());
                 }
             }
             Source::Import { group_key, chain_hash, dealers } => {
@@ -160,6 +169,7 @@ impl DealPlan {
                     roster: reader.array()?,
                     dealers: Roster::decode(reader)?,
                     replaced: decode_replaced(reader)?,
+                    losing: decode_losing(reader)?,
                 },
                 2 => Source::Import {
                     group_key: decode_group_key(reader, suite)?,
@@ -233,6 +243,13 @@ fn decode_replaced(reader: &mut Reader<'_>) -> Result<Vec<Replaced>, DecodeError
     } else {
         Err(DecodeError::Invalid("order of replaced members"))
     }
+}
+
+fn decode_losing(reader: &mut Reader<'_>) -> Result<Vec<EpochId>, DecodeError> {
+    let losing = (0..reader.count(MAX_LOSING)?)
+        .map(|_| reader.array().map(EpochId::from_bytes))
+        .collect::<Result<Vec<_>, DecodeError>>()?;
+    if losing.is_sorted_by(|a, b| a < b) { Ok(losing) } else { Err(DecodeError::Invalid("order of losing epochs")) }
 }
 
 /// Who signs, with which epoch of which key.

@@ -222,3 +222,21 @@ impl KeyTemplate {
         if template.is_within_limits() { Ok(template) } else { Err(DecodeError::Invalid("template")) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Quorum;
+
+    #[test]
+    fn two_quorums_share_a_member_and_two_that_prevent_forks_share_t() {
+        for n in 2_u16..=9 {
+            for t in 2..=n {
+                let (members, threshold) = (usize::from(n), usize::from(t));
+                let (available, safe) = (Quorum::Available.of(t, members), Quorum::PreventsForks.of(t, members));
+                assert!(threshold <= available && available <= safe && safe <= members);
+                assert!(2 * available > members && 2 * safe >= members + threshold);
+                assert!(2 * (safe - 1) < members + threshold, "no more than it takes");
+            }
+        }
+    }
+}

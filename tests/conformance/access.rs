@@ -163,6 +163,7 @@ pub fn every_call_answers_logged_out_to_a_session_that_has_ended(backend: &dyn B
     refused!(token.unwrap_key(gone, &share, &identity), Error::LoggedOut);
     refused!(token.certificates(gone, key.id), Error::LoggedOut);
     refused!(token.complete(gone, &certificate), Error::LoggedOut);
+    refused!(token.abandon(gone, key.id, key.epoch), Error::LoggedOut);
     refused!(token.audit(gone, None, 9), Error::LoggedOut);
     token.info().unwrap();
     // Numbers of sessions are not given out again.

@@ -9,9 +9,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod abandoned;
 mod attempts;
 mod crashes;
 mod device;
+mod forks;
 mod power;
 mod reports;
 mod restored;

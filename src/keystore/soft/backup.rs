@@ -130,6 +130,8 @@ impl<S: Storage> SoftToken<S> {
             backed_up: vec![epoch.id],
             erased: Vec::new(),
             dealt: Vec::new(),
+            abandoned: Vec::new(),
+            forks: Vec::new(),
             old: Vec::new(),
             operations: epoch.template().operations,
             export: epoch.template().export,

@@ -1,5 +1,6 @@
 //! Certificates: what makes an epoch the key's, and what is erased by it.
 
+use super::fork::change_line;
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
 use super::record::{KeyRecord, OldEpoch, Standing};
 use super::revise::learn_revisions;
@@ -57,20 +58,33 @@ impl<S: Storage> SoftToken<S> {
         if chain.iter().any(|known| known.epoch_id() == certificate.epoch_id()) {
             return learn_revisions(key, &chain, certificate, commit);
         }
+        let others = self.other_lines(&login.unlocked, key)?;
+        if others.iter().any(|known| known.epoch_id() == certificate.epoch_id()) {
+            let theirs = certificate.epoch_id();
+            let open = key.record.open_forks().any(|fork| fork.theirs == theirs);
+            return if open { Err(Error::Fork { ours: key.epoch.id, theirs }) } else { Ok(()) };
+        }
         let stated = certificate.epoch()?;
         let parent = match stated.parent() {
             // Who holds a key signed its making: strangers can sign a transcript with the same group key as well.
             None if key.record.pending.contains(&stated.id) => None,
             None => return Err(CertificateError::Parent.into()),
             Some(parent) => {
-                let known = chain.iter().find(|known| known.epoch_id() == parent).ok_or(CertificateError::Parent)?;
+                let mut known = chain.iter().chain(&others);
+                let known = known.find(|known| known.epoch_id() == parent).ok_or(CertificateError::Parent)?;
                 Some(known.epoch()?)
             }
         };
         let epoch = certificate.verify(parent.as_ref())?;
         if key.is_certified() && !supersedes(&epoch, &key.epoch) {
-            return refuse_sibling(key, &epoch, &chain);
+            for known in &chain {
+                if supersedes(&known.epoch()?, &epoch) {
+                    return Ok(());
+                }
+            }
+            return self.note_fork(login, key, certificate, &epoch, &chain);
         }
+        change_line(key, &epoch, &chain, &others, commit)?;
         self.enthrone(login, key, certificate, epoch, commit)
     }
 
@@ -94,6 +108,9 @@ impl<S: Storage> SoftToken<S> {
             self.supersede(login, key, old, &epoch, commit)?;
         }
         key.record.pending.retain(|attempt| *attempt != epoch.id && !epoch.names(*attempt));
+        let KeyRecord { abandoned, pending, .. } = &mut key.record;
+        abandoned.retain(|attempt| pending.contains(attempt));
+        epoch.entrants.named.iter().for_each(|attempt| key.record.end_fork(attempt.epoch));
         self.note_attempts(login, key, &epoch)?;
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
@@ -168,16 +185,6 @@ fn end_nonces(scene: &mut Scene<'_>, key: KeyId, accepted: &Result<()>) {
     }
 }
 
-/// A certificate that does not supersede the epoch held here: superseded by it, or a fork.
-fn refuse_sibling(key: &Key, epoch: &Epoch, chain: &[Certificate]) -> Result<()> {
-    for known in chain {
-        if supersedes(&known.epoch()?, epoch) {
-            return Ok(());
-        }
-    }
-    Err(Error::Fork { ours: key.epoch.id, theirs: epoch.id })
-}
-
 /// Rule 3: a certificate supersedes its ancestors and what it names. Of the epochs that are held here only the parent
 /// can be an ancestor.
 fn supersedes(epoch: &Epoch, other: &Epoch) -> bool {
@@ -193,6 +200,17 @@ pub(super) fn confirm(record: &mut KeyRecord, card: CardId, confirmation: &Confi
     for old in record.old.iter_mut().filter(|old| find(old, &confirmation.backed_up)) {
         old.backed_up(confirmation.member);
     }
+}
+
+/// Gives an attempt up, as far as this token goes: its run ends here. Nothing is erased, and its certificate still counts.
+pub(super) fn abandon(key: &mut Key, attempt: &Epoch, commit: &mut Commit) -> Result<()> {
+    key.record.promise = key.record.promise.max(attempt.position());
+    if !key.record.abandoned.contains(&attempt.id) {
+        key.record.abandoned.push(attempt.id);
+    }
+    key.save(commit);
+    commit.event(key.epoch_event(EventKind::AttemptAbandoned, attempt.id)?);
+    Ok(())
 }
 
 /// Whether an invitation renews shares.

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use zeroize::Zeroizing;
 
-use super::record::{KeyRecord, Standing};
+use super::record::{ForkRecord, KeyRecord, Standing};
 use super::{Commit, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
 use crate::derivation::ExtendedPublicKey;
@@ -35,9 +35,10 @@ pub(super) struct Key {
 }
 
 impl Key {
-    pub(super) const fn facts(&self) -> Facts {
+    pub(super) fn facts(&self) -> Facts {
         let restored = matches!(self.record.standing, Standing::Restored);
-        Facts { operations: self.record.operations, export: self.record.export, restored }
+        let forked = self.record.open_forks().next().is_some();
+        Facts { operations: self.record.operations, export: self.record.export, restored, forked }
     }
 
     pub(super) const fn object(&self) -> Space {
@@ -76,6 +77,8 @@ impl Key {
             revision: self.epoch.revision(),
             height: self.epoch.plan.height,
             pending: self.record.pending.clone(),
+            abandoned: self.record.abandoned.clone(),
+            forks: self.record.open_forks().map(ForkRecord::report).collect(),
             old_epochs: self.record.old.iter().map(super::record::OldEpoch::report).collect(),
         }
     }

@@ -3,6 +3,7 @@
 mod backup;
 mod certify;
 mod destroy;
+mod fork;
 mod keys;
 mod propose;
 mod record;

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::keystore::object::{EpochReport, Holder, Holding, Origin};
+use crate::keystore::object::{EpochReport, Fork, Holder, Holding, Origin};
 use crate::protocol::{Attempt, Epoch};
 use crate::secret::Secret;
 use crate::wire::{
@@ -293,6 +293,44 @@ impl OldEpoch {
     }
 }
 
+/// A certified epoch that neither supersedes the one here, nor is superseded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ForkRecord {
+    /// Where the line here parts from the other.
+    pub(super) ours: EpochId,
+    pub(super) theirs: EpochId,
+    /// Its height and attempt.
+    pub(super) position: (u64, u32),
+    pub(super) culprits: Vec<Identifier>,
+    /// A certificate has superseded it, or made it this token's own line.
+    pub(super) ended: bool,
+}
+
+impl ForkRecord {
+    pub(super) fn report(&self) -> Fork {
+        Fork { ours: self.ours, theirs: self.theirs, culprits: self.culprits.clone() }
+    }
+
+    fn encode(&self, writer: &mut Writer) {
+        writer.raw(self.ours.as_bytes()).raw(self.theirs.as_bytes()).u64(self.position.0).u32(self.position.1);
+        writer.count(self.culprits.len());
+        for culprit in &self.culprits {
+            writer.identifier(*culprit);
+        }
+        writer.u8(u8::from(self.ended));
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            ours: EpochId::from_bytes(reader.array()?),
+            theirs: EpochId::from_bytes(reader.array()?),
+            position: (reader.u64()?, reader.u32()?),
+            culprits: (0..reader.count(1000)?).map(|_| reader.identifier()).collect::<Result<_, _>>()?,
+            ended: boolean(reader)?,
+        })
+    }
+}
+
 fn old_shares(members: impl Iterator<Item = (Identifier, CardId)>, successor: &Epoch) -> Vec<OldShare> {
     // Who takes no part any more is not there to say which backups it made.
     let there = |identifier, card| successor.card(identifier).is_some_and(|now: &Card| now.id() == card);
@@ -324,6 +362,9 @@ pub(super) struct KeyRecord {
     pub(super) erased: Vec<EpochId>,
     /// Attempts that it has dealt in, and that no certificate has ended.
     pub(super) dealt: Vec<Attempt>,
+    /// Attempts among the pending ones that people gave up.
+    pub(super) abandoned: Vec<EpochId>,
+    pub(super) forks: Vec<ForkRecord>,
     pub(super) old: Vec<OldEpoch>,
     pub(super) operations: Operations,
     pub(super) export: Export,
@@ -331,6 +372,18 @@ pub(super) struct KeyRecord {
 
 impl KeyRecord {
     const VERSION: u8 = 1;
+
+    /// The forks that no plan has ended.
+    pub(super) fn open_forks(&self) -> impl Iterator<Item = &ForkRecord> {
+        self.forks.iter().filter(|fork| !fork.ended)
+    }
+
+    /// That line is superseded, or the key's own.
+    pub(super) fn end_fork(&mut self, theirs: EpochId) {
+        for fork in self.forks.iter_mut().filter(|fork| fork.theirs == theirs) {
+            fork.ended = true;
+        }
+    }
 
     /// An old attempt that was known by its run alone has a transcript now. What is known of its shares stays.
     pub(super) fn rename(&mut self, from: EpochId, to: EpochId) {
@@ -360,6 +413,14 @@ impl KeyRecord {
         writer.count(self.dealt.len());
         for attempt in &self.dealt {
             attempt.encode(&mut writer);
+        }
+        writer.count(self.abandoned.len());
+        for epoch in &self.abandoned {
+            writer.raw(epoch.as_bytes());
+        }
+        writer.count(self.forks.len());
+        for fork in &self.forks {
+            fork.encode(&mut writer);
         }
         writer.count(self.old.len());
         for old in &self.old {
@@ -391,6 +452,8 @@ impl KeyRecord {
             backed_up: epochs(&mut reader)?,
             erased: epochs(&mut reader)?,
             dealt: (0..reader.count(MAX_EPOCHS)?).map(|_| Attempt::decode(&mut reader)).collect::<Result<_, _>>()?,
+            abandoned: epochs(&mut reader)?,
+            forks: (0..reader.count(MAX_EPOCHS)?).map(|_| ForkRecord::decode(&mut reader)).collect::<Result<_, _>>()?,
             old: (0..reader.count(MAX_EPOCHS)?).map(|_| OldEpoch::decode(&mut reader)).collect::<Result<_, _>>()?,
             operations: Operations::from_bits(reader.u8()?).ok_or(DecodeError::Invalid("operations"))?,
             export: Export::from_code(reader.u8()?).ok_or(DecodeError::Invalid("export rule"))?,

@@ -1,6 +1,9 @@
 //! Plans that renew a key's shares: for the same members, or for others.
 
+use std::collections::BTreeSet;
+
 use super::keys::Key;
+use super::record::ForkRecord;
 use super::{Misuse, Result};
 use crate::keystore::token::{NewCard, Reshare};
 use crate::protocol::check_succession;
@@ -69,14 +72,27 @@ fn default_dealers(key: &Key, receivers: &Roster, replaced: &[Replaced]) -> Resu
 fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
     let Renewal { threshold, receivers, dealers, replaced, attempt } = renewal;
     let height = key.epoch.plan.height.checked_add(1).ok_or(Misuse::Plan("height"))?;
+    let mut attempt = next_attempt(key, height).max(attempt);
+    for fork in key.record.open_forks().filter(|fork| fork.position.0 == height) {
+        attempt = attempt.max(fork.position.1.saturating_add(1));
+    }
+    let below = |fork: &&ForkRecord| fork.position < (height, attempt);
+    let losing: BTreeSet<_> = key.record.open_forks().filter(below).map(|fork| fork.theirs).collect();
     let plan = DealPlan {
         suite: key.epoch.suite(),
         threshold,
         height,
-        attempt: next_attempt(key, height).max(attempt),
+        attempt,
         template: key.epoch.template().clone(),
         receivers,
-        source: Source::Epoch { key: key.id, parent: key.epoch.id, roster: key.epoch.roster_hash, dealers, replaced },
+        source: Source::Epoch {
+            key: key.id,
+            parent: key.epoch.id,
+            roster: key.epoch.roster_hash,
+            dealers,
+            replaced,
+            losing: losing.into_iter().collect(),
+        },
     };
     plan.check()?;
     check_succession(&plan, &key.epoch)?;

@@ -1,7 +1,7 @@
 //! The waist: each call of a token, through the choke point.
 
 use super::backup::destination;
-use super::certify::renews;
+use super::certify::{abandon, renews};
 use super::runs::{convicted_key, override_key, repair_verb};
 use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, keys};
 use crate::audit::{self, Event, EventKind};
@@ -11,7 +11,7 @@ use crate::keystore::token::{Operation, Progress, Proposal, Protection, SessionI
 use crate::keystore::vault::VaultError;
 use crate::policy::{UserType, Verb};
 use crate::protocol::{Certificate, deal_plan, key_id};
-use crate::wire::{Card, Invitation, KeyId, Message, RunId};
+use crate::wire::{Card, EpochId, Invitation, KeyId, Message, RunId};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
 impl<S: Storage> Token for SoftToken<S> {
@@ -178,6 +178,19 @@ impl<S: Storage> Token for SoftToken<S> {
     fn complete(&self, session: SessionId, certificate: &Certificate) -> Result<KeyInfo> {
         let key = certificate.key_id()?;
         self.operate(session, Verb::Complete, Some(key), |scene, commit| self.complete_with(scene, certificate, commit))
+    }
+
+    fn abandon(&self, session: SessionId, key: KeyId, attempt: EpochId) -> Result<KeyInfo> {
+        self.operate(session, Verb::Complete, Some(key), |scene, commit| {
+            let mut kept = scene.take_key(key)?;
+            if !kept.record.pending.contains(&attempt) {
+                return Err(Misuse::NoSuchAttempt.into());
+            }
+            let epoch = self.attempt(&scene.login.unlocked, key, attempt)?.epoch()?;
+            scene.inner.runs.remove(&epoch.run);
+            abandon(&mut kept, &epoch, commit)?;
+            Ok(kept.info())
+        })
     }
 
     fn audit(&self, session: SessionId, after: Option<audit::Digest>, limit: usize) -> Result<Vec<audit::Record>> {

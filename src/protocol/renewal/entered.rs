@@ -9,7 +9,7 @@ use crate::protocol::dealing::{Ceremony, Participant, RunKey, cocktail_context};
 use crate::protocol::epoch::{Epoch, deal_plan};
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::suite::Ciphersuite;
-use crate::wire::{Card, DealPlan, Identifier, Message, Plan, Roster, RunId, Source, hash_messages};
+use crate::wire::{Card, DealPlan, EpochId, Identifier, Message, Plan, Roster, RunId, Source, hash_messages};
 
 /// Every member's join, and the ceremony that they make.
 #[derive(Debug)]
@@ -77,14 +77,28 @@ fn tells_of_the_past<C: Ciphersuite>(
         certificate.epoch().is_ok_and(|epoch| {
             epoch.position() < below
                 && (&epoch.group_key, epoch.chain_hash) == (group_key, chain_hash)
-                && identity(epoch.card(sender)) == identity(members.card(sender))
-        }) && certificate.unendorsed([sender].into_iter()).is_empty()
+                && (identity(epoch.card(sender)) == identity(members.card(sender)) || loses(deal, epoch.id))
+        }) && is_endorsed(certificate, loses(deal, certificate.epoch_id()), sender)
             && certificate.is_dealt()
     };
     let dealt = |attempt: &Attempt| {
         attempt.is_unsigned() && attempt.position < below && attempt.dealers.iter().any(|(id, _)| *id == sender)
     };
     join.attempts.iter().all(signed) && join.dealt.iter().all(dealt)
+}
+
+/// Whether the plan names it as a losing line: a certificate, which anybody may show.
+pub(super) fn loses(deal: &DealPlan, epoch: EpochId) -> bool {
+    matches!(&deal.source, Source::Epoch { losing, .. } if losing.contains(&epoch))
+}
+
+/// Whether who shows an attempt has signed it, or, of a losing line, everybody that it takes.
+fn is_endorsed(certificate: &Certificate, loses: bool, sender: Identifier) -> bool {
+    let members = certificate.epoch().ok().filter(|_| loses).and_then(|epoch| epoch.plan.participants());
+    match members {
+        Some(members) => certificate.unendorsed(members.identifiers()).is_empty(),
+        None => certificate.unendorsed([sender].into_iter()).is_empty(),
+    }
 }
 
 /// Whether the join proves that its sender holds the secret of its run key.

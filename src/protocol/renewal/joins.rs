@@ -7,7 +7,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::deals::ExpectDeals;
-use super::entered::{Entered, entered};
+use super::entered::{Entered, entered, loses};
 use super::join::{Join, chain_commitment, possession_statement};
 use crate::protocol::attempt::{Attempt, Entrants};
 use crate::protocol::certificate::Certificate;
@@ -157,7 +157,10 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         for (member, join) in joins {
             for report in &join.attempts {
                 let merged = attempts.entry(report.epoch_id()).or_insert_with(|| report.clone());
-                merged.endorse(*member, report.endorsement(*member)?.clone());
+                // A losing line is shown by whoever has it, with everybody's signature but perhaps its own.
+                if let Some(endorsement) = report.endorsement(*member) {
+                    merged.endorse(*member, endorsement.clone());
+                }
             }
         }
         attempts.into_values().find(|certificate| certificate.verify(self.parent()).is_ok())
@@ -169,7 +172,9 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         let mut named = BTreeMap::new();
         for (member, join) in joins {
             for epoch in join.attempts.iter().filter_map(|attempt| attempt.epoch().ok()) {
-                Entrants::sign(&mut named, Attempt::signed(&epoch), *member);
+                let everybody = epoch.plan.participants().filter(|_| loses(&self.setup.deal, epoch.id));
+                let signers = everybody.map_or_else(|| vec![*member], |all| all.identifiers().collect());
+                Entrants::sign(&mut named, Attempt::signed(&epoch), &signers);
             }
         }
         for attempt in joins.values().flat_map(|join| &join.dealt) {
@@ -188,6 +193,13 @@ impl<C: Ciphersuite> ExpectJoins<C> {
     /// or have it lifted by the officers of a quorum, its own among them.
     fn check_power(&self, entrants: &Entrants) -> Result<(), Halt> {
         let Some(Succession { parent, standing, .. }) = &self.setup.succession else { return Ok(()) };
+        if let Source::Epoch { losing, .. } = &self.setup.deal.source {
+            let told = |line: &&EpochId| entrants.named.iter().any(|attempt| attempt.epoch == **line);
+            if losing.iter().filter(told).count() < losing.len() {
+                // The plan names a line of which nobody here has the certificate.
+                return Err(Failure::unattributed().into());
+            }
+        }
         let Some(attempt) = entrants.unended(&self.setup.deal, parent) else { return Ok(()) };
         let old = parent.roster().card(self.setup.me).is_some();
         if entrants.is_overridden(&self.setup.deal, parent) && (standing.overridden || !old) {

@@ -11,6 +11,7 @@ use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::imported::ImportedKey;
 use crate::keystore::object::Origin;
+use crate::keystore::soft::fork::check_ends_forks;
 use crate::keystore::soft::keys::{
     ATTEMPT, CHAIN_CODE, Key, RECORD, SHARE, certificate_key, encode_position, index_key, promise_key,
 };
@@ -64,6 +65,10 @@ impl<S: Storage> SoftToken<S> {
                     self.check_binds(&scene.login.unlocked, key, plan, overridden)?;
                 }
                 check_succession(plan, &parent)?;
+                let unlocked = &scene.login.unlocked;
+                let run = override_key(invitation.run_id());
+                let overridden = self.vault.get(unlocked, Space::Token, &run)?.is_some();
+                check_ends_forks(key.as_ref(), plan, overridden)?;
                 let founding = self.history(&scene.login, key.as_ref(), &chain)?;
                 self.promise(&scene.login, key.as_mut(), founding, plan, commit)?;
                 let run = invitation.run_id();
@@ -216,7 +221,11 @@ impl<S: Storage> SoftToken<S> {
             return Ok(Succession { parent, share: None, chain_code: None, standing, ancestors });
         };
         let attempts = key.record.pending.iter().map(|epoch| self.attempt(unlocked, key.id, *epoch));
-        let attempts = attempts.collect::<Result<_>>()?;
+        let mut attempts = attempts.collect::<Result<Vec<_>>>()?;
+        if let Source::Epoch { losing, .. } = &plan.source {
+            let others = self.other_lines(unlocked, key)?;
+            attempts.extend(others.into_iter().filter(|line| losing.contains(&line.epoch_id())));
+        }
         let standing = Memory { restored: key.record.forgetful, overridden, attempts, dealt: key.record.dealt.clone() };
         let deals = plan.dealers().card(key.record.me).is_some();
         let share = if deals { self.share(unlocked, key, parent.id)? } else { None };
@@ -310,6 +319,8 @@ fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -
         backed_up: Vec::new(),
         erased: Vec::new(),
         dealt: Vec::new(),
+        abandoned: Vec::new(),
+        forks: Vec::new(),
         old: Vec::new(),
         operations: template.operations,
         export: template.export,

@@ -200,6 +200,8 @@ fn blank(me: crate::wire::Identifier, epoch: &Epoch) -> KeyRecord {
         promise: epoch.position(),
         pending: Vec::new(),
         dealt: Vec::new(),
+        abandoned: Vec::new(),
+        forks: Vec::new(),
         backed_up: Vec::new(),
         erased: Vec::new(),
         old: Vec::new(),

@@ -1,0 +1,153 @@
+//! Rule 6: two certificates of which neither supersedes the other. Both lines stop, keep their shares, and a plan ends it.
+
+use quorumkey::{Advice, CertificateError, Denial, Dkg, KeyTemplate, Misuse, NewCard, Quorum, Suite};
+
+use super::restored::restored;
+use super::*;
+
+fn new_card(number: u16, member: &Member) -> NewCard {
+    NewCard { identifier: id(number), card: member.card(), reason: Reason::Routine }
+}
+
+/// Two lines of a 2-of-3 key: members 1 to 3 have renewed the shares; and tokens of members 2 and 3 that were restored from older
+/// backups, and have forgotten it, did so with another first member, under their officers' override.
+struct Forked {
+    key: KeyInfo,
+    devices: Vec<Device>,
+    ours: Vec<Member>,
+    theirs: Vec<Member>,
+}
+
+fn forked() -> Forked {
+    let mut devices = devices(3);
+    let ours = log_in(&mut devices);
+    let key = dkg(&ours, Suite::Ed25519, 2);
+    let [second, third] = [1, 2].map(|member: usize| restored(&ours[member], key.id));
+    refresh(&ours, key.id);
+    let theirs = vec![Member::in_memory("member 1 anew"), second, third];
+    let cards = (1..).zip(&theirs).map(|(number, member)| new_card(number, member)).collect();
+    let invitation = theirs[1].session.invite_refresh(key.id, cards).unwrap();
+    override_all(&theirs[1..], &invitation);
+    deal(&theirs, &invitation);
+    Forked { key, devices, ours, theirs }
+}
+
+fn override_all(members: &[Member], invitation: &Invitation) {
+    for member in members {
+        member.store.login_so(&officer_pin()).unwrap().override_restored(invitation).unwrap();
+    }
+}
+
+/// Everybody is shown the newest certificate of the other line, and says that the key has forked.
+fn meet(one: &[Member], other: &[Member], key: KeyId) {
+    for (line, shown) in [(one, &other[0]), (other, &one[0])] {
+        let certificate = shown.session.certificate(key).unwrap();
+        for member in line {
+            let before = member.key(key).epoch;
+            // However often it is shown.
+            for _ in 0..2 {
+                let fork = member.session.complete(&certificate);
+                let expected = (before, certificate.epoch_id());
+                assert!(matches!(fork, Err(Error::Fork { ours, theirs }) if (ours, theirs) == expected), "{fork:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_fork_stops_signing_on_both_lines_for_good_and_names_who_signed_both() {
+    let Forked { key, mut devices, ours, theirs } = forked();
+    let key = key.id;
+    let invitation = ours[0].session.invite_sign(key, &[id(1), id(2)], b"under way").unwrap();
+    let mut under_way = ours[1].session.start_sign(&invitation, b"under way").unwrap();
+    let commitment = ours[0].session.start_sign(&invitation, b"under way").unwrap().poll_transmit().unwrap();
+    meet(&ours, &theirs, key);
+    assert!(matches!(under_way.handle(&commitment), Err(Error::Misuse(Misuse::NoSuchRun(_)))));
+    drop(ours);
+    let ours = log_in(&mut devices);
+    for (line, other) in [(&ours, &theirs), (&theirs, &ours)] {
+        for member in line {
+            let info = member.key(key);
+            assert_eq!((info.state, info.forks.len()), (KeyState::Active, 1));
+            let theirs = other[0].session.certificate(key).unwrap().epoch_id();
+            assert_eq!((info.forks[0].ours, info.forks[0].theirs), (info.epoch, theirs));
+            assert_eq!(info.forks[0].culprits, [id(2), id(3)], "who forgot has signed both");
+            assert_eq!(info.advice(), [Advice::EndFork(theirs)]);
+            let refused = member.session.invite_sign(key, &[id(1), id(2)], b"m");
+            assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_plan_that_names_the_losing_line_ends_a_fork_with_every_officers_leave() {
+    let Forked { key, ours, theirs, .. } = forked();
+    let key = key.id;
+    meet(&ours, &theirs, key);
+    let losing = theirs[0].key(key).epoch;
+    let refused = ours[0].session.invite_refresh(key, Vec::new()).unwrap();
+    assert_eq!(refused.losing(), [losing]);
+    for member in &ours {
+        assert!(matches!(member.session.start(&refused), Err(Error::Denied(Denial::Forked))));
+    }
+    let invitation = ours[0].session.invite_refresh(key, Vec::new()).unwrap();
+    override_all(&ours, &invitation);
+    let now = deal(&ours, &invitation);
+    assert_eq!((now.height, now.forks.len()), (2, 0));
+    all_sign(&ours, key, b"one line again");
+    // What the other line holds is accounted for: shares of two members' devices, and of one that is new.
+    let report = now.old_epochs.iter().find(|old| old.epoch == losing).expect("the losing line is forgotten");
+    assert_eq!(report.identifiers().count(), 3);
+
+    let certificate = ours[0].session.certificate(key).unwrap();
+    for member in &theirs {
+        let retired = member.session.complete(&certificate).unwrap();
+        assert_eq!((retired.state, retired.epoch, retired.forks.len()), (KeyState::Retired, now.epoch, 0));
+        let chain = |member: &Member| -> Vec<_> {
+            let chain = member.session.certificates(key).unwrap();
+            chain.iter().map(quorumkey::Certificate::epoch_id).collect()
+        };
+        assert_eq!(chain(member), chain(&ours[0]));
+    }
+}
+
+/// Where one token has not heard of the fork, its officer has to agree all the same.
+#[test]
+fn a_fork_is_not_ended_over_the_head_of_an_officer() {
+    let Forked { key, ours, theirs, .. } = forked();
+    let key = key.id;
+    let other = theirs[0].session.certificate(key).unwrap();
+    for member in &ours[..2] {
+        assert!(matches!(member.session.complete(&other), Err(Error::Fork { .. })));
+    }
+    let invitation = ours[0].session.invite_refresh(key, Vec::new()).unwrap();
+    override_all(&ours[..2], &invitation);
+    let results = exchange_over(&mut enter(&ours, &invitation), &mut |_, _, message| vec![message]);
+    let denied = &results[2];
+    assert!(matches!(denied, Err(Error::Denied(Denial::AttemptNotEnded { .. }))), "{denied:?}");
+    // A plan that does not name the line is refused by who knows of it.
+    let silent = ours[2].session.invite_refresh_from(key, Vec::new(), 7).unwrap();
+    assert_eq!(silent.losing(), []);
+    let refused = ours[0].session.start(&silent);
+    assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan(_)))), "{refused:?}");
+}
+
+#[test]
+fn a_template_that_prevents_forks_takes_more_dealers() {
+    let mut members = group(3);
+    let template = KeyTemplate { quorum: Quorum::PreventsForks, ..KeyTemplate::wallet("no forks") };
+    let dkg = Dkg { suite: Suite::Ed25519, threshold: 2, members: roster(&members), template };
+    let key = deal(&members, &members[0].session.invite(dkg).unwrap()).id;
+    // Two of three are not enough to deal any more.
+    let anew = Member::in_memory("member 3 anew");
+    let refused = members[0].session.invite_refresh(key, vec![new_card(3, &anew)]);
+    let few = CertificateError::Contradiction("the dealers are too few");
+    assert!(matches!(refused, Err(Error::Certificate(why)) if why == few));
+    refresh(&members, key);
+    all_sign(&members, key, b"all three dealt");
+    // With the third member's token restored all three are there again.
+    members[2] = restored(&members[2], key);
+    let invitation = members[0].session.invite_refresh(key, vec![new_card(3, &members[2])]).unwrap();
+    override_all(&members[2..], &invitation);
+    deal(&members, &invitation);
+}
