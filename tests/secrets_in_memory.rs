@@ -19,9 +19,11 @@ use std::os::unix::fs::FileExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio, exit};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Member, dkg_invitation, exchange, exchange_over, group, id};
+use common::{Member, dkg_invitation, exchange, exchange_over, group, id, roster};
 use quorumkey::hazmat::verifying_shares;
-use quorumkey::{KeyId, Run, Signing, Suite};
+use quorumkey::{Dealing, Import, ImportedKey, KeyId, KeyTemplate, Run, Signing, Suite};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 const VICTIM: &str = "QUORUMKEY_MEMORY_VICTIM";
 
@@ -85,12 +87,17 @@ fn victim(suite: Suite) {
     stage("dealing over");
     victim_signs(&members, key);
     stage("signing over");
+    victim_imports(&members, suite);
+    stage("import over");
+    let left = victim_starts_import(&members, suite, 3);
+    stage("import left to the logout");
     let mut stores = Vec::new();
     for Member { store, session } in members {
         session.logout().unwrap();
         stores.push(store);
     }
     stage("logged out");
+    drop(left);
     drop(stores);
     stage("dropped");
 }
@@ -138,6 +145,51 @@ fn victim_signs(members: &[Member], key: KeyId) {
     stage("signed");
 }
 
+/// A key from outside: its public half is told, as whoever imports it tells it.
+fn old_key(suite: Suite, number: u8) -> ImportedKey {
+    let mut secret: Zeroizing<[u8; 32]> = Zeroizing::new(Sha256::digest([number]).into());
+    // Below the order in either byte order.
+    secret[0] &= 0x0f;
+    secret[31] &= 0x0f;
+    let key = ImportedKey::from_scalar(suite, secret).unwrap();
+    println!("public imported {}", hex(key.group_key().as_bytes()));
+    key
+}
+
+/// The dealer enters, alone: the key waits in its run.
+fn victim_starts_import(members: &[Member], suite: Suite, number: u8) -> Run<Dealing> {
+    let key = old_key(suite, number);
+    let template = KeyTemplate::wallet("an old wallet");
+    let import = Import { key: &key, threshold: 2, members: roster(members), template, attempt: 0 };
+    let invitation = members[0].session.invite_import(import).unwrap();
+    members[0].session.start_import(&invitation, key).unwrap()
+}
+
+fn victim_imports(members: &[Member], suite: Suite) {
+    let key = old_key(suite, 1);
+    let template = KeyTemplate::wallet("an old wallet");
+    let import = Import { key: &key, threshold: 2, members: roster(members), template, attempt: 0 };
+    let invitation = members[0].session.invite_import(import).unwrap();
+    let mut runs = vec![members[0].session.start_import(&invitation, key).unwrap()];
+    runs.extend(members[1..].iter().map(|member| member.session.start(&invitation).unwrap()));
+    stage("import joined");
+    let mut dealt = false;
+    let results = exchange_over(&mut runs, &mut |_, _, message| {
+        if message.round() == 1 && !dealt {
+            dealt = true;
+            stage("import dealt");
+        }
+        vec![message]
+    });
+    assert!(dealt && results.into_iter().all(|result| matches!(result, Ok(Some(_)))));
+    drop(runs);
+    stage("imported");
+    let aborted = victim_starts_import(members, suite, 2);
+    stage("import begun");
+    aborted.abort().unwrap();
+    stage("import aborted");
+}
+
 // The observer.
 
 /// What is public of secrets of one kind: bytes in which the secrets' points stand somewhere.
@@ -170,7 +222,7 @@ fn observe(suite: Suite, failures: &mut Vec<String>) {
     let mut observer = Observer { suite, child, input, output, points, secrets, tried };
     while let Some(name) = observer.next_stage() {
         let memory = observer.memory();
-        if matches!(name.as_str(), "joined" | "dealt" | "committed") {
+        if matches!(name.as_str(), "joined" | "dealt" | "committed") || IMPORTING.contains(&name.as_str()) {
             observer.discover(&memory);
         }
         let copies = observer.copies(&memory);
@@ -187,19 +239,24 @@ fn describe(copies: &Copies) -> String {
     if text.is_empty() { "nothing".to_owned() } else { text }
 }
 
+/// When a key that comes from outside waits to be dealt.
+const IMPORTING: [&str; 3] = ["import joined", "import begun", "import left to the logout"];
+
 /// What must be there for the scan to mean something, and what must not.
 fn judge(stage: &str, copies: &Copies) -> Vec<String> {
     let count = |kind: &str, place: &str| copies.get(&(kind.to_owned(), place)).copied().unwrap_or(0);
     let alive: &[&str] = match stage {
         "joined" => &["run-key"],
         "committed" => &["nonce", "share"],
+        stage if IMPORTING.contains(&stage) => &["imported"],
         _ => &[],
     };
     let dead: &[&str] = match stage {
         "joined" => &[],
         // Both signers wait with their nonces and shares.
         "committed" => &["run-key", "coefficient"],
-        _ => &["run-key", "coefficient", "nonce", "share"],
+        stage if IMPORTING.contains(&stage) => &["run-key", "coefficient", "nonce", "share"],
+        _ => &["run-key", "coefficient", "nonce", "share", "imported"],
     };
     let missing = alive.iter().filter(|kind| count(kind, HEAP) == 0);
     let missing = missing.map(|kind| format!("no living {kind} is found: the scan proves nothing"));
