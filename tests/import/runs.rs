@@ -129,6 +129,13 @@ pub fn an_attempt_that_nobody_certified_is_named_and_superseded_by_the_next(back
     let left = members[0].key(key).pending[0];
     assert!(members[2].session.find(&Filter::default()).unwrap().is_empty());
     reopen(backend, &mut members);
+    // With another chain code the attempts would have different children.
+    let mut bytes = Zeroizing::new([8; 32]);
+    (bytes[0], bytes[31]) = (1, 1);
+    let otherwise = || ImportedKey::from_node(Suite::Secp256k1Taproot, bytes.clone(), Zeroizing::new([9; 32])).unwrap();
+    let invitation = invite(&members, 0, &otherwise());
+    refused!(members[0].session.start_import(&invitation, otherwise()), Error::Misuse(Misuse::Plan(_)));
+    refused!(members[1].session.start(&invitation), Error::Misuse(Misuse::Plan(_)));
     let imported = import(&members, 0, scalar(Suite::Secp256k1Taproot, 8));
     assert_ne!(imported.epoch, left);
     for member in &members {

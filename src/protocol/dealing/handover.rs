@@ -114,3 +114,44 @@ impl<C: Ciphersuite> Handing<'_, C> {
         Statement { binding, key: self.recipient_key, bases, products: *shared }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+    use crate::suite::{Suite, with_suite};
+
+    /// Only who has the secrets can seal a lie in good order.
+    #[test]
+    fn another_scalar_sealed_in_good_order_is_refused_and_convicts_its_sender_and_a_good_share_does_not() {
+        for suite in Suite::ALL {
+            with_suite!(suite, C => {
+                let mut rng = ChaCha20Rng::seed_from_u64(7);
+                let [sender, recipient] = [0, 1].map(|_| RunKey::<C>::generate(&mut rng));
+                let share = |value| Secret::new(<C as Ciphersuite>::Scalar::from_u64(value));
+                let id = |number| Identifier::new(number).unwrap();
+                let handing = Handing::<C> {
+                    context: b"a run",
+                    sender: id(2),
+                    sender_key: *sender.public(),
+                    recipient: id(1),
+                    recipient_key: *recipient.public(),
+                    verifying_share: <C as Ciphersuite>::Element::mul_base(share(9).expose()),
+                };
+                for (value, good) in [(9, true), (10, false), (0, false)] {
+                    let handover = handing.seal(&sender, &share(value), &mut rng);
+                    assert_eq!(Handover::decode(&handover.encode()).as_ref(), Ok(&handover));
+                    assert_eq!(handing.open(&recipient, &handover).is_some(), good);
+                    let opening = handing.accuse(&recipient, &handover, &mut rng).unwrap();
+                    assert_eq!(handing.convicts(&handover, &opening), !good);
+                    // Another run's opening is none of this one.
+                    let elsewhere = Handing { context: b"another run", ..handing.clone() };
+                    assert!(elsewhere.open(&recipient, &handover).is_none());
+                    assert!(!elsewhere.convicts(&handover, &opening));
+                }
+            });
+        }
+    }
+}
