@@ -17,7 +17,8 @@ const SMALL: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scale {
     pub(super) members: usize,
-    /// Whether shares of an older epoch are at work: only then is there anything to tell of attempts.
+    /// Whether there is a key already, whose shares are renewed or which is imported: only then is there anything to tell
+    /// of attempts.
     pub(super) renews: bool,
 }
 

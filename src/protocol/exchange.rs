@@ -253,7 +253,10 @@ impl Exchange {
 
     fn has_place_for(&self, message: &Message) -> bool {
         let Header { round, sender, subject, .. } = message.header;
-        let scale = Scale { members: self.frame.members.len(), renews: self.frame.epoch != [0; 32] };
+        let scale = Scale {
+            members: self.frame.members.len(),
+            renews: (self.frame.group, self.frame.epoch) != ([0; 32], [0; 32]),
+        };
         let short = message.body.len() <= longest_body(subject, scale);
         // Whoever was dealt something may accuse in the place of what it would say next.
         let before = round.checked_sub(1).and_then(|before| self.round(before));

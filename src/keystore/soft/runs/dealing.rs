@@ -21,7 +21,7 @@ use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
 use crate::policy::Verb;
 use crate::protocol::{
     Attempt, Certificate, CertificateError, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup,
-    Standing as Memory, Succession, check_succession, start_dealing, verify_chain,
+    Standing as Memory, Succession, check_succession, key_id, start_dealing, verify_chain,
 };
 use crate::wire::{Card, DealPlan, EpochId, Invitation, KeyId, Reader, Roster, RunId, Source, Subject};
 
@@ -89,7 +89,7 @@ impl<S: Storage> SoftToken<S> {
         let (machine, body) = start_dealing(setup, &mut rng())?;
         let frame = Frame {
             suite: plan.suite,
-            group: parent.as_ref().map_or([0; 32], |parent| *parent.key.as_bytes()),
+            group: group_of(plan),
             epoch: parent.as_ref().map_or([0; 32], |parent| *parent.id.as_bytes()),
             run: invitation.run_id(),
             me: Some(me),
@@ -300,6 +300,15 @@ impl<S: Storage> SoftToken<S> {
         commit.event(key.epoch_event(EventKind::KeyPending, epoch.id)?.run(*epoch.run.as_bytes()));
         live.key = Some(key.id);
         Ok(())
+    }
+}
+
+/// The key that the messages of a dealing speak of: there is one, unless the dealing makes it.
+fn group_of(plan: &DealPlan) -> [u8; 32] {
+    match &plan.source {
+        Source::Fresh => [0; 32],
+        Source::Import { group_key, .. } => *key_id(group_key).as_bytes(),
+        Source::Epoch { key, .. } => *key.as_bytes(),
     }
 }
 
