@@ -1,7 +1,7 @@
 //! Restored tokens: they deal, sign after a refresh, and go by what the others remember.
 
 use quorumkey::hazmat::Forger;
-use quorumkey::{Certificate, CertificateError, Denial, KeyStore, MemoryStorage, NewCard, Reason, Suite};
+use quorumkey::{Certificate, CertificateError, Denial, KeyStore, MemoryStorage, Misuse, NewCard, Reason, Suite};
 
 use super::*;
 
@@ -122,10 +122,16 @@ fn nonces_made_beforehand_die_in_a_fork() {
     let propose =
         || members[0].session.invite_sign_prepared(&batch, &[id(1), id(2)], b"m", &quorumkey::Derivation::default());
     propose().unwrap();
+    kept[1].resend();
+    let said = kept[1].poll_transmit().unwrap();
+    kept[0].handle(&said).unwrap();
     let fork = members[0].session.complete(&theirs);
     assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
     let gone = propose();
     assert!(matches!(gone, Err(Error::Denied(Denial::Forked))), "{gone:?}");
+    // They are not only denied: the run that kept them is gone.
+    let gone = kept[0].handle(&said);
+    assert!(matches!(gone, Err(Error::Misuse(Misuse::NoSuchRun(run))) if run == batch.id), "{gone:?}");
 }
 
 /// Three members of whom the first has an identity that the test knows.
@@ -208,7 +214,7 @@ fn a_stolen_token_comes_back_under_a_new_identity_only() {
     let again = restored(&members[2], key);
     let card = |card, reason| vec![NewCard { identifier: id(3), card, reason }];
     let refused = members[0].session.invite_refresh(key, card(again.card(), Reason::Stolen));
-    assert!(matches!(refused, Err(Error::Misuse(quorumkey::Misuse::Plan(_)))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan(_)))), "{refused:?}");
     assert!(members[0].session.invite_refresh(key, card(again.card(), Reason::Lost)).is_ok());
     let anew = Member::in_memory("member 3 anew");
     assert!(members[0].session.invite_refresh(key, card(anew.card(), Reason::Stolen)).is_ok());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorumkey::hazmat::set_clock_ahead;
 use quorumkey::wrap::Identity;
-use quorumkey::{Denial, Error, MAX_BATCH, Misuse, Operations, Restriction, Suite};
+use quorumkey::{Denial, Error, MAX_BATCH, Misuse, NewCard, Operations, Reason, Restriction, Suite};
 
 use crate::backend::{Backend, backup_key, group, reopen};
 use crate::refused;
@@ -142,4 +142,24 @@ fn nonces_made_beforehand_are_never_written() {
     // The run, and its audit record.
     assert_eq!(new, 2);
     drop(kept);
+}
+
+/// A repaired member has another device, in the same epoch: what the old one made signs nothing more, wherever it is.
+#[test]
+fn nonces_of_a_device_that_was_replaced_by_a_repair_are_of_no_use() {
+    let mut members = common::group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let kept = Kept::new(&members, key, 4);
+    members[2] = Member::in_memory("member 3 anew");
+    let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Destroyed };
+    let repair = members[0].session.invite_repair(key, card, &[id(1), id(2)]).unwrap();
+    deal(&members, &repair);
+    let with_the_old = invite(&members[0], &kept.batch, &[1, 3], MESSAGE);
+    refused!(members[0].session.start_sign(&with_the_old, MESSAGE), Error::Misuse(Misuse::NoNonces));
+    refused!(members[2].session.start_sign(&with_the_old, MESSAGE), Error::Misuse(Misuse::NoSuchRun(_)));
+    assert!(claims(&members[0]).is_empty());
+    // Of those that kept their devices they are good.
+    let invitation = invite(&members[0], &kept.batch, &[1, 2], MESSAGE);
+    let mut runs = [0, 1].map(|at: usize| members[at].session.start_sign(&invitation, MESSAGE).unwrap());
+    members[2].key(key).verifying_key.verify(MESSAGE, &exchange(&mut runs)[0]).unwrap();
 }
