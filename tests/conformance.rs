@@ -18,6 +18,8 @@ mod ends;
 mod objects;
 #[path = "conformance/renewals.rs"]
 mod renewals;
+#[path = "conformance/repairs.rs"]
+mod repairs;
 #[path = "conformance/reshares.rs"]
 mod reshares;
 #[path = "conformance/runs.rs"]
@@ -94,6 +96,11 @@ mount! {
         an_absent_member_is_removed_and_retires_with_the_certificate
         a_member_is_replaced_while_the_threshold_changes
         a_removed_number_comes_back_with_another_card;
+    repairs:
+        a_repaired_member_signs_and_what_it_got_is_there_after_reopening
+        a_new_member_is_enrolled_and_every_pair_signs
+        a_vote_binds_after_reopening
+        a_template_without_repair_and_enrolment_allows_neither;
     backups:
         a_restored_member_deals_and_signs_after_a_refresh
         a_restored_member_among_too_few_needs_the_officers_override

@@ -9,6 +9,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod cheats;
+mod rules;
 mod shares;
 
 use common::*;

@@ -22,6 +22,14 @@ pub(super) struct ExpectEndorsements<C: Ciphersuite> {
     pub(super) rule: PayloadRule,
 }
 
+/// Whom an accusation is against, and what it shows.
+pub(in crate::protocol) fn read_accusation<C: Ciphersuite>(
+    accusation: &Message,
+) -> Result<(Identifier, Opening<C>), DecodeError> {
+    let mut reader = Reader::new(&accusation.body);
+    Ok((reader.identifier()?, Opening::decode(reader.rest())?))
+}
+
 /// Anybody can decide between an accuser and the dealer that it accuses. `before` is what was said before the deals, and
 /// fixed what they had to be.
 pub(in crate::protocol) fn decide<C: Ciphersuite>(
@@ -32,9 +40,7 @@ pub(in crate::protocol) fn decide<C: Ciphersuite>(
     accusation: &Message,
 ) -> Failure {
     let accuser = accusation.sender();
-    let mut reader = Reader::new(&accusation.body);
-    let read = reader.identifier().and_then(|dealer| Ok((dealer, Opening::<C>::decode(reader.rest())?)));
-    let Ok((dealer, opening)) = read else {
+    let Ok((dealer, opening)) = read_accusation::<C>(accusation) else {
         return Failure::by(accuser, Misbehaviour::Malformed, &[accusation]);
     };
     let Some(deal_message) = deals.get(&dealer) else {

@@ -17,7 +17,7 @@ mod tests;
 #[cfg(feature = "hazmat")]
 pub(crate) use burgle::opens_deal;
 pub(in crate::protocol) use deals::{PayloadRule, Receiver, read_deal};
-pub(in crate::protocol) use endorsements::{MAX_TOLD, decide};
+pub(in crate::protocol) use endorsements::{MAX_TOLD, decide, read_accusation};
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
 pub(in crate::protocol) use entered::proves_possession;
 pub(in crate::protocol) use join::{Join, possession_statement};

@@ -7,6 +7,7 @@ use super::{DELIVER, SPLIT, VOTE, delivery, failure, payload_rule, read_deals, s
 use crate::protocol::epoch::Epoch;
 use crate::protocol::exchange::view;
 use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::renewal::read_accusation;
 use crate::protocol::revision::revised;
 use crate::suite::Ciphersuite;
 use crate::wire::{Identifier, Message, RepairPlan, RunId, Subject};
@@ -28,7 +29,7 @@ pub(crate) fn judge<C: Ciphersuite>(
         Ok(run_keys) => run_keys,
         Err(failure) => return Some(failure),
     };
-    if let Some(failure) = speaks_for_itself(plan, &epoch, signed) {
+    if let Some(failure) = speaks_for_itself::<C>(plan, &epoch, signed) {
         return Some(failure);
     }
     let helpers = |round: &[Message]| round.iter().map(Message::sender).eq(plan.helpers.iter().copied());
@@ -62,13 +63,18 @@ pub(crate) fn judge<C: Ciphersuite>(
         .map(|accusation| judge_accusation(&ceremony, &rule, &before, &deliveries, &accusation))
 }
 
-/// A wrong vote, or a receipt that is more than one.
-fn speaks_for_itself(plan: &RepairPlan, epoch: &Epoch, signed: &[Message]) -> Option<Failure> {
+/// A wrong vote, an accusation that can't be read, or a receipt that is more than one.
+fn speaks_for_itself<C: Ciphersuite>(plan: &RepairPlan, epoch: &Epoch, signed: &[Message]) -> Option<Failure> {
     let by = |message: &Message, misbehaviour| Failure::by(message.sender(), misbehaviour, &[message]);
     let votes = |message: &&Message| message.round() == VOTE && message.header.subject == Subject::Vote;
     let wrong = |message: &&Message| read_vote(epoch, &plan.revision, message).is_none();
     if let Some(message) = signed.iter().filter(votes).find(wrong) {
         return Some(by(message, Misbehaviour::RevisionSignature));
+    }
+    let accuses = |message: &&Message| message.header.subject == Subject::Accuse;
+    let unreadable = |message: &&Message| read_accusation::<C>(message).is_err();
+    if let Some(message) = signed.iter().filter(accuses).find(unreadable) {
+        return Some(by(message, Misbehaviour::Malformed));
     }
     let receipt = |message: &&Message| message.round() == DELIVER + 1 && message.header.subject == Subject::Confirm;
     signed.iter().filter(receipt).find(|message| !message.body.is_empty()).map(|it| by(it, Misbehaviour::Malformed))

@@ -1,0 +1,336 @@
+//! Who may be repaired and enrolled, who must agree, and what everybody goes by afterwards.
+
+use quorumkey::wrap::{Identity, SecretKey};
+use quorumkey::{Denial, KeyState, KeyStore, Misuse, Operations, Reason, Restriction, Suite};
+
+use super::*;
+
+/// Three members, the third with a new token.
+fn with_a_new_third() -> (Vec<Member>, Member, KeyId) {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let old = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    (members, old, key)
+}
+
+fn all(message: quorumkey::Message) -> Vec<quorumkey::Message> {
+    vec![message]
+}
+
+#[track_caller]
+fn refused<T: core::fmt::Debug>(result: Result<T, Error>, expected: &str) {
+    let error = result.unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
+fn only_a_destroyed_device_is_repaired() {
+    let (members, _, key) = with_a_new_third();
+    for reason in [Reason::Routine, Reason::Lost, Reason::Stolen] {
+        let card = NewCard { reason, ..destroyed(3, &members[2]) };
+        let result = members[0].session.invite_repair(key, card, &ids(&[1, 2]));
+        refused(result, "asks for a refresh with a new card");
+    }
+}
+
+#[test]
+fn who_held_a_share_is_repaired_and_who_never_did_is_enrolled() {
+    let (members, _, key) = with_a_new_third();
+    let session = &members[0].session;
+    refused(session.invite_repair(key, destroyed(4, &members[2]), &ids(&[1, 2])), "enrolled, never repaired");
+    refused(session.invite_enrolment(key, id(3), members[2].card(), &ids(&[1, 2])), "repaired, never enrolled");
+    refused(session.invite_enrolment(key, id(4), members[1].card(), &ids(&[1, 2])), "stands in the roster twice");
+    refused(session.invite_repair(key, destroyed(3, &members[1]), &ids(&[1, 2])), "stands in the roster twice");
+}
+
+#[test]
+fn helpers_are_a_quorum_of_others_with_who_invites_among_them() {
+    let mut members = group(4);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    members[3] = Member::in_memory("member 4 anew");
+    let invite = |helpers: &[u16]| members[0].session.invite_repair(key, destroyed(4, &members[3]), &ids(helpers));
+    refused(invite(&[1, 2]), "fewer helpers than must sign");
+    assert!(matches!(invite(&[1, 2, 4]), Err(Error::Decode(_))));
+    assert!(matches!(invite(&[1, 2, 2]), Err(Error::Decode(_))));
+    assert!(matches!(invite(&[1, 2, 7]), Err(Error::Decode(_))));
+    let others = members[1].session.invite_repair(key, destroyed(4, &members[3]), &ids(&[1, 3]));
+    refused(others, "fewer helpers");
+    repair(&members, &invite(&[1, 2, 3]).unwrap());
+    sign(&members, key, &[3, 4], b"repaired");
+}
+
+#[test]
+fn a_key_that_does_not_allow_it_is_neither_repaired_nor_enrolled_in() {
+    let (members, _, key) = with_a_new_third();
+    let invitation = invite_repair(&members, key, 3, &[1, 2]);
+    let enrolment = members[0].session.invite_enrolment(key, id(4), members[2].card(), &ids(&[1, 2])).unwrap();
+    let operations = Some(Operations::SIGN.and(Operations::REFRESH));
+    members[0].session.restrict(key, &Restriction { operations, export: None }).unwrap();
+    for invitation in [&invitation, &enrolment] {
+        let result = members[0].session.start(invitation);
+        assert!(matches!(result, Err(Error::Denied(Denial::Operation))), "{result:?}");
+    }
+    let result = members[0].session.invite_repair(key, destroyed(3, &members[2]), &ids(&[1, 2]));
+    assert!(matches!(result, Err(Error::Denied(Denial::Operation))));
+}
+
+/// The helpers vote, and their deals are lost.
+fn vote_only(members: &[Member], invitation: &Invitation, lost_votes: &[(usize, usize)]) {
+    run(members, invitation, &mut |from, to, message| {
+        let lost = message.round() >= 2 || message.round() == 1 && lost_votes.contains(&(from, to));
+        if lost { Vec::new() } else { vec![message] }
+    });
+}
+
+#[test]
+fn a_repair_that_failed_after_the_votes_is_done_again_with_the_same_revision() {
+    let (members, _, key) = with_a_new_third();
+    vote_only(&members, &invite_repair(&members, key, 3, &[1, 2]), &[]);
+    assert_eq!(members[0].key(key).revision, 1);
+    // The second has not seen the first's vote in another run: it is behind, and votes again.
+    for info in repair(&members, &invite_repair(&members, key, 3, &[1, 2])) {
+        assert_eq!(info.revision, 1);
+    }
+    sign(&members, key, &[2, 3], b"repaired");
+}
+
+#[test]
+fn who_missed_the_votes_of_others_votes_again_for_the_same() {
+    let (members, _, key) = with_a_new_third();
+    vote_only(&members, &invite_repair(&members, key, 3, &[1, 2]), &[(0, 1)]);
+    assert_eq!([0, 1].map(|place: usize| members[place].key(key).revision), [1, 0]);
+    repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
+    sign(&members, key, &[2, 3], b"repaired");
+}
+
+#[test]
+fn who_signed_a_revision_signs_no_other_and_no_attempt_before_it_is_in_force() {
+    let (mut members, _, key) = with_a_new_third();
+    let first = invite_repair(&members, key, 3, &[1, 2]);
+    // Each helper has voted, and neither knows of the other's vote.
+    vote_only(&members, &first, &[(0, 1), (1, 0)]);
+    members[2] = Member::in_memory("member 3 on a third device");
+    let other = invite_repair(&members, key, 3, &[1, 2]);
+    let lost = NewCard { reason: Reason::Lost, ..destroyed(3, &members[2]) };
+    let refresh = members[0].session.invite_refresh(key, vec![lost]).unwrap();
+    for member in &members[..2] {
+        for invitation in [&other, &refresh] {
+            let result = member.session.start(invitation);
+            assert!(matches!(result, Err(Error::Denied(Denial::RevisionSigned))), "{result:?}");
+        }
+    }
+    // The first device is gone. Its revision is put in force without it, and the member is repaired on the other.
+    let revision = first.revision().unwrap();
+    let settled = members[0].session.invite_revision(revision, &ids(&[1, 2])).unwrap();
+    deal(&members[..2], &settled);
+    assert!(members[2].session.start(&settled).is_err());
+    for info in repair(&members, &invite_repair(&members, key, 3, &[1, 2])) {
+        assert_eq!(info.revision, 2);
+    }
+    let now = refresh_all(&members, key);
+    assert_eq!((now.revision, now.height), (0, 1));
+}
+
+fn refresh_all(members: &[Member], key: KeyId) -> KeyInfo {
+    let now = common::refresh(members, key);
+    sign(members, key, &[1, 3], b"renewed");
+    now
+}
+
+#[test]
+fn the_officer_may_let_a_token_sign_another_revision() {
+    let (mut members, _, key) = with_a_new_third();
+    vote_only(&members, &invite_repair(&members, key, 3, &[1, 2]), &[(0, 1), (1, 0)]);
+    members[2] = Member::in_memory("member 3 on a third device");
+    let other = invite_repair(&members, key, 3, &[1, 2]);
+    for member in &members[..2] {
+        member.store.login_so(&officer_pin()).unwrap().override_restored(&other).unwrap();
+    }
+    repair(&members, &other);
+    sign(&members, key, &[2, 3], b"repaired");
+}
+
+#[test]
+fn who_signed_an_attempt_signs_no_revision_before_it_has_ended() {
+    let (mut members, old, key) = with_a_new_third();
+    let anew = core::mem::replace(&mut members[2], old);
+    let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    exchange_over(&mut runs, &mut |_, _, message| if message.round() == 2 { Vec::new() } else { vec![message] });
+    assert_eq!(members[0].key(key).pending.len(), 1);
+    members[2] = anew;
+    let repair = invite_repair(&members, key, 3, &[1, 2]);
+    for member in &members[..2] {
+        let result = member.session.start(&repair);
+        assert!(matches!(result, Err(Error::Denied(Denial::AttemptSigned))), "{result:?}");
+    }
+}
+
+#[test]
+fn an_attempt_that_began_before_a_revision_was_signed_is_not_signed_after_it() {
+    let (mut members, old, key) = with_a_new_third();
+    let anew = core::mem::replace(&mut members[2], old);
+    let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let joins: Vec<_> = runs.iter_mut().map(|run| run.poll_transmit().unwrap()).collect();
+    let old = core::mem::replace(&mut members[2], anew);
+    repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
+    for run in &mut runs {
+        for join in &joins {
+            run.handle(join).unwrap();
+        }
+    }
+    let results = exchange_over(&mut runs, &mut |_, _, message| all(message));
+    for result in &results[..2] {
+        assert!(matches!(result, Err(Error::Stale { certificates, .. }) if certificates.len() == 1), "{result:?}");
+    }
+    assert!(members[0].key(key).pending.is_empty());
+    drop(old);
+    refresh_all(&members, key);
+}
+
+#[test]
+fn everybody_goes_by_the_newest_roster_and_who_is_behind_is_told() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Secp256k1Taproot, 2).id;
+    members.push(Member::in_memory("member 4"));
+    // Invitations of before the enrolment.
+    let signature = members[1].session.invite_sign(key, &[id(1), id(2)], b"m").unwrap();
+    let refresh = members[1].session.invite_refresh(key, Vec::new()).unwrap();
+    let card = members[3].card();
+    repair(&members, &members[0].session.invite_enrolment(key, id(4), card, &ids(&[1, 3])).unwrap());
+    for result in
+        [members[0].session.start_sign(&signature, b"m").map(drop), members[0].session.start(&refresh).map(drop)]
+    {
+        let Err(Error::Stale { certificates, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(certificates.len(), 1);
+        assert_eq!(certificates[0].revisions().map(quorumkey::Revision::number).collect::<Vec<_>>(), [1]);
+    }
+    // The second is behind, and can't know it from an invitation of somebody ahead.
+    let ahead = members[0].session.invite_sign(key, &[id(1), id(2)], b"m").unwrap();
+    let result = members[1].session.start_sign(&ahead, b"m");
+    assert!(matches!(result, Err(Error::Stale { certificates, .. }) if certificates.is_empty()));
+    let certificate = members[0].session.certificate(key).unwrap();
+    assert_eq!(members[1].session.complete(&certificate).unwrap().roster, roster(&members));
+    members[1].session.start_sign(&ahead, b"m").unwrap();
+    // An older copy takes nothing back.
+    let info = members[1].key(key);
+    assert_eq!(members[1].session.complete(&certificate).unwrap(), info);
+}
+
+/// Four members of whom the second missed the enrolment of the last.
+fn enrolled_without_the_second() -> (Vec<Member>, KeyId, quorumkey::Certificate) {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    members.push(Member::in_memory("member 4"));
+    let card = members[3].card();
+    repair(&members, &members[0].session.invite_enrolment(key, id(4), card, &ids(&[1, 3])).unwrap());
+    let certificate = members[3].session.certificate(key).unwrap();
+    (members, key, certificate)
+}
+
+#[test]
+fn a_revision_without_a_quorum_of_signatures_is_none() {
+    let (members, key, certificate) = enrolled_without_the_second();
+    let good = certificate.to_bytes();
+    // The last signature cut out (2 + 64 bytes), and their number one less.
+    let mut fewer = good[..good.len() - 66].to_vec();
+    let count = fewer.len() - 66 - 1;
+    assert_eq!(fewer[count], 2);
+    fewer[count] = 1;
+    let forged = |at: usize| {
+        let mut forged = good.clone();
+        let at = forged.len() - at;
+        forged[at] ^= 1;
+        forged
+    };
+    // A signature; who signed; the hash of the roster, before both signatures and their number.
+    for bytes in [fewer, forged(1), forged(65), forged(2 * 66 + 4 + 1)] {
+        let told = quorumkey::Certificate::from_bytes(&bytes).and_then(|told| Ok(members[1].session.complete(&told)));
+        assert!(matches!(told, Err(_) | Ok(Err(Error::Certificate(_)))), "{told:?}");
+        assert_eq!(members[1].key(key).revision, 0);
+    }
+    assert_eq!(members[1].session.complete(&certificate).unwrap().revision, 1);
+}
+
+#[test]
+fn who_signed_two_revisions_with_one_number_is_named_when_both_come_to_light() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    members.extend([Member::in_memory("one more"), Member::in_memory("another")]);
+    let enrol = |inviter: usize, place: usize, helpers: &[u16]| {
+        let card = members[place].card();
+        members[inviter].session.invite_enrolment(key, id(4), card, &ids(helpers)).unwrap()
+    };
+    let [first, second] = [enrol(0, 3, &[1, 2]), enrol(2, 4, &[2, 3])];
+    let start = |places: &[usize], invitation: &Invitation| -> Vec<_> {
+        places.iter().map(|place| members[*place].session.start(invitation).unwrap()).collect()
+    };
+    // The first has both votes for the one, the second not; its officer lifts the rule, and it votes for the other as well.
+    exchange_over(&mut start(&[0, 1, 3], &first), &mut |from, to, message| {
+        let lost = message.round() >= 2 || message.round() == 1 && (from, to) == (0, 1);
+        if lost { Vec::new() } else { vec![message] }
+    });
+    members[1].store.login_so(&officer_pin()).unwrap().override_restored(&second).unwrap();
+    exchange(&mut start(&[1, 2, 4], &second));
+    for (member, told) in [(0, 2), (2, 0), (1, 0)] {
+        let told = members[told].session.certificate(key).unwrap();
+        let result = members[member].session.complete(&told);
+        let Err(Error::PeerMisbehaved { culprits, .. }) = result else { panic!("{result:?}") };
+        assert_eq!(culprits, [id(2)]);
+    }
+}
+
+#[test]
+fn a_member_is_repaired_on_its_own_token_after_it_erased_its_share() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let here = invite_repair(&members, key, 3, &[1, 2]);
+    // It still holds it.
+    assert!(matches!(members[2].session.start(&here), Err(Error::Exists(_))));
+    members[2].session.destroy(key).unwrap();
+    repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
+    sign(&members, key, &[2, 3], b"repaired");
+}
+
+#[test]
+fn a_repaired_member_has_forgotten_what_it_signed() {
+    let (mut members, _, key) = with_a_new_third();
+    repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
+    members[1] = Member::in_memory("member 2 anew");
+    let invitation = invite_repair(&members, key, 2, &[1, 3]);
+    let result = members[2].session.start(&invitation);
+    assert!(matches!(result, Err(Error::Denied(Denial::RestoredVotesAfterRefresh))), "{result:?}");
+    members[2].store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+    repair(&members, &invitation);
+    sign(&members, key, &[2, 3], b"repaired");
+}
+
+#[test]
+fn the_old_token_of_a_repaired_member_has_no_voice() {
+    let (members, old, key) = with_a_new_third();
+    repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
+    let its = old.session.invite_sign(key, &[id(1), id(3)], b"m").unwrap();
+    assert!(matches!(members[0].session.start_sign(&its, b"m"), Err(Error::Stale { .. })));
+    old.session.complete(&members[0].session.certificate(key).unwrap()).unwrap();
+    let current = members[0].session.invite_sign(key, &[id(1), id(3)], b"m").unwrap();
+    assert!(matches!(old.session.start_sign(&current, b"m"), Err(Error::Misuse(Misuse::NotAMember))));
+    let its = old.session.invite_sign(key, &[id(1), id(3)], b"m").unwrap();
+    assert!(matches!(members[0].session.start_sign(&its, b"m"), Err(Error::Misuse(Misuse::Inviter))));
+}
+
+#[test]
+fn a_backup_of_an_enrolled_member_carries_the_revision() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    members.push(Member::in_memory("member 4"));
+    let card = members[3].card();
+    repair(&members, &members[0].session.invite_enrolment(key, id(4), card, &ids(&[1, 2])).unwrap());
+    let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
+    let (to, with) = (sheet.recipient(), Identity::X25519(sheet));
+    let backup = members[3].session.export(key, &to).unwrap();
+    let who = members[3].session.export_identity(&to).unwrap();
+    members[3] = Member::new(KeyStore::restore_in_memory(&init("again"), &who, &with, 0).unwrap());
+    let info = members[3].session.restore(&backup, &with).unwrap();
+    assert_eq!((info.state, info.revision, info.roster.len()), (KeyState::Restored, 1, 4));
+}
