@@ -96,9 +96,10 @@ fn repaired_and_enrolled_shares_are_those_that_frost_repairs() {
         for target in [3, 4] {
             let expected = match suite {
                 Suite::Ed25519 => by_frost::<frost_ed25519::Ed25519Sha512>(&helpers, target, &shares, group),
-                Suite::Secp256k1 => by_frost::<frost_secp256k1::Secp256K1Sha256>(&helpers, target, &shares, group),
                 // A taproot share is one of the internal key, odd or even: frost's own taproot would turn it around.
-                _ => by_frost::<frost_secp256k1::Secp256K1Sha256>(&helpers, target, &shares, group),
+                Suite::Secp256k1 | Suite::Secp256k1Taproot => {
+                    by_frost::<frost_secp256k1::Secp256K1Sha256>(&helpers, target, &shares, group)
+                }
             };
             assert_eq!(secrets(&members[usize::from(target) - 1], key.id)[..32], expected, "{suite:?}, {target}");
         }
