@@ -102,7 +102,7 @@ pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) ->
     }
     let Some(facts) = facts else { return Ok(()) };
     match verb {
-        Verb::Sign | Verb::Prepare if facts.forked => Err(Refusal::Denied(Denial::Forked)),
+        Verb::Sign | Verb::Prepare | Verb::Repair | Verb::Enrol if facts.forked => Err(Refusal::Denied(Denial::Forked)),
         Verb::Sign | Verb::Prepare if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
         Verb::Sign | Verb::Prepare if !facts.operations.contains(Operations::SIGN) => {
             Err(Refusal::Denied(Denial::Operation))
@@ -168,7 +168,9 @@ mod tests {
     #[test]
     fn a_forked_key_signs_nothing_and_is_renewed() {
         let forked = Facts { forked: true, ..OPEN };
-        assert_eq!(decide(UserType::User, Verb::Sign, Some(&forked)), Err(Refusal::Denied(Denial::Forked)));
+        for verb in [Verb::Sign, Verb::Repair, Verb::Enrol] {
+            assert_eq!(decide(UserType::User, verb, Some(&forked)), Err(Refusal::Denied(Denial::Forked)));
+        }
         assert_eq!(decide(UserType::User, Verb::Renew, Some(&forked)), Ok(()));
     }
 
