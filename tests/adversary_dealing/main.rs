@@ -14,6 +14,7 @@ mod certify;
 mod deals;
 mod joins;
 mod outsiders;
+mod reshares;
 
 use common::*;
 use quorumkey::hazmat::{Forger, subject};
