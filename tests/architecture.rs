@@ -297,7 +297,7 @@ fn comments_texts_and_tests_are_no_violations() {
 fn every_test_that_the_table_of_traps_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
-    for folder in ["src", "tests", "examples"] {
+    for folder in ["src", "tests", "examples", "model"] {
         files(&root.join(folder), &mut paths);
     }
     let all: String = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();

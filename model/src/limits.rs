@@ -1,0 +1,206 @@
+//! The configurations that are explored, and the rules that are taken away.
+
+use crate::config::{Config, Receivers, Rule};
+use crate::properties::{DEAD, ERASED, FORK, KEY, PROGRESS};
+use crate::set::Set;
+
+const THREE: Config = Config {
+    name: "2-of-3, refreshes",
+    threshold: 2,
+    prevents: false,
+    members: 3,
+    identities: 3,
+    liars: Set::of(&[]),
+    two_faced: false,
+    few: false,
+    receivers: &[Receivers::new(2, &[0, 1, 2])],
+    attempts: &[3, 3],
+    losses: 0,
+    backups: Set::of(&[]),
+    revisions: &[],
+    without: None,
+    symmetric: true,
+};
+
+const FOUR: Config = Config {
+    name: "2-of-4, refreshes",
+    members: 4,
+    identities: 4,
+    receivers: &[Receivers::new(2, &[0, 1, 2, 3])],
+    attempts: &[2, 2],
+    ..THREE
+};
+
+const FIVE: Config = Config {
+    name: "3-of-5, refreshes, two liars",
+    threshold: 3,
+    members: 5,
+    identities: 5,
+    liars: Set::of(&[3, 4]),
+    receivers: &[Receivers::new(3, &[0, 1, 2, 3, 4])],
+    attempts: &[3, 2],
+    ..THREE
+};
+
+/// Four people, three of whom hold the key at a time.
+const THREE_PEOPLE: &[Receivers] = &[
+    Receivers::new(2, &[0, 1, 2]),
+    Receivers::new(2, &[0, 1, 3]),
+    Receivers::new(2, &[0, 2, 3]),
+    Receivers::new(2, &[1, 2, 3]),
+];
+
+/// Four people, all of whom hold the key, or three.
+const THREE_OR_FOUR: &[Receivers] = &[
+    Receivers::new(2, &[0, 1, 2]),
+    Receivers::new(2, &[0, 1, 3]),
+    Receivers::new(2, &[0, 2, 3]),
+    Receivers::new(2, &[1, 2, 3]),
+    Receivers::new(2, &[0, 1, 2, 3]),
+];
+
+/// Two groups of receivers that have one old member in common, the third.
+const ONE_IN_COMMON: &[Receivers] = &[Receivers::new(2, &[1, 2, 3]), Receivers::new(2, &[0, 2, 4])];
+
+const FIRST: Set = Set::of(&[0, 1, 2]);
+const THIRD: Set = Set::of(&[2]);
+const FOURTH: Set = Set::of(&[3]);
+
+const OTHERS: Config =
+    Config { name: "2-of-3, other receivers", identities: 4, receivers: THREE_PEOPLE, attempts: &[2], ..THREE };
+const OTHERS_FOUR: Config =
+    Config { name: "2-of-4, other receivers", receivers: THREE_OR_FOUR, attempts: &[2], ..FOUR };
+const LOST: Config = Config { losses: 1, attempts: &[2, 2], ..THREE };
+const IN_COMMON: Config =
+    Config { name: "2-of-3, one in common", identities: 5, receivers: ONE_IN_COMMON, attempts: &[2], ..THREE };
+
+/// What is explored whenever the tests run.
+pub const BASIC: &[Config] = &[
+    THREE,
+    Config { name: "2-of-3, refreshes, a liar", liars: THIRD, attempts: &[3, 2], ..THREE },
+    Config {
+        name: "2-of-3, refreshes, a liar with two faces",
+        liars: THIRD,
+        two_faced: true,
+        attempts: &[2, 2],
+        ..THREE
+    },
+    FOUR,
+    Config {
+        name: "2-of-4, refreshes, a liar with two faces",
+        liars: FOURTH,
+        two_faced: true,
+        attempts: &[2, 2],
+        ..FOUR
+    },
+    OTHERS,
+    Config { name: "2-of-3, other receivers, a liar", liars: THIRD, ..OTHERS },
+    Config { name: "2-of-3, other receivers, a liar, q prevents forks", liars: THIRD, prevents: true, ..OTHERS },
+    Config { name: "2-of-3, one in common, a liar", liars: THIRD, ..IN_COMMON },
+    OTHERS_FOUR,
+    Config { name: "2-of-4, other receivers, a liar", liars: FOURTH, ..OTHERS_FOUR },
+    Config { name: "2-of-3, a device lost and restored", backups: FIRST, ..LOST },
+    Config { name: "2-of-4, a device lost and restored", losses: 1, backups: FIRST, ..FOUR },
+    Config { name: "2-of-3, one in common, lost and restored", losses: 1, backups: THIRD, ..IN_COMMON },
+    Config { name: "2-of-3, a device repaired", revisions: &[2], ..LOST },
+    Config { name: "2-of-3, one in common, repaired", losses: 1, revisions: &[2], ..IN_COMMON },
+    Config {
+        name: "2-of-3, a member enrolled",
+        revisions: &[3],
+        receivers: THREE_OR_FOUR,
+        attempts: &[1, 1],
+        ..OTHERS
+    },
+    Config {
+        name: "2-of-3, a member enrolled, a liar",
+        revisions: &[3],
+        receivers: THREE_OR_FOUR,
+        liars: THIRD,
+        ..OTHERS
+    },
+    FIVE,
+];
+
+/// What is explored by `scripts/model` besides.
+pub const LONG: &[Config] = &[
+    Config {
+        name: "2-of-3, refreshes, a liar with two faces, three attempts",
+        liars: THIRD,
+        two_faced: true,
+        attempts: &[3, 2],
+        ..THREE
+    },
+    Config {
+        name: "2-of-4, lost and restored, other receivers, a liar",
+        losses: 1,
+        backups: FIRST,
+        liars: FOURTH,
+        ..OTHERS_FOUR
+    },
+    Config { name: "2-of-3, other receivers, two heights", attempts: &[2, 2], ..OTHERS },
+    Config { name: "2-of-3, other receivers, two heights, a liar", attempts: &[2, 2], liars: THIRD, ..OTHERS },
+    Config { name: "2-of-4, other receivers, two heights", attempts: &[2, 2], ..OTHERS_FOUR },
+    Config { name: "2-of-4, other receivers, two heights, a liar", attempts: &[2, 2], liars: FOURTH, ..OTHERS_FOUR },
+    Config {
+        name: "2-of-4, repaired, other receivers, a liar",
+        losses: 1,
+        revisions: &[2],
+        liars: FOURTH,
+        ..OTHERS_FOUR
+    },
+    Config { name: "3-of-5, refreshes, two liars with two faces", two_faced: true, ..FIVE },
+    Config {
+        name: "3-of-5 to others, two liars",
+        identities: 6,
+        receivers: &[Receivers::new(3, &[0, 1, 2, 3, 4]), Receivers::new(3, &[1, 2, 3, 4, 5])],
+        attempts: &[2, 1],
+        ..FIVE
+    },
+];
+
+/// Each rule that can be taken away, where that shows, and what falls.
+pub fn falls() -> Vec<(Rule, Config, &'static str)> {
+    let three = Config { name: "2-of-3", attempts: &[2], symmetric: false, ..THREE };
+    let liar = Config { name: "2-of-3, a liar", liars: THIRD, ..three.clone() };
+    let two_lines = Config {
+        name: "2-of-4, two lines",
+        identities: 6,
+        receivers: const { &[Receivers::new(2, &[0, 1, 4]), Receivers::new(2, &[2, 3, 5])] },
+        attempts: &[2],
+        symmetric: false,
+        ..FOUR
+    };
+    let apart = Config {
+        name: "2-of-2, receivers that don't meet",
+        members: 2,
+        identities: 4,
+        receivers: const { &[Receivers::new(2, &[2, 3]), Receivers::new(2, &[0, 1])] },
+        attempts: &[2, 1],
+        few: true,
+        symmetric: false,
+        ..THREE
+    };
+    let in_common = Config { liars: THIRD, symmetric: false, ..IN_COMMON };
+    let restored = Config { losses: 1, backups: THIRD, symmetric: false, ..IN_COMMON };
+    let repaired = Config { losses: 1, revisions: &[2], symmetric: false, ..IN_COMMON };
+    let few = const { &[Receivers::new(2, &[0, 1, 2]), Receivers::new(2, &[0, 2])] };
+    vec![
+        (Rule::Quorum, two_lines, FORK),
+        (Rule::Promises, three.clone(), FORK),
+        (Rule::Reports, three.clone(), FORK),
+        (Rule::DurableBeforeSent, three.clone(), KEY),
+        (Rule::HigherAttemptsAreKept, liar.clone(), KEY),
+        (Rule::LowerAttemptsAreKept, in_common.clone(), KEY),
+        (Rule::LowerAttemptsAreKept, in_common, ERASED),
+        (Rule::AbandonKeepsTheAttempt, three.clone(), KEY),
+        (Rule::AbandonKeepsTheOldShare, three.clone(), KEY),
+        (Rule::Completion, three.clone(), PROGRESS),
+        (Rule::OtherReceivers, apart.clone(), FORK),
+        (Rule::PromisesOfWhoDidNotSign, apart, FORK),
+        (Rule::Revisions, repaired, FORK),
+        (Rule::Restored, restored, FORK),
+        (Rule::ParentIsHeld, Config { symmetric: false, ..OTHERS }, DEAD),
+        (Rule::EnoughReceivers, Config { receivers: few, ..liar }, KEY),
+        (Rule::BackupsCount, Config { losses: 1, backups: THIRD, ..three }, DEAD),
+    ]
+}

@@ -1,0 +1,52 @@
+//! Explores every configuration within the minutes that are given, and prints what was found.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use quorumkey_model::{BASIC, Check, Config, LONG, falls, tell};
+use stateright::{Checker, DiscoveryClassification, HasDiscoveries, Model};
+
+fn main() -> ExitCode {
+    let minutes: u32 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10);
+    let count = u32::try_from(BASIC.len() + LONG.len()).expect("a list that fits on a screen");
+    let limit = Duration::from_secs(60) * minutes / count;
+    let hold = BASIC.iter().chain(LONG).all(|config| explore(config, limit));
+    let fall = falls().into_iter().all(|(rule, config, property)| {
+        println!("without {rule:?}");
+        tells(&config.without(rule), property)
+    });
+    if hold && fall { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Whether everything holds, as far as the time goes.
+fn explore(config: &Config, limit: Duration) -> bool {
+    let begun = Instant::now();
+    let found = HasDiscoveries::AnyFailures;
+    let checker = Check::new(config.clone()).checker().threads(2).finish_when(found).timeout(limit).spawn_bfs().join();
+    let end = if begun.elapsed() < limit { "all" } else { "as far as the time went" };
+    println!("{}: {} states, {} steps deep, {end}", config.name, checker.unique_state_count(), checker.max_depth());
+    let is_failure = |name| matches!(checker.discovery_classification(name), DiscoveryClassification::Counterexample);
+    let broken: Vec<_> = checker.discoveries().into_keys().filter(|name| is_failure(name)).collect();
+    for name in &broken {
+        tells(config, name);
+    }
+    broken.is_empty()
+}
+
+/// Whether the property is broken, and how.
+fn tells(config: &Config, property: &'static str) -> bool {
+    let found = HasDiscoveries::AnyOf([property].into());
+    let checker = Check::new(config.clone()).checker().finish_when(found).spawn_bfs().join();
+    println!("{}: {} states", config.name, checker.unique_state_count());
+    let Some(path) = checker.discovery(property) else {
+        println!("  not broken: {property}");
+        return false;
+    };
+    println!("  broken: {property}");
+    for (state, action) in path.into_vec() {
+        if let Some(action) = action {
+            println!("    {}", tell(&state, action));
+        }
+    }
+    true
+}
