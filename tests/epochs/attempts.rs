@@ -197,3 +197,30 @@ fn who_missed_the_end_of_a_dkg_learns_it_from_the_next_invitation() {
     deal(&members, &invitation);
     all_sign(&members, key, b"renewed");
 }
+
+/// The last deal of an attempt comes to a member after the others have gone on without it, and it was told.
+#[test]
+fn an_attempt_that_a_certificate_superseded_is_signed_by_nobody_any_more() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    let mut runs = enter(&members, &members[0].session.invite_refresh(key.id, Vec::new()).unwrap());
+    let mut late = Vec::new();
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to != 2 || hazmat::subject(&message) != "deal" {
+            return vec![message];
+        }
+        late.push(message);
+        Vec::new()
+    });
+    let attempt = members[0].key(key.id).pending[0];
+    let mut members = members;
+    let left = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Routine };
+    let now = deal(&members, &members[0].session.invite_refresh(key.id, vec![card]).unwrap());
+    let retired = left.session.complete(&members[0].session.certificate(key.id).unwrap()).unwrap();
+    assert_eq!(retired.state, KeyState::Retired);
+    assert!(retired.old_epochs.iter().any(|old| old.epoch == attempt), "{retired:?}");
+    let results: Vec<_> = late.iter().map(|message| runs[2].handle(message)).collect();
+    assert!(matches!(results[1], Err(Error::Stale { have, .. }) if have == now.epoch), "{results:?}");
+    assert!(left.key(key.id).pending.is_empty());
+}

@@ -284,6 +284,11 @@ impl<S: Storage> SoftToken<S> {
             let least = epoch.plan.attempt.saturating_add(1);
             return Err(Error::Denied(Denial::AttemptTooLow { least }));
         }
+        // A certificate may have come since: what it superseded must not come to life again.
+        if let Some(parent) = live.parent.as_ref().filter(|parent| !is_renewed(&key, parent, &live.chain)) {
+            let certificates = self.chain_after(&scene.login.unlocked, key.id, parent.id)?;
+            return Err(Error::Stale { have: key.epoch.id, certificates });
+        }
         let overridden = self.is_overridden(&scene.login, epoch.run)?;
         self.check_binds(&scene.login.unlocked, &key, &epoch.plan, overridden)?;
         for (height, certificate) in (0..).zip(&live.chain) {
@@ -310,6 +315,11 @@ fn group_of(plan: &DealPlan) -> [u8; 32] {
         Source::Import { group_key, .. } => *key_id(group_key).as_bytes(),
         Source::Epoch { key, .. } => *key.as_bytes(),
     }
+}
+
+/// Whether the epoch that the run renews is the one that is held here, or follows it by what the invitation told.
+fn is_renewed(key: &Key, parent: &Epoch, told: &[Certificate]) -> bool {
+    key.epoch.id == parent.id || told.iter().any(|certificate| certificate.epoch_id() == key.epoch.id)
 }
 
 /// A key that this token comes to know by the run: a new one, or one whose chain the invitation told.
