@@ -17,6 +17,7 @@ mod forks;
 mod power;
 mod reports;
 mod restored;
+mod schedules;
 
 use common::*;
 use device::{Device, devices, log_in, snapshot};
