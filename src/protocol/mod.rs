@@ -1,6 +1,7 @@
 //! Sans-IO protocols. No IO, clock or storage; randomness is passed in.
 
 mod attempt;
+mod batch;
 mod bounds;
 mod certificate;
 pub(crate) mod dealing;
@@ -10,12 +11,12 @@ mod fault;
 mod judge;
 mod lineage;
 mod machine;
-mod polynomial;
+pub(crate) mod polynomial;
 mod reconstruct;
 mod renewal;
 mod repair;
 mod revision;
-mod sign;
+pub(crate) mod sign;
 
 pub(crate) use attempt::{Attempt, dealt_name};
 pub use certificate::{Certificate, CertificateError};

@@ -1,6 +1,7 @@
 //! Polynomials over the scalars: evaluation, in secret and in the exponent, and interpolation.
 
-use std::collections::BTreeSet;
+use core::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::suite::{Ciphersuite, Element, Scalar};
 use crate::wire::Identifier;
@@ -18,14 +19,77 @@ pub(crate) fn evaluate<S: Scalar>(coefficients: &[S], x: Identifier) -> S {
 
 /// The committed polynomial at `x`, times the generator. Public data only.
 pub(crate) fn evaluate_public<E: Element>(commitment: &[E], x: Identifier) -> E {
-    let x: E::Scalar = point(x);
-    let mut power = E::Scalar::ONE;
-    let mut terms = Vec::with_capacity(commitment.len());
-    for element in commitment {
-        terms.push((power, *element));
-        power = power * x;
+    // Identifiers have ten bits: a step is some ten doublings, where a full power of `x` costs several times that.
+    commitment.iter().rev().fold(E::IDENTITY, |value, element| small_multiple(&value, x.get()) + *element)
+}
+
+/// [`evaluate_public`] at each of these identifiers.
+///
+/// Where they stand close together, by forward differences: from one number to the next is an addition for each
+/// coefficient.
+pub(crate) fn evaluate_public_all<E: Element>(
+    commitment: &[E],
+    ids: impl Iterator<Item = Identifier> + Clone,
+) -> BTreeMap<Identifier, E> {
+    let (count, last) = ids.clone().fold((0_usize, 0), |(count, last), id| (count + 1, last.max(id.get())));
+    if usize::from(last) > 8 * count {
+        return ids.map(|id| (id, evaluate_public(commitment, id))).collect();
     }
-    E::vartime_sum_of_products(&terms)
+    let mut differences = differences(commitment);
+    let mut values = Vec::with_capacity(usize::from(last));
+    for _ in 0..last {
+        advance(&mut differences);
+        values.extend(differences.first());
+    }
+    ids.filter_map(|id| Some((id, *values.get(usize::from(id.get()).checked_sub(1)?)?))).collect()
+}
+
+/// The forward differences at zero, of order 0 and up, of the committed polynomial: its coefficients in the basis of
+/// the binomials of `x`.
+///
+/// Horner's rule in that basis: `x` times "x over k" is `k` times "x over k" and `k + 1` times "x over k + 1".
+fn differences<E: Element>(commitment: &[E]) -> Vec<E> {
+    let mut differences = Vec::with_capacity(commitment.len());
+    for coefficient in commitment.iter().rev() {
+        differences.push(E::IDENTITY);
+        let cells = Cell::from_mut(differences.as_mut_slice()).as_slice_of_cells();
+        // Downwards, so that each takes what its neighbour was before this step.
+        for (order, pair) in (1..).zip(cells.windows(2)).collect::<Vec<_>>().into_iter().rev() {
+            if let [below, own] = pair {
+                own.set(small_multiple(&(below.get() + own.get()), order));
+            }
+        }
+        if let Some(first) = cells.first() {
+            first.set(*coefficient);
+        }
+    }
+    differences
+}
+
+/// From the differences at one number to those at the next.
+fn advance<E: Element>(differences: &mut [E]) {
+    for pair in Cell::from_mut(differences).as_slice_of_cells().windows(2) {
+        if let [own, above] = pair {
+            own.set(own.get() + above.get());
+        }
+    }
+}
+
+/// A small multiple of public data, by the non-adjacent form of the factor.
+fn small_multiple<E: Element>(element: &E, factor: u16) -> E {
+    let (factor, triple) = (u32::from(factor), 3 * u32::from(factor));
+    let Some(top) = triple.checked_ilog2() else { return E::IDENTITY };
+    // The highest digit is 1, as that of every positive number.
+    let mut product = *element;
+    for bit in (1..top).rev() {
+        product = product.double();
+        match ((triple >> bit) & 1, (factor >> bit) & 1) {
+            (1, 0) => product = product + *element,
+            (0, 1) => product = product - *element,
+            _ => {}
+        }
+    }
+    product
 }
 
 /// RFC 9591, Section 4.2: the Lagrange coefficient of `id` at zero among `set`.
@@ -41,14 +105,53 @@ pub(crate) fn lagrange_at<C: Ciphersuite>(
     id: Identifier,
     set: &BTreeSet<Identifier>,
 ) -> C::Scalar {
-    let (x, own): (C::Scalar, C::Scalar) = (x.map_or(C::Scalar::ZERO, point), point(id));
-    let (mut numerator, mut denominator) = (C::Scalar::ONE, C::Scalar::ONE);
-    for other in set.iter().filter(|other| **other != id) {
-        let other: C::Scalar = point(*other);
-        numerator = numerator * (other - x);
-        denominator = denominator * (other - own);
-    }
+    let others = || set.iter().filter(|other| **other != id);
+    let numerator: C::Scalar = x.map_or_else(|| product(others().map(|other| other.get())), |x| from(x, others()));
+    let denominator: C::Scalar = from(id, others());
     numerator * denominator.invert().expect("different numbers up to 1,000 differ modulo the order")
+}
+
+/// [`lagrange`] of every member of the set, in their order, with one inversion for all.
+pub(crate) fn lagrange_all<C: Ciphersuite>(set: &BTreeSet<Identifier>) -> Vec<C::Scalar> {
+    let whole: C::Scalar = product(set.iter().map(|id| id.get()));
+    let others = |id: &Identifier| set.iter().filter(move |other| *other != id);
+    let denominator = |id: &Identifier| point::<C::Scalar>(*id) * from(*id, others(id));
+    let mut inverses: Vec<_> = set.iter().map(denominator).collect();
+    invert_all(&mut inverses);
+    inverses.into_iter().map(|inverse| whole * inverse).collect()
+}
+
+/// The product of `other - x` over the others.
+fn from<'a, S: Scalar>(x: Identifier, others: impl Iterator<Item = &'a Identifier> + Clone) -> S {
+    let product: S = product(others.clone().map(|other| other.get().abs_diff(x.get())));
+    if others.filter(|other| **other < x).count() % 2 == 0 { product } else { -product }
+}
+
+/// A product of small numbers, multiplied as machine words for as long as they fit.
+fn product<S: Scalar>(factors: impl Iterator<Item = u16>) -> S {
+    let (mut product, mut word) = (S::ONE, 1_u64);
+    for factor in factors.map(u64::from) {
+        word = word.checked_mul(factor).unwrap_or_else(|| {
+            product = product * S::from_u64(word);
+            factor
+        });
+    }
+    product * S::from_u64(word)
+}
+
+/// Inverts scalars that are not zero, in place, with one inversion for all (Montgomery's trick).
+fn invert_all<S: Scalar>(scalars: &mut [S]) {
+    let mut products = Vec::with_capacity(scalars.len());
+    let whole = scalars.iter().fold(S::ONE, |product, scalar| {
+        products.push(product);
+        product * *scalar
+    });
+    let mut inverse = whole.invert().expect("different numbers up to 1,000 differ modulo the order");
+    for (scalar, before) in scalars.iter_mut().zip(products).rev() {
+        let own = inverse * before;
+        inverse = inverse * *scalar;
+        *scalar = own;
+    }
 }
 
 #[cfg(test)]

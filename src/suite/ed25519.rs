@@ -5,10 +5,12 @@ use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::scalar::{Scalar as DalekScalar, clamp_integer};
 use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
+use group::Group;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::hash::sha512;
+use super::hash::{sha512, sha512_each};
+use super::torsion::{are_torsion_free, is_torsion_free};
 use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group};
 
 /// RFC 9591, Section 6.1
@@ -74,9 +76,15 @@ impl Ed25519Element {
     /// The key or commitment of a signature: canonical and not of small order, but perhaps with a torsion component,
     /// as RFC 8032 leaves it.
     pub(super) fn from_signature_bytes(bytes: &[u8; 32]) -> Option<Self> {
-        let compressed = CompressedEdwardsY(*bytes);
-        let point = compressed.decompress()?;
-        if point.compress() != compressed || point.is_small_order() { None } else { Some(Self(point)) }
+        let point = CompressedEdwardsY(*bytes).decompress()?;
+        if !is_reduced(bytes) || point.is_small_order() { None } else { Some(Self(point)) }
+    }
+
+    /// A point other than the identity, perhaps not of prime order. One that is of prime order has no other encoding
+    /// (those that have one are of mixed order: Chalkias, Garillot and Nikolaenko, 2020, Section 3).
+    fn decompress(bytes: &[u8]) -> Option<EdwardsPoint> {
+        let point = CompressedEdwardsY(bytes.try_into().ok()?).decompress()?;
+        if IsIdentity::is_identity(&point) { None } else { Some(point) }
     }
 }
 
@@ -93,14 +101,22 @@ impl Element for Ed25519Element {
         Self(EdwardsPoint::mul_base(&scalar.0))
     }
 
+    fn double(&self) -> Self {
+        Self(Group::double(&self.0))
+    }
+
     fn vartime_sum_of_products(terms: &[(Ed25519Scalar, Self)]) -> Self {
         let scalars = terms.iter().map(|(scalar, _)| scalar.0);
         let points = terms.iter().map(|(_, point)| point.0);
         Self(EdwardsPoint::vartime_multiscalar_mul(scalars, points))
     }
 
+    fn vartime_mul_base_add(base: &Ed25519Scalar, scalar: &Ed25519Scalar, element: &Self) -> Self {
+        Self(EdwardsPoint::vartime_double_scalar_mul_basepoint(&scalar.0, &element.0, &base.0))
+    }
+
     fn is_identity(&self) -> bool {
-        self.0.is_identity()
+        IsIdentity::is_identity(&self.0)
     }
 
     fn to_bytes(&self) -> Vec<u8> {
@@ -108,8 +124,30 @@ impl Element for Ed25519Element {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Self::from_signature_bytes(bytes.try_into().ok()?).filter(|point| point.0.is_torsion_free())
+        Self::decompress(bytes).filter(is_torsion_free).map(Self)
     }
+
+    fn batch_to_bytes(elements: &[Self]) -> Vec<Vec<u8>> {
+        let points: Vec<_> = elements.iter().map(|element| element.0).collect();
+        let encode = |(compressed, point): (CompressedEdwardsY, &Self)| {
+            if point.is_identity() { vec![0; Self::LEN] } else { compressed.to_bytes().to_vec() }
+        };
+        EdwardsPoint::compress_batch_alloc(&points).into_iter().zip(elements).map(encode).collect()
+    }
+
+    fn batch_from_bytes(encodings: &[&[u8]]) -> Option<Vec<Self>> {
+        let points: Vec<_> = encodings.iter().map(|bytes| Self::decompress(bytes)).collect::<Option<_>>()?;
+        if !are_torsion_free(&points, &sha512(encodings)) {
+            return None;
+        }
+        Some(points.into_iter().map(Self).collect())
+    }
+}
+
+/// Whether the y-coordinate is below the field's order, 2^255 - 19, the sign aside.
+fn is_reduced(bytes: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = bytes;
+    *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
 }
 
 /// RFC 9591, Section 6.1: 64 bytes as a little-endian integer modulo the order.
@@ -126,8 +164,8 @@ impl Ciphersuite for Ed25519 {
     type Scalar = Ed25519Scalar;
     type Element = Ed25519Element;
 
-    fn h1(parts: &[&[u8]]) -> Ed25519Scalar {
-        reduce(&hash_with(&[CONTEXT, b"rho"], parts))
+    fn h1_each(prefix: &[&[u8]], last: &[[u8; 32]]) -> Vec<Ed25519Scalar> {
+        sha512_each(&[&[CONTEXT, b"rho"], prefix].concat(), last).map(|hash| reduce(&hash)).collect()
     }
 
     fn h3(parts: &[&[u8]]) -> Ed25519Scalar {
@@ -142,9 +180,9 @@ impl Ciphersuite for Ed25519 {
         hash_with(&[CONTEXT, b"com"], parts).to_vec()
     }
 
-    fn challenge(commitment: &Ed25519Element, key: &Ed25519Element, message: &[u8]) -> Ed25519Scalar {
+    fn challenge(commitment: &[u8], key: &[u8], message: &[u8]) -> Ed25519Scalar {
         // As in RFC 8032, hence without a context.
-        reduce(&sha512(&[&commitment.to_bytes(), &key.to_bytes(), message]))
+        reduce(&sha512(&[commitment, key, message]))
     }
 
     fn decode_key(bytes: &[u8]) -> Option<Ed25519Element> {

@@ -5,12 +5,15 @@ mod child;
 mod cipher;
 mod ed25519;
 mod hash;
+#[cfg(feature = "libsecp256k1")]
+mod libsecp;
 #[cfg(test)]
 pub(crate) mod official;
 mod secp256k1;
 mod taproot;
 #[cfg(test)]
 mod tests;
+mod torsion;
 mod verify;
 
 use core::fmt::Debug;
@@ -111,13 +114,23 @@ pub(crate) trait Element:
     fn generator() -> Self;
     /// `scalar` times the generator, constant-time.
     fn mul_base(scalar: &Self::Scalar) -> Self;
+    /// Twice the element, which costs less than adding it to itself.
+    fn double(&self) -> Self;
     /// Sum of products over public data only.
     fn vartime_sum_of_products(terms: &[(Self::Scalar, Self)]) -> Self;
+    /// `base` times the generator plus `scalar` times the element, over public data only.
+    fn vartime_mul_base_add(base: &Self::Scalar, scalar: &Self::Scalar, element: &Self) -> Self;
     fn is_identity(&self) -> bool;
     /// RFC 9591's `SerializeElement`: RFC 8032 or SEC1-compressed. Of the identity it is all zero bytes (COCKTAIL).
     fn to_bytes(&self) -> Vec<u8>;
+    /// Each element's [`to_bytes`](Self::to_bytes), with one inversion for all. Constant-time.
+    fn batch_to_bytes(elements: &[Self]) -> Vec<Vec<u8>>;
     /// Strict: exact length, canonical, on the curve, in the prime-order subgroup, not the identity.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
+    /// [`from_bytes`](Self::from_bytes) of each; `None` if it refuses any of them.
+    fn batch_from_bytes(encodings: &[&[u8]]) -> Option<Vec<Self>> {
+        encodings.iter().map(|bytes| Self::from_bytes(bytes)).collect()
+    }
 }
 
 /// The hashes and formats of a suite.
@@ -128,36 +141,37 @@ pub(crate) trait Ciphersuite: Copy + Debug + Eq + Send + Sync + 'static {
 
     // RFC 9591, Section 6. What is hashed is the concatenation of the parts.
 
-    /// H1: a binding factor.
-    fn h1(parts: &[&[u8]]) -> Self::Scalar;
+    /// H1: a binding factor for each of the last parts, behind the same first ones.
+    fn h1_each(prefix: &[&[u8]], last: &[[u8; 32]]) -> Vec<Self::Scalar>;
     /// H3: a nonce.
     fn h3(parts: &[&[u8]]) -> Self::Scalar;
     /// H4: the message.
     fn h4(parts: &[&[u8]]) -> Vec<u8>;
     /// H5: the list of commitments.
     fn h5(parts: &[&[u8]]) -> Vec<u8>;
-    /// H2 over commitment, key and message; for taproot BIP-340's tagged hash of the two x-coordinates and the message.
-    fn challenge(commitment: &Self::Element, key: &Self::Element, message: &[u8]) -> Self::Scalar;
+    /// H2 over encoded commitment, encoded key and message; for taproot BIP-340's tagged hash of the two x-coordinates
+    /// and the message.
+    fn challenge(commitment: &[u8], key: &[u8], message: &[u8]) -> Self::Scalar;
 
     /// How the stored key becomes the key that signs.
     fn adjust(key: &Self::Element, _root: Option<&[u8; 32]>) -> Adjustment<Self> {
-        Adjustment { factor: Self::Scalar::ONE, addend: Self::Scalar::ZERO, key: *key }
+        Adjustment { factor: Self::Scalar::ONE, addend: Self::Scalar::ZERO, key: *key, encoded: key.to_bytes() }
     }
-    /// Whether the signers must use their nonces negated, given the group commitment.
-    fn negates_nonces(_commitment: &Self::Element) -> bool {
+    /// Whether the signers must use their nonces negated, given the encoded group commitment.
+    fn negates_nonces(_commitment: &[u8]) -> bool {
         false
     }
-    /// The key that signs, as verifiers know it.
-    fn encode_key(key: &Self::Element) -> Vec<u8> {
-        key.to_bytes()
+    /// The key that signs, as verifiers know it, from the encoded element.
+    fn verifier_key(encoded: &[u8]) -> Vec<u8> {
+        encoded.to_vec()
     }
-    /// The key of [`encode_key`](Self::encode_key), strictly.
+    /// The key of [`verifier_key`](Self::verifier_key), strictly.
     fn decode_key(bytes: &[u8]) -> Option<Self::Element> {
         Self::Element::from_bytes(bytes)
     }
-    /// A signature, as verifiers know it.
-    fn encode_signature(commitment: &Self::Element, response: &Self::Scalar) -> Vec<u8> {
-        let mut bytes = commitment.to_bytes();
+    /// A signature, as verifiers know it, from the encoded commitment. It begins like a key.
+    fn encode_signature(commitment: &[u8], response: &Self::Scalar) -> Vec<u8> {
+        let mut bytes = Self::verifier_key(commitment);
         bytes.extend_from_slice(&response.to_bytes());
         bytes
     }
@@ -166,6 +180,11 @@ pub(crate) trait Ciphersuite: Copy + Debug + Eq + Send + Sync + 'static {
         let (response, commitment) = (bytes.last_chunk()?, bytes.get(..bytes.len().checked_sub(32)?)?);
         // In all three suites the commitment looks like a key.
         Some((Self::decode_key(commitment)?, Self::Scalar::from_bytes(response)?))
+    }
+
+    /// Whether a signature verifies, by a library for that alone. `None` where none is built in, or where it can't say.
+    fn verify_by_library(_key: &[u8], _message: &[u8], _signature: &[u8]) -> Option<bool> {
+        None
     }
 
     // COCKTAIL-DKG v0.2.1, "Ciphersuites" and "Schnorr Signature Scheme". Taproot's is secp256k1's.
@@ -185,11 +204,13 @@ pub(crate) trait Ciphersuite: Copy + Debug + Eq + Send + Sync + 'static {
 }
 
 /// `factor * x + addend` of the stored key's secret, or of a share of it, is that of the key that signs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Adjustment<C: Ciphersuite> {
     pub(crate) factor: C::Scalar,
     pub(crate) addend: C::Scalar,
     pub(crate) key: C::Element,
+    /// The key's encoding, which every use of it hashes.
+    pub(crate) encoded: Vec<u8>,
 }
 
 /// Gives a newtype the operators of what it wraps.

@@ -1,5 +1,6 @@
 //! FROST(secp256k1, SHA-256) and COCKTAIL(secp256k1, SHA-256).
 
+use k256::elliptic_curve::BatchNormalize;
 use k256::elliptic_curve::ff::PrimeField;
 use k256::elliptic_curve::ops::{LinearCombination, Reduce};
 use k256::elliptic_curve::point::{AffineCoordinates, DecompressPoint};
@@ -8,7 +9,7 @@ use rand_core::CryptoRng;
 use subtle::Choice;
 use zeroize::Zeroizing;
 
-use super::hash::{expand, sha256, tagged};
+use super::hash::{expand, expand_each, sha256, tagged};
 use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group};
 
 /// RFC 9591, Section 6.5
@@ -85,19 +86,22 @@ impl Secp256k1Element {
 
     /// SEC 1, Section 2.3.3, without a branch. Not for the identity.
     fn compress(&self) -> Zeroizing<[u8; 33]> {
-        let (x, odd) = self.x_and_parity();
-        let x = Zeroizing::new(x);
-        let mut bytes = Zeroizing::new([2; 33]);
-        let [prefix, rest @ ..] = &mut *bytes;
-        *prefix |= odd.unwrap_u8();
-        rest.copy_from_slice(x.as_slice());
-        bytes
+        compress(&self.0.to_affine())
     }
 
     fn decompress(x: &[u8; 32], y_is_odd: Choice) -> Option<Self> {
         let affine: Option<AffinePoint> = AffinePoint::decompress(&(*x).into(), y_is_odd).into();
         affine.map(|affine| Self(affine.into()))
     }
+}
+
+fn compress(affine: &AffinePoint) -> Zeroizing<[u8; 33]> {
+    let x: Zeroizing<[u8; 32]> = Zeroizing::new(affine.x().into());
+    let mut bytes = Zeroizing::new([2; 33]);
+    let [prefix, rest @ ..] = &mut *bytes;
+    *prefix |= affine.y_is_odd().unwrap_u8();
+    rest.copy_from_slice(x.as_slice());
+    bytes
 }
 
 impl Element for Secp256k1Element {
@@ -113,9 +117,17 @@ impl Element for Secp256k1Element {
         Self(ProjectivePoint::mul_by_generator(&scalar.0))
     }
 
+    fn double(&self) -> Self {
+        Self(self.0.double())
+    }
+
     fn vartime_sum_of_products(terms: &[(Secp256k1Scalar, Self)]) -> Self {
         let terms: Vec<_> = terms.iter().map(|(scalar, point)| (point.0, scalar.0)).collect();
         Self(ProjectivePoint::lincomb_vartime(terms.as_slice()))
+    }
+
+    fn vartime_mul_base_add(base: &Secp256k1Scalar, scalar: &Secp256k1Scalar, element: &Self) -> Self {
+        Self(ProjectivePoint::lincomb_vartime(&[(ProjectivePoint::GENERATOR, base.0), (element.0, scalar.0)]))
     }
 
     fn is_identity(&self) -> bool {
@@ -127,6 +139,14 @@ impl Element for Secp256k1Element {
             return vec![0; Self::LEN];
         }
         self.compress().to_vec()
+    }
+
+    fn batch_to_bytes(elements: &[Self]) -> Vec<Vec<u8>> {
+        let points: Vec<_> = elements.iter().map(|element| element.0).collect();
+        let encode = |(affine, element): (AffinePoint, &Self)| {
+            if element.is_identity() { vec![0; Self::LEN] } else { compress(&affine).to_vec() }
+        };
+        ProjectivePoint::batch_normalize(points.as_slice()).into_iter().zip(elements).map(encode).collect()
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -142,10 +162,23 @@ impl Element for Secp256k1Element {
 
 /// RFC 9591, Section 6.5: `hash_to_field` of RFC 9380 with `expand_message_xmd`.
 pub(super) fn hash_to_scalar(context: &[u8], label: &[u8], parts: &[&[u8]]) -> Secp256k1Scalar {
-    let uniform = expand(context, label, parts);
+    reduce_uniform(&expand(context, label, parts))
+}
+
+/// [`hash_to_scalar`] of the same first parts and each of the last ones.
+pub(super) fn hash_to_scalars(
+    context: &[u8],
+    label: &[u8],
+    prefix: &[&[u8]],
+    last: &[[u8; 32]],
+) -> Vec<Secp256k1Scalar> {
+    expand_each(context, label, prefix, last).map(|uniform| reduce_uniform(&uniform)).collect()
+}
+
+fn reduce_uniform(uniform: &[u8; 48]) -> Secp256k1Scalar {
     let mut wide = Zeroizing::new([0; 64]);
     let (_, low) = wide.split_at_mut(16);
-    low.copy_from_slice(uniform.as_slice());
+    low.copy_from_slice(uniform);
     Secp256k1Scalar::reduce_wide(&wide)
 }
 
@@ -158,8 +191,8 @@ impl Ciphersuite for Secp256k1 {
     type Scalar = Secp256k1Scalar;
     type Element = Secp256k1Element;
 
-    fn h1(parts: &[&[u8]]) -> Secp256k1Scalar {
-        hash_to_scalar(CONTEXT, b"rho", parts)
+    fn h1_each(prefix: &[&[u8]], last: &[[u8; 32]]) -> Vec<Secp256k1Scalar> {
+        hash_to_scalars(CONTEXT, b"rho", prefix, last)
     }
 
     fn h3(parts: &[&[u8]]) -> Secp256k1Scalar {
@@ -174,8 +207,15 @@ impl Ciphersuite for Secp256k1 {
         hash_with(&[CONTEXT, b"com"], parts)
     }
 
-    fn challenge(commitment: &Secp256k1Element, key: &Secp256k1Element, message: &[u8]) -> Secp256k1Scalar {
-        hash_to_scalar(CONTEXT, b"chal", &[&commitment.to_bytes(), &key.to_bytes(), message])
+    fn challenge(commitment: &[u8], key: &[u8], message: &[u8]) -> Secp256k1Scalar {
+        hash_to_scalar(CONTEXT, b"chal", &[commitment, key, message])
+    }
+
+    #[cfg(feature = "libsecp256k1")]
+    fn verify_by_library(key: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
+        let (commitment, response) = signature.split_last_chunk::<32>()?;
+        let challenge = Self::challenge(commitment, key, message);
+        super::libsecp::verify_equation(key, &challenge, &Secp256k1Scalar::from_bytes(response)?, commitment)
     }
 
     const COCKTAIL_ID: &'static str = "COCKTAIL(secp256k1, SHA-256)";

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::hash::tagged;
-use super::secp256k1::{Secp256k1Element, Secp256k1Scalar, hash_to_scalar, hash_with};
+use super::secp256k1::{Secp256k1Element, Secp256k1Scalar, hash_to_scalar, hash_to_scalars, hash_with};
 use super::{Adjustment, Ciphersuite, Element, Scalar, Secp256k1, ShareCipher, Suite};
 
 const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-TR-v1";
@@ -17,8 +17,8 @@ impl Ciphersuite for Taproot {
     type Scalar = Secp256k1Scalar;
     type Element = Secp256k1Element;
 
-    fn h1(parts: &[&[u8]]) -> Secp256k1Scalar {
-        hash_to_scalar(CONTEXT, b"rho", parts)
+    fn h1_each(prefix: &[&[u8]], last: &[[u8; 32]]) -> Vec<Secp256k1Scalar> {
+        hash_to_scalars(CONTEXT, b"rho", prefix, last)
     }
 
     fn h3(parts: &[&[u8]]) -> Secp256k1Scalar {
@@ -33,9 +33,8 @@ impl Ciphersuite for Taproot {
         hash_with(&[CONTEXT, b"com"], parts)
     }
 
-    fn challenge(commitment: &Secp256k1Element, key: &Secp256k1Element, message: &[u8]) -> Secp256k1Scalar {
-        let ((r, _), (p, _)) = (commitment.x_and_parity(), key.x_and_parity());
-        Secp256k1Scalar::reduce(&tagged("BIP0340/challenge", &[&r, &p, message]))
+    fn challenge(commitment: &[u8], key: &[u8], message: &[u8]) -> Secp256k1Scalar {
+        Secp256k1Scalar::reduce(&tagged("BIP0340/challenge", &[x_of(commitment), x_of(key), message]))
     }
 
     /// BIP-341's `taproot_tweak_seckey`, and once more to the even output key that BIP-340 signs with.
@@ -46,27 +45,30 @@ impl Ciphersuite for Taproot {
         let root: &[u8] = root.map_or(&[], |root| root);
         let tweak = Secp256k1Scalar::reduce(&tagged("TapTweak", &[&x, root]));
         let output = internal + Secp256k1Element::mul_base(&tweak);
-        if bool::from(output.x_and_parity().1) {
-            Adjustment { factor: -factor, addend: -tweak, key: -output }
+        let (x, odd) = output.x_and_parity();
+        let encoded = [&[2], x.as_slice()].concat();
+        if bool::from(odd) {
+            Adjustment { factor: -factor, addend: -tweak, key: -output, encoded }
         } else {
-            Adjustment { factor, addend: tweak, key: output }
+            Adjustment { factor, addend: tweak, key: output, encoded }
         }
     }
 
-    fn negates_nonces(commitment: &Secp256k1Element) -> bool {
-        commitment.x_and_parity().1.into()
+    fn negates_nonces(commitment: &[u8]) -> bool {
+        commitment.first() == Some(&3)
     }
 
-    fn encode_key(key: &Secp256k1Element) -> Vec<u8> {
-        key.x_and_parity().0.to_vec()
+    fn verifier_key(encoded: &[u8]) -> Vec<u8> {
+        x_of(encoded).to_vec()
     }
 
     fn decode_key(bytes: &[u8]) -> Option<Secp256k1Element> {
         Secp256k1Element::from_x(bytes.try_into().ok()?)
     }
 
-    fn encode_signature(commitment: &Secp256k1Element, response: &Secp256k1Scalar) -> Vec<u8> {
-        [commitment.x_and_parity().0, response.to_bytes()].concat()
+    #[cfg(feature = "libsecp256k1")]
+    fn verify_by_library(key: &[u8], message: &[u8], signature: &[u8]) -> Option<bool> {
+        super::libsecp::verify_bip340(key, message, signature)
     }
 
     const COCKTAIL_ID: &'static str = Secp256k1::COCKTAIL_ID;
@@ -90,6 +92,11 @@ impl Ciphersuite for Taproot {
     fn share_cipher(ecdh: &[u8], ephemeral: &[u8], sender: &[u8], recipient: &[u8], context: &[u8]) -> ShareCipher {
         Secp256k1::share_cipher(ecdh, ephemeral, sender, recipient, context)
     }
+}
+
+/// The x-coordinate of an encoded element, whether it comes with a parity or without.
+fn x_of(encoded: &[u8]) -> &[u8] {
+    encoded.last_chunk::<32>().map_or(encoded, |x| x.as_slice())
 }
 
 fn negate_if(negate: bool, factor: Secp256k1Scalar, key: Secp256k1Element) -> (Secp256k1Scalar, Secp256k1Element) {

@@ -247,7 +247,7 @@ fn secp256k1_refuses_other_prefixes_the_field_order_off_curve_and_large_scalars(
 fn a_key_and_a_signature_of_different_suites_meet_in_an_error() {
     let key = GroupKey::new::<Secp256k1>(&Element::generator()).verifying_key(None);
     let element = <Ed25519 as Ciphersuite>::Element::generator();
-    let signature = Signature::new::<Ed25519>(&element, &Scalar::ONE);
+    let signature = Signature::new::<Ed25519>(&element.to_bytes(), &Scalar::ONE);
     assert_eq!(key.verify(b"", &signature), Err(SuiteError::OtherSuite));
     assert_eq!(GroupKey::new::<Ed25519>(&element).element::<Secp256k1>(), None);
 }
@@ -268,6 +268,44 @@ fn a_share_cipher_opens_what_it_sealed_and_nothing_else() {
         }
     }
     check::<Ed25519>();
+    check::<Secp256k1>();
+    check::<Taproot>();
+}
+
+/// libsecp256k1 and the arithmetic here come to one verdict, whatever is changed.
+#[cfg(feature = "libsecp256k1")]
+#[test]
+fn libsecp256k1_verifies_what_is_verified_natively_and_nothing_else() {
+    fn check<C: Ciphersuite>() {
+        let mut rng = ChaCha20Rng::seed_from_u64(9);
+        for length in [0, 31, 32, 33] {
+            let message = vec![length; usize::from(length)];
+            let Adjustment { factor, addend, key, encoded } =
+                C::adjust(&C::Element::generator().double(), Some(&[length; 32]));
+            let (secret, nonce) = (factor * C::Scalar::from_u64(2) + addend, C::Scalar::random(&mut rng));
+            assert_eq!(C::Element::mul_base(&secret), key);
+            let commitment = C::Element::mul_base(&nonce).to_bytes();
+            let nonce = if C::negates_nonces(&commitment) { -nonce } else { nonce };
+            let challenge = C::challenge(&commitment, &encoded, &message);
+            let signature = C::encode_signature(&commitment, &(nonce + challenge * secret));
+            let key = C::verifier_key(&encoded);
+            let both = |key: &[u8], message: &[u8], signature: &[u8]| {
+                let native = super::verify::verify_natively::<C>(key, message, signature).is_ok();
+                (C::verify_by_library(key, message, signature), native)
+            };
+            let (library, native) = both(&key, &message, &signature);
+            assert!(native && library.unwrap_or(true));
+            assert_eq!(library.is_none(), C::SUITE == Suite::Secp256k1Taproot && length != 32);
+            for at in 0..8 * signature.len() {
+                let mut changed = signature.clone();
+                changed[at / 8] ^= 1 << (at % 8);
+                let (library, native) = both(&key, &message, &changed);
+                assert_eq!(library.unwrap_or(native), native, "bit {at}");
+            }
+            let other = C::verifier_key(&C::Element::generator().to_bytes());
+            assert_eq!(both(&other, &message, &signature).0.unwrap_or(false), false);
+        }
+    }
     check::<Secp256k1>();
     check::<Taproot>();
 }

@@ -121,7 +121,7 @@ impl VerifyingKey {
     }
 
     pub(crate) fn new<C: Ciphersuite>(adjustment: &Adjustment<C>) -> Self {
-        Self { suite: C::SUITE, bytes: C::encode_key(&adjustment.key) }
+        Self { suite: C::SUITE, bytes: C::verifier_key(&adjustment.encoded) }
     }
 
     /// The suite.
@@ -165,7 +165,7 @@ impl Signature {
         Ok(Self { suite, bytes: bytes.to_vec() })
     }
 
-    pub(crate) fn new<C: Ciphersuite>(commitment: &C::Element, response: &C::Scalar) -> Self {
+    pub(crate) fn new<C: Ciphersuite>(commitment: &[u8], response: &C::Scalar) -> Self {
         Self { suite: C::SUITE, bytes: C::encode_signature(commitment, response) }
     }
 
@@ -180,14 +180,27 @@ impl Signature {
     }
 }
 
-fn verify<C: Ciphersuite>(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), SuiteError> {
-    let key = C::decode_key(key).ok_or(SuiteError::MalformedKey)?;
+fn verify<C: Ciphersuite>(encoded: &[u8], message: &[u8], signature: &[u8]) -> Result<(), SuiteError> {
+    match C::verify_by_library(encoded, message, signature) {
+        Some(true) => Ok(()),
+        Some(false) => Err(SuiteError::Unverified),
+        None => verify_natively::<C>(encoded, message, signature),
+    }
+}
+
+pub(super) fn verify_natively<C: Ciphersuite>(
+    encoded: &[u8],
+    message: &[u8],
+    signature: &[u8],
+) -> Result<(), SuiteError> {
+    let key = C::decode_key(encoded).ok_or(SuiteError::MalformedKey)?;
     let (commitment, response) = C::decode_signature(signature).ok_or(SuiteError::MalformedSignature)?;
+    let (head, _) = signature.split_last_chunk::<32>().ok_or(SuiteError::MalformedSignature)?;
     // RFC 8032, Section 5.1.7, without the cofactor; RFC 9591, Section 6.5; BIP-340, "Verification", where a commitment
     // that is decoded has an even y-coordinate, so that equality is the check of both its parity and x-coordinate.
     // The key is negated, not the challenge: on a torsion component the order of the subgroup does not act as zero.
-    let challenge = C::challenge(&commitment, &key, message);
-    let expected = C::Element::vartime_sum_of_products(&[(response, C::Element::generator()), (challenge, -key)]);
+    let challenge = C::challenge(head, encoded, message);
+    let expected = C::Element::vartime_mul_base_add(&response, &challenge, &-key);
     if expected == commitment { Ok(()) } else { Err(SuiteError::Unverified) }
 }
 

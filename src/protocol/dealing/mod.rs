@@ -20,6 +20,8 @@ mod transcript;
 
 pub(crate) use accuse::{Fault, Opening, Verdict, accuse, judge};
 pub(crate) use ceremony::{Ceremony, Participant, cocktail_context};
+#[cfg(feature = "hazmat")]
+pub(crate) use deal::make;
 pub(crate) use deal::{Deal, Offer, deal};
 pub(crate) use error::{DealingError, Misdeal};
 pub(crate) use handover::{Handing, Handover};
@@ -27,7 +29,7 @@ pub(crate) use handover::{Handing, Handover};
 pub(crate) use receive::Received;
 #[cfg(feature = "hazmat")]
 pub(crate) use receive::opens_with;
-pub(crate) use receive::{GroupKeys, Opened, check, check_offer, combine, group_keys, open};
+pub(crate) use receive::{GroupKeys, Opened, check, check_all, check_offer, combine, group_keys, misdealt, open};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use recover::recover;
 pub(crate) use run_key::RunKey;

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 use super::deal::cipher;
-use super::{Ceremony, Deal, DealingError, Misdeal, Offer, RunKey};
-use crate::protocol::polynomial::{evaluate_public, lagrange};
+use super::schnorr::Signed;
+use super::{Ceremony, Deal, DealingError, Misdeal, Offer, Proof, RunKey};
+use crate::protocol::polynomial::{evaluate_public, evaluate_public_all, lagrange_all};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar};
 use crate::wire::Identifier;
@@ -17,11 +18,33 @@ pub(crate) fn check<C: Ciphersuite>(
     dealer: Identifier,
     deal: &Deal<C>,
 ) -> Result<(), DealingError> {
-    if deal.ciphertexts.len() != ceremony.receivers().len() {
-        ceremony.dealer(dealer)?;
-        return Err(DealingError::Misdeal(dealer, Misdeal::Length));
-    }
+    check_length(ceremony, dealer, deal)?;
     check_offer(ceremony, dealer, &deal.offer)
+}
+
+/// Whether [`check`] passes for every deal, with one sum of products for all proofs of possession.
+pub(crate) fn check_all<C: Ciphersuite>(ceremony: &Ceremony<C>, deals: &BTreeMap<Identifier, Deal<C>>) -> bool {
+    let statement = |(dealer, deal): (&Identifier, &Deal<C>)| -> Result<_, DealingError> {
+        check_length(ceremony, *dealer, deal)?;
+        let key = check_commitment(ceremony, *dealer, &deal.offer)?;
+        Ok((deal.offer.proof, key, deal.offer.statement(ceremony.context())))
+    };
+    let Ok(statements) = deals.iter().map(statement).collect::<Result<Vec<_>, _>>() else { return false };
+    let signed: Vec<_> =
+        statements.iter().map(|(proof, key, message)| Signed { proof: *proof, key: *key, message }).collect();
+    Proof::verify_all(&signed)
+}
+
+fn check_length<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    dealer: Identifier,
+    deal: &Deal<C>,
+) -> Result<(), DealingError> {
+    if deal.ciphertexts.len() == ceremony.receivers().len() {
+        return Ok(());
+    }
+    ceremony.dealer(dealer)?;
+    Err(DealingError::Misdeal(dealer, Misdeal::Length))
 }
 
 /// [`check`] of the part that is in the transcript.
@@ -30,6 +53,17 @@ pub(crate) fn check_offer<C: Ciphersuite>(
     dealer: Identifier,
     offer: &Offer<C>,
 ) -> Result<(), DealingError> {
+    let key = check_commitment(ceremony, dealer, offer)?;
+    let proven = offer.proof.verify(&key, &offer.statement(ceremony.context()));
+    if proven { Ok(()) } else { Err(DealingError::Misdeal(dealer, Misdeal::Proof)) }
+}
+
+/// Length and constant term, which comes back.
+fn check_commitment<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    dealer: Identifier,
+    offer: &Offer<C>,
+) -> Result<C::Element, DealingError> {
     ceremony.dealer(dealer)?;
     let misdeal = |misdeal| Err(DealingError::Misdeal(dealer, misdeal));
     let Some(constant) = offer.commitment.first() else { return misdeal(Misdeal::Length) };
@@ -39,20 +73,21 @@ pub(crate) fn check_offer<C: Ciphersuite>(
     if ceremony.constants().is_some_and(|constants| constants.get(&dealer) != Some(constant)) {
         return misdeal(Misdeal::Constant);
     }
-    let message = Offer::<C>::possession_message(ceremony.context(), &offer.commitment, &offer.ephemeral);
-    if offer.proof.verify(constant, &message) { Ok(()) } else { misdeal(Misdeal::Proof) }
+    Ok(*constant)
 }
 
 /// What a receiver finds in its ciphertext of one deal.
 #[derive(Debug)]
 pub(crate) struct Opened<C: Ciphersuite> {
+    /// Whose ciphertext it was.
+    receiver: Identifier,
     /// The dealer's polynomial at the receiver's identifier.
     pub(crate) share: Secret<C::Scalar>,
     /// What the dealer told every receiver.
     pub(crate) payload: Zeroizing<Vec<u8>>,
 }
 
-/// Opens the receiver's ciphertext and checks the share against the commitment.
+/// Opens the receiver's ciphertext. Whether the share fits the commitment shows when all are summed, in [`combine`].
 pub(crate) fn open<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     receiver: Identifier,
@@ -75,7 +110,7 @@ pub(super) fn open_ciphertext<C: Ciphersuite>(
     ciphertext: &[u8],
 ) -> Result<Opened<C>, DealingError> {
     let shared = shared_points(ceremony, receiver, run_key, dealer, offer)?;
-    let opened = open_with(ceremony, receiver, &shared, dealer, offer, ciphertext)?;
+    let opened = unseal(ceremony, receiver, &shared, dealer, offer, ciphertext)?;
     opened.map_err(|misdeal| DealingError::Misdeal(dealer, misdeal))
 }
 
@@ -95,9 +130,34 @@ pub(super) fn shared_points<C: Ciphersuite>(
     Ok([offer.ephemeral * secret, ceremony.dealer(dealer)?.run_key * secret])
 }
 
-/// Opens with shared points from wherever they came: the receiver's key, or its published evidence. The inner error
-/// is the dealer's fault.
+/// Opens with shared points from wherever they came, the receiver's key or its published evidence, and checks the
+/// share against the commitment. The inner error is the dealer's fault.
 pub(super) fn open_with<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    receiver: Identifier,
+    shared: &[C::Element; 2],
+    dealer: Identifier,
+    offer: &Offer<C>,
+    ciphertext: &[u8],
+) -> Result<Result<Opened<C>, Misdeal>, DealingError> {
+    let opened = unseal(ceremony, receiver, shared, dealer, offer, ciphertext)?;
+    Ok(opened.and_then(|opened| if opened.fits(offer) { Ok(opened) } else { Err(Misdeal::Share) }))
+}
+
+impl<C: Ciphersuite> Opened<C> {
+    /// A share that did not come in a ciphertext.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn bare(receiver: Identifier, share: Secret<C::Scalar>) -> Self {
+        Self { receiver, share, payload: Zeroizing::default() }
+    }
+
+    /// Whether the share is the committed polynomial's value.
+    fn fits(&self, offer: &Offer<C>) -> bool {
+        C::Element::mul_base(self.share.expose()) == evaluate_public(&offer.commitment, self.receiver)
+    }
+}
+
+fn unseal<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     receiver: Identifier,
     shared: &[C::Element; 2],
@@ -111,10 +171,7 @@ pub(super) fn open_with<C: Ciphersuite>(
     let Some(plaintext) = cipher.open(ciphertext) else { return Ok(Err(Misdeal::Decryption)) };
     let Some((share, payload)) = plaintext.split_first_chunk() else { return Ok(Err(Misdeal::NonCanonical)) };
     let Some(share) = C::Scalar::from_bytes(share).map(Secret::new) else { return Ok(Err(Misdeal::NonCanonical)) };
-    if C::Element::mul_base(share.expose()) != evaluate_public(&offer.commitment, receiver) {
-        return Ok(Err(Misdeal::Share));
-    }
-    Ok(Ok(Opened { share, payload: Zeroizing::new(payload.to_vec()) }))
+    Ok(Ok(Opened { receiver, share, payload: Zeroizing::new(payload.to_vec()) }))
 }
 
 /// Whether a scalar that somebody has got hold of opens what was sealed to a receiver.
@@ -169,21 +226,34 @@ pub(super) fn combine_offers<C: Ciphersuite>(
     ceremony.receiver(receiver)?;
     let GroupKeys { group_key, verifying_shares } = group_keys(ceremony, offers)?;
     let mut share = Secret::new(C::Scalar::ZERO);
-    let mut payloads = BTreeMap::new();
+    let mut by_dealer = BTreeMap::new();
     for (dealer, opened) in opened {
         *share.expose_mut() = *share.expose() + *opened.share.expose();
-        if payloads.insert(dealer, opened.payload).is_some() {
+        if opened.receiver != receiver {
+            return Err(DealingError::Inconsistent);
+        }
+        if by_dealer.insert(dealer, opened).is_some() {
             return Err(DealingError::Dealers);
         }
     }
-    if !payloads.keys().eq(offers.keys()) {
+    if !by_dealer.keys().eq(offers.keys()) {
         return Err(DealingError::Dealers);
     }
-    // COCKTAIL-DKG, "Round 2", step 4.4.
+    // COCKTAIL-DKG, "Round 2", step 4.4. Each summand is looked at only when the sum is wrong.
     if verifying_shares.get(&receiver) != Some(&C::Element::mul_base(share.expose())) {
-        return Err(DealingError::Inconsistent);
+        let shares = by_dealer.iter().map(|(dealer, opened)| (*dealer, opened)).zip(offers.values().copied());
+        let misdeal = |dealer| DealingError::Misdeal(dealer, Misdeal::Share);
+        return Err(misdealt(shares).map_or(DealingError::Inconsistent, misdeal));
     }
+    let payloads = by_dealer.into_iter().map(|(dealer, opened)| (dealer, opened.payload)).collect();
     Ok(Received { id: receiver, share, group_key, verifying_shares, payloads })
+}
+
+/// The first dealer whose share does not fit its commitment.
+pub(crate) fn misdealt<'a, C: Ciphersuite>(
+    mut shares: impl Iterator<Item = ((Identifier, &'a Opened<C>), &'a Offer<C>)>,
+) -> Option<Identifier> {
+    shares.find(|((_, opened), offer)| !opened.fits(offer)).map(|((dealer, _), _)| dealer)
 }
 
 /// The public outcome of a run.
@@ -217,8 +287,7 @@ pub(crate) fn group_keys<C: Ciphersuite>(
     if group_key.is_identity() {
         return Err(DealingError::IdentityKey);
     }
-    let evaluated = ceremony.receivers().iter().map(|receiver| (receiver.id, evaluate_public(&total, receiver.id)));
-    let verifying_shares: BTreeMap<_, _> = evaluated.collect();
+    let verifying_shares = evaluate_public_all(&total, ceremony.receivers().iter().map(|receiver| receiver.id));
     let interpolated = interpolate::<C>(&verifying_shares, threshold);
     let kept = ceremony.kept_group_key().is_none_or(|kept| kept == group_key);
     if interpolated != group_key || !kept {
@@ -230,6 +299,6 @@ pub(crate) fn group_keys<C: Ciphersuite>(
 /// The value at zero of the polynomial through the first `threshold` verifying shares.
 fn interpolate<C: Ciphersuite>(shares: &BTreeMap<Identifier, C::Element>, threshold: usize) -> C::Element {
     let set: BTreeSet<_> = shares.keys().copied().take(threshold).collect();
-    let terms: Vec<_> = shares.iter().take(threshold).map(|(id, share)| (lagrange::<C>(*id, &set), *share)).collect();
+    let terms: Vec<_> = lagrange_all::<C>(&set).into_iter().zip(shares.values().copied()).collect();
     C::Element::vartime_sum_of_products(&terms)
 }

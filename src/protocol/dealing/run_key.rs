@@ -47,7 +47,7 @@ impl<C: Ciphersuite> RunKey<C> {
         &self.public
     }
 
-    pub(super) const fn secret(&self) -> &Secret<C::Scalar> {
+    pub(crate) const fn secret(&self) -> &Secret<C::Scalar> {
         &self.secret
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::ceremony::{MAX_CONTEXT, MAX_MEMBERS, length};
-use super::deal::{point, proof};
+use super::deal::{point, points, raw_proof};
 use super::{Ceremony, Deal, DealingError, GroupKeys, Hedge, Offer, Participant, Proof, RunKey};
 use crate::suite::{Ciphersuite, Element};
 use crate::wire::{DecodeError, Identifier, Reader, Writer};
@@ -53,9 +53,8 @@ pub(crate) fn transcript<C: Ciphersuite>(
         Some(constants) => write_redealing_head(&mut writer, ceremony, constants),
     }
     let offers = || deals.values().map(|deal| &deal.offer);
-    for point in offers().flat_map(|offer| &offer.commitment) {
-        writer.raw(&point.to_bytes());
-    }
+    let points: Vec<_> = offers().flat_map(|offer| offer.commitment.iter().copied()).collect();
+    writer.raw(&C::Element::batch_to_bytes(&points).concat());
     offers().for_each(|offer| _ = writer.raw(&offer.proof.encode()));
     offers().for_each(|offer| _ = writer.raw(&offer.ephemeral.to_bytes()));
     match ceremony.constants() {
@@ -110,19 +109,7 @@ impl<C: Ciphersuite> ParsedTranscript<C> {
         let mut reader = Reader::new(bytes);
         let redealing = bytes.starts_with(REDEALING);
         let ceremony = if redealing { read_redealing_head(&mut reader)? } else { read_cocktail_head(&mut reader)? };
-        let dealers = ceremony.dealers();
-        let mut commitments = Vec::new();
-        for _ in dealers {
-            let points = (0..ceremony.threshold()).map(|_| point::<C>(&mut reader, "commitment"));
-            commitments.push(points.collect::<Result<Vec<_>, _>>()?);
-        }
-        let proofs: Result<Vec<_>, _> = dealers.iter().map(|_| proof(&mut reader, "proof of possession")).collect();
-        let proofs = proofs?;
-        let mut offers = BTreeMap::new();
-        for ((dealer, commitment), proof) in dealers.iter().zip(commitments).zip(proofs) {
-            let ephemeral = point::<C>(&mut reader, "ephemeral key")?;
-            offers.insert(dealer.id, Offer { commitment, proof, ephemeral });
-        }
+        let offers = read_offers(&mut reader, &ceremony)?;
         let extension =
             if redealing { reader.bytes(MAX_EXTENSION)? } else { read_le_bytes(&mut reader, MAX_EXTENSION)? };
         let extension = extension.to_vec();
@@ -134,6 +121,35 @@ impl<C: Ciphersuite> ParsedTranscript<C> {
     pub(crate) fn group_keys(&self) -> Result<GroupKeys<C>, DealingError> {
         super::group_keys(&self.ceremony, &self.offers.iter().map(|(id, offer)| (*id, offer)).collect())
     }
+}
+
+/// Every dealer's offer. Their points are decoded together.
+fn read_offers<C: Ciphersuite>(
+    reader: &mut Reader<'_>,
+    ceremony: &Ceremony<C>,
+) -> Result<BTreeMap<Identifier, Offer<C>>, DecodeError> {
+    let (dealers, threshold) = (ceremony.dealers(), usize::from(ceremony.threshold()));
+    let mut raw = Vec::new();
+    for _ in 0..dealers.len() * threshold {
+        raw.push((reader.raw(C::Element::LEN)?, "commitment"));
+    }
+    let mut responses = Vec::with_capacity(dealers.len());
+    for _ in dealers {
+        let (commitment, response) = raw_proof::<C>(reader)?;
+        raw.push(commitment);
+        responses.push(response);
+    }
+    for _ in dealers {
+        raw.push((reader.raw(C::Element::LEN)?, "ephemeral key"));
+    }
+    let points = points::<C>(&raw)?;
+    let (commitments, others) = points.split_at(dealers.len() * threshold);
+    let (nonces, ephemerals) = others.split_at(dealers.len());
+    let proofs = nonces.iter().zip(responses).map(|(nonce, response)| Proof::from_parts(*nonce, response));
+    let offers = commitments.chunks(threshold).zip(proofs).zip(ephemerals).map(|((commitment, proof), ephemeral)| {
+        Offer { commitment: commitment.to_vec(), proof, ephemeral: *ephemeral }
+    });
+    Ok(dealers.iter().map(|dealer| dealer.id).zip(offers).collect())
 }
 
 fn read_cocktail_head<C: Ciphersuite>(reader: &mut Reader<'_>) -> Result<Ceremony<C>, DealingError> {

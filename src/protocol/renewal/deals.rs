@@ -11,8 +11,8 @@ use super::joins::Setup;
 use crate::protocol::attempt::Entrants;
 use crate::protocol::certificate::{Certificate, Endorsement, Extension, planned_chain_hash};
 use crate::protocol::dealing::{
-    Ceremony, Deal, DealingError, Hedge, Misdeal, Opened, RunKey, accuse, check, combine, open, sign_transcript,
-    transcript,
+    Ceremony, Deal, DealingError, Hedge, Misdeal, Opened, RunKey, accuse, check, check_all, combine, misdealt, open,
+    sign_transcript, transcript,
 };
 use crate::protocol::epoch::{Epoch, chain_hash};
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
@@ -91,11 +91,22 @@ impl<C: Ciphersuite> Receiver<'_, C> {
         deals: &BTreeMap<Identifier, Deal<C>>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<(Identifier, Opened<C>)>, Failure> {
-        let mut opened = Vec::with_capacity(deals.len());
-        for (dealer, deal) in deals {
-            opened.push((*dealer, self.open(*dealer, deal, rng)?));
-        }
-        Ok(opened)
+        let opened = self.open_each(deals, rng)?;
+        let offers = deals.values().map(|deal| &deal.offer);
+        let Some(dealer) = misdealt(opened.iter().map(|(dealer, opened)| (*dealer, opened)).zip(offers)) else {
+            return Ok(opened);
+        };
+        let deal = deals.get(&dealer).ok_or_else(Failure::unattributed)?;
+        Err(self.accusation(dealer, deal, of_misdeal(Misdeal::Share), rng))
+    }
+
+    /// The same for a receiver that sums its shares, and checks their sum before it looks at each.
+    fn open_each(
+        &self,
+        deals: &BTreeMap<Identifier, Deal<C>>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Vec<(Identifier, Opened<C>)>, Failure> {
+        deals.iter().map(|(dealer, deal)| Ok((*dealer, self.open(*dealer, deal, rng)?))).collect()
     }
 
     fn open(&self, dealer: Identifier, deal: &Deal<C>, rng: &mut dyn CryptoRng) -> Result<Opened<C>, Failure> {
@@ -104,11 +115,23 @@ impl<C: Ciphersuite> Receiver<'_, C> {
             Ok(_) => Misbehaviour::Payload,
             Err(error) => misbehaviour(&error),
         };
-        let opening =
-            accuse(self.ceremony, self.me, self.run_key, dealer, deal, rng).map_err(|_| Failure::unattributed())?;
+        Err(self.accusation(dealer, deal, misbehaviour, rng))
+    }
+
+    /// Opens the dealer's ciphertext to everybody.
+    fn accusation(
+        &self,
+        dealer: Identifier,
+        deal: &Deal<C>,
+        misbehaviour: Misbehaviour,
+        rng: &mut dyn CryptoRng,
+    ) -> Failure {
+        let Ok(opening) = accuse(self.ceremony, self.me, self.run_key, dealer, deal, rng) else {
+            return Failure::unattributed();
+        };
         let accusation = Writer::new().identifier(dealer).raw(&opening.encode()).finish();
         let messages: Vec<_> = self.before.iter().chain(self.round).collect();
-        Err(Failure::by(dealer, misbehaviour, &messages).saying(LastWords::Accuse(accusation)))
+        Failure::by(dealer, misbehaviour, &messages).saying(LastWords::Accuse(accusation))
     }
 }
 
@@ -122,6 +145,20 @@ impl<C: Ciphersuite> ExpectDeals<C> {
     fn failure(&self, dealer: Identifier, misbehaviour: Misbehaviour, deal: &Message) -> Failure {
         let messages: Vec<_> = self.joins.iter().chain([deal]).collect();
         Failure::by(dealer, misbehaviour, &messages)
+    }
+
+    /// Every deal: all together, and each by itself when something is wrong with one.
+    fn read_all(&self, round: &[Message]) -> Result<BTreeMap<Identifier, Deal<C>>, Failure> {
+        let bodies: Vec<_> = round.iter().map(|message| message.body.as_slice()).collect();
+        let (threshold, receivers) = (self.ceremony.threshold(), self.ceremony.receivers().len());
+        let senders = round.iter().map(Message::sender);
+        if let Some(deals) = Deal::decode_all(&bodies, threshold, receivers, PAYLOAD_LEN) {
+            let deals = senders.zip(deals).collect();
+            if check_all(&self.ceremony, &deals) {
+                return Ok(deals);
+            }
+        }
+        round.iter().map(|message| Ok((message.sender(), self.read(message)?))).collect()
     }
 
     fn read(&self, message: &Message) -> Result<Deal<C>, Failure> {
@@ -143,8 +180,16 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         rng: &mut dyn CryptoRng,
     ) -> Result<Dealt, Failure> {
         let (ceremony, me, run_key) = (&self.ceremony, self.setup.me, &self.run_key);
-        let opened = Receiver { ceremony, me, run_key, rule, before: &self.joins, round }.open_all(deals, rng)?;
-        let received = combine(&self.ceremony, self.setup.me, opened, deals).map_err(|_| Failure::unattributed())?;
+        let receiver = Receiver { ceremony, me, run_key, rule, before: &self.joins, round };
+        let opened = receiver.open_each(deals, rng)?;
+        let received = match combine(&self.ceremony, self.setup.me, opened, deals) {
+            Ok(received) => received,
+            Err(DealingError::Misdeal(dealer, misdeal)) => {
+                let deal = deals.get(&dealer).ok_or_else(Failure::unattributed)?;
+                return Err(receiver.accusation(dealer, deal, of_misdeal(misdeal), rng));
+            }
+            Err(_) => return Err(Failure::unattributed()),
+        };
         let chain_code = self.chain_code(&received.payloads).ok_or_else(Failure::unattributed)?;
         Ok(Dealt { share: Secret::new(received.share.expose().to_bytes()), chain_code })
     }
@@ -169,10 +214,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
 
 impl<C: Ciphersuite> Machine for ExpectDeals<C> {
     fn handle(mut self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        let mut deals = BTreeMap::new();
-        for message in round {
-            deals.insert(message.sender(), self.read(message)?);
-        }
+        let deals = self.read_all(round)?;
         let rule = self.payload_rule();
         let (share, chain_code) = if self.setup.is_receiver() {
             let Dealt { share, chain_code } = self.receive(round, &deals, &rule, rng)?;

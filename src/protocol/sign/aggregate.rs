@@ -3,8 +3,9 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SignatureShare, SigningPackage, verify_share};
-use crate::suite::{Ciphersuite, Scalar, Signature};
+use super::share::ShareError;
+use super::{SignatureShare, SigningPackage};
+use crate::suite::{Ciphersuite, Element, Scalar, Signature};
 use crate::wire::Identifier;
 
 /// Why there is no signature.
@@ -48,21 +49,48 @@ pub(crate) fn aggregate<C: Ciphersuite>(
     }
 
     let response = shares.values().fold(C::Scalar::ZERO, |sum, share| sum + *share.scalar());
-    let signature = Signature::new::<C>(package.group_commitment(), &response);
-    match package.verifying_key().verify(package.message(), &signature) {
-        Ok(()) => Ok(signature),
-        Err(_) => Err(blame(package, shares, verifying_shares)),
-    }
+    package.signature(&response).ok_or_else(|| blame(package, shares, verifying_shares))
 }
 
+/// Names whoever's share is wrong, by halving: what a half is off by is the sum of random multiples of its shares'
+/// errors, and of the two halves of what is wrong only one has to be computed.
 fn blame<C: Ciphersuite>(
     package: &SigningPackage<C>,
     shares: &BTreeMap<Identifier, SignatureShare<C>>,
     verifying_shares: &BTreeMap<Identifier, C::Element>,
 ) -> AggregateError {
-    let right = |id: &Identifier, share| {
-        verifying_shares.get(id).is_some_and(|verifying_share| verify_share(package, *id, share, verifying_share))
-    };
-    let culprits: BTreeSet<_> = shares.iter().filter(|(id, share)| !right(id, share)).map(|(id, _)| *id).collect();
+    let weights = package.weights();
+    let mut errors = Vec::with_capacity(shares.len());
+    for ((id, share), multiple) in shares.iter().zip(package.multiples(shares)) {
+        let known = verifying_shares.get(id).zip(weights.get(id));
+        let error = known.and_then(|(public, weight)| ShareError::new(package, *id, share, weight, public));
+        errors.extend(error.map(|error| (*id, error.times(&multiple))));
+    }
+    let mut culprits = BTreeSet::new();
+    let (left, right) = errors.split_at(errors.len() / 2);
+    collect_wrong(left, total(left), &mut culprits);
+    collect_wrong(right, total(right), &mut culprits);
     if culprits.is_empty() { AggregateError::Unattributed } else { AggregateError::Culprits(culprits) }
+}
+
+fn collect_wrong<C: Ciphersuite>(
+    errors: &[(Identifier, ShareError<C>)],
+    off_by: C::Element,
+    culprits: &mut BTreeSet<Identifier>,
+) {
+    match errors {
+        _ if off_by.is_identity() => {}
+        [] => {}
+        [(culprit, _)] => _ = culprits.insert(*culprit),
+        _ => {
+            let (left, right) = errors.split_at(errors.len() / 2);
+            let left_by = total(left);
+            collect_wrong(left, left_by, culprits);
+            collect_wrong(right, off_by - left_by, culprits);
+        }
+    }
+}
+
+fn total<C: Ciphersuite>(errors: &[(Identifier, ShareError<C>)]) -> C::Element {
+    ShareError::total(errors.iter().map(|(_, error)| error))
 }

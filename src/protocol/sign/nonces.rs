@@ -26,16 +26,19 @@ impl<C: Ciphersuite> Nonces<C> {
     }
 
     /// The inner door for test vectors.
-    pub(super) fn from_randomness(share: &Secret<C::Scalar>, hiding: &[u8; 32], binding: &[u8; 32]) -> Self {
+    pub(crate) fn from_randomness(share: &Secret<C::Scalar>, hiding: &[u8; 32], binding: &[u8; 32]) -> Self {
         Self::from_scalars(hedged::<C>(share, hiding), hedged::<C>(share, binding))
     }
 
-    pub(super) fn from_scalars(hiding: Secret<C::Scalar>, binding: Secret<C::Scalar>) -> Self {
-        let commitments = Commitments {
-            hiding: C::Element::mul_base(hiding.expose()),
-            binding: C::Element::mul_base(binding.expose()),
-        };
+    pub(crate) fn from_scalars(hiding: Secret<C::Scalar>, binding: Secret<C::Scalar>) -> Self {
+        let commitments =
+            Commitments::new(C::Element::mul_base(hiding.expose()), C::Element::mul_base(binding.expose()));
         Self { hiding, binding, commitments }
+    }
+
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn to_bytes(&self) -> [[u8; 32]; 2] {
+        [self.hiding.expose().to_bytes(), self.binding.expose().to_bytes()]
     }
 
     /// What the others get to see.
@@ -61,25 +64,41 @@ impl<C: Ciphersuite> fmt::Debug for Nonces<C> {
     }
 }
 
-/// A member's commitments to its nonces.
+/// The longest encoding of commitments, in bytes.
+const MAX_LEN: usize = 66;
+
+/// A member's commitments to its nonces, with the encoding that is hashed wherever they are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Commitments<C: Ciphersuite> {
-    pub(crate) hiding: C::Element,
-    pub(crate) binding: C::Element,
+    pub(super) hiding: C::Element,
+    pub(super) binding: C::Element,
+    encoded: [u8; MAX_LEN],
 }
 
 impl<C: Ciphersuite> Commitments<C> {
     /// Bytes of an encoding.
     pub(crate) const LEN: usize = 2 * C::Element::LEN;
 
+    pub(super) fn new(hiding: C::Element, binding: C::Element) -> Self {
+        let bytes = C::Element::batch_to_bytes(&[hiding, binding]).concat();
+        Self { hiding, binding, encoded: padded(&bytes) }
+    }
+
     /// Hiding, then binding.
-    pub(crate) fn to_bytes(self) -> Vec<u8> {
-        [self.hiding.to_bytes(), self.binding.to_bytes()].concat()
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        self.encoded.get(..Self::LEN).unwrap_or_default()
     }
 
     /// Strict, as the elements are: neither may be the identity.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (hiding, binding) = bytes.split_at_checked(C::Element::LEN)?;
-        Some(Self { hiding: C::Element::from_bytes(hiding)?, binding: C::Element::from_bytes(binding)? })
+        let (hiding, binding) = (C::Element::from_bytes(hiding)?, C::Element::from_bytes(binding)?);
+        Some(Self { hiding, binding, encoded: padded(bytes) })
     }
+}
+
+fn padded(bytes: &[u8]) -> [u8; MAX_LEN] {
+    let mut padded = [0; MAX_LEN];
+    padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+    padded
 }

@@ -3,10 +3,11 @@
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Commitments;
+use super::{Commitments, SignatureShare};
+use crate::protocol::batch::multiples;
 use crate::protocol::epoch::Epoch;
-use crate::protocol::polynomial::{lagrange, point};
-use crate::suite::{Adjustment, Ciphersuite, Element, Scalar, Suite, VerifyingKey, with_suite};
+use crate::protocol::polynomial::{lagrange, lagrange_all, point};
+use crate::suite::{Adjustment, Ciphersuite, Element, Scalar, Signature, Suite, VerifyingKey, with_suite};
 use crate::wire::{Identifier, SignPlan};
 
 /// Which key signs.
@@ -22,7 +23,7 @@ pub(crate) struct Target<C: Ciphersuite> {
 
 impl<C: Ciphersuite> Target<C> {
     /// The group's key itself.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "hazmat"))]
     pub(crate) const fn new(key: C::Element) -> Self {
         Self { key, offset: C::Scalar::ZERO, root: None }
     }
@@ -46,9 +47,10 @@ impl<C: Ciphersuite> Target<C> {
 
     /// The whole path first, and the tweak with its two negations after it: a negation in the middle changes the child.
     pub(super) fn adjustment(&self) -> Adjustment<C> {
-        let child = self.key + C::Element::mul_base(&self.offset);
-        let Adjustment { factor, addend, key } = C::adjust(&child, self.root.as_ref());
-        Adjustment { factor, addend: factor * self.offset + addend, key }
+        let offset = self.offset != C::Scalar::ZERO;
+        let child = if offset { self.key + C::Element::mul_base(&self.offset) } else { self.key };
+        let Adjustment { factor, addend, key, encoded } = C::adjust(&child, self.root.as_ref());
+        Adjustment { factor, addend: factor * self.offset + addend, key, encoded }
     }
 
     /// The key that the signature will verify under.
@@ -89,6 +91,7 @@ pub(crate) struct SigningPackage<C: Ciphersuite> {
     adjustment: Adjustment<C>,
     binding_factors: BTreeMap<Identifier, C::Scalar>,
     group_commitment: C::Element,
+    encoded_commitment: Vec<u8>,
     challenge: C::Scalar,
 }
 
@@ -110,14 +113,24 @@ impl<C: Ciphersuite> SigningPackage<C> {
         if commitments.is_empty() {
             return Err(PackageError::Empty);
         }
-        let binding_factors = binding_factors::<C>(&adjustment.key, &commitments, &message);
+        let binding_factors = binding_factors::<C>(&adjustment.encoded, &commitments, &message);
         let group_commitment = group_commitment(&commitments, &binding_factors);
         if adjustment.key.is_identity() || group_commitment.is_identity() {
             return Err(PackageError::Identity);
         }
-        let challenge = C::challenge(&group_commitment, &adjustment.key, &message);
+        let encoded_commitment = group_commitment.to_bytes();
+        let challenge = C::challenge(&encoded_commitment, &adjustment.encoded, &message);
         let signers = commitments.keys().copied().collect();
-        Ok(Self { message, commitments, signers, adjustment, binding_factors, group_commitment, challenge })
+        Ok(Self {
+            message,
+            commitments,
+            signers,
+            adjustment,
+            binding_factors,
+            group_commitment,
+            encoded_commitment,
+            challenge,
+        })
     }
 
     pub(crate) fn message(&self) -> &[u8] {
@@ -128,21 +141,36 @@ impl<C: Ciphersuite> SigningPackage<C> {
         &self.signers
     }
 
+    #[cfg(test)]
     pub(crate) fn verifying_key(&self) -> VerifyingKey {
         VerifyingKey::new(&self.adjustment)
     }
 
+    #[cfg(test)]
     pub(super) const fn group_commitment(&self) -> &C::Element {
         &self.group_commitment
+    }
+
+    /// The signature that a response, the sum of all signature shares, makes, if it verifies.
+    pub(super) fn signature(&self, response: &C::Scalar) -> Option<Signature> {
+        let signature = Signature::new::<C>(&self.encoded_commitment, response);
+        let key = C::verifier_key(&self.adjustment.encoded);
+        let verified = C::verify_by_library(&key, &self.message, signature.as_bytes());
+        verified.unwrap_or_else(|| self.is_response(response)).then_some(signature)
+    }
+
+    fn is_response(&self, response: &C::Scalar) -> bool {
+        let nonce = C::Element::vartime_mul_base_add(response, &-self.challenge, &self.adjustment.key);
+        nonce == if self.negates_nonces() { -self.group_commitment } else { self.group_commitment }
     }
 
     pub(super) const fn adjustment(&self) -> &Adjustment<C> {
         &self.adjustment
     }
 
-    /// 1, or -1 where BIP-340 wants the nonces negated.
-    pub(super) fn nonce_sign(&self) -> C::Scalar {
-        if C::negates_nonces(&self.group_commitment) { -C::Scalar::ONE } else { C::Scalar::ONE }
+    /// Whether BIP-340 wants the nonces negated.
+    pub(super) fn negates_nonces(&self) -> bool {
+        C::negates_nonces(&self.encoded_commitment)
     }
 
     /// The commitments and the binding factor of one signer.
@@ -154,22 +182,38 @@ impl<C: Ciphersuite> SigningPackage<C> {
     pub(super) fn weight(&self, id: Identifier) -> C::Scalar {
         self.challenge * lagrange::<C>(id, &self.signers)
     }
+
+    /// Random multiples for the errors of all shares, which nobody could know before the shares were there.
+    pub(super) fn multiples(&self, shares: &BTreeMap<Identifier, SignatureShare<C>>) -> Vec<C::Scalar> {
+        let commitments = self.commitments.values().map(Commitments::as_bytes).collect::<Vec<_>>().concat();
+        let shares: Vec<_> = shares.values().map(|share| share.to_bytes()).collect();
+        multiples(&[&self.challenge.to_bytes(), &commitments, shares.as_flattened()], shares.len())
+    }
+
+    /// [`weight`](Self::weight) of every signer.
+    pub(super) fn weights(&self) -> BTreeMap<Identifier, C::Scalar> {
+        let weights = lagrange_all::<C>(&self.signers).into_iter().map(|coefficient| self.challenge * coefficient);
+        self.signers.iter().copied().zip(weights).collect()
+    }
 }
 
 /// RFC 9591, Section 4.4.
 fn binding_factors<C: Ciphersuite>(
-    key: &C::Element,
+    key: &[u8],
     commitments: &BTreeMap<Identifier, Commitments<C>>,
     message: &[u8],
 ) -> BTreeMap<Identifier, C::Scalar> {
     let mut list = Vec::with_capacity(commitments.len() * (32 + Commitments::<C>::LEN));
+    let mut identifiers = Vec::with_capacity(commitments.len());
     for (id, commitments) in commitments {
         // RFC 9591, Section 4.3
-        list.extend_from_slice(&encode_identifier::<C>(*id));
-        list.extend_from_slice(&commitments.to_bytes());
+        let identifier = encode_identifier::<C>(*id);
+        list.extend_from_slice(&identifier);
+        list.extend_from_slice(commitments.as_bytes());
+        identifiers.push(identifier);
     }
-    let (key, message, list) = (key.to_bytes(), C::h4(&[message]), C::h5(&[&list]));
-    commitments.keys().map(|id| (*id, C::h1(&[&key, &message, &list, &encode_identifier::<C>(*id)]))).collect()
+    let factors = C::h1_each(&[key, &C::h4(&[message]), &C::h5(&[&list])], &identifiers);
+    commitments.keys().copied().zip(factors).collect()
 }
 
 /// RFC 9591, Section 4.5. Variable-time: all of it is public.

@@ -39,7 +39,7 @@ impl<C: Ciphersuite> ExpectPrepared<C> {
     ) -> Result<Beginning<Vec<u8>>, Halt> {
         let share = Secret::new(C::Scalar::from_bytes(share.expose()).ok_or_else(Failure::unattributed)?);
         let nonces: Vec<_> = (0..plan.count).map(|_| Nonces::<C>::generate(&share, rng)).collect();
-        let body = nonces.iter().flat_map(|nonces| nonces.commitments().to_bytes()).collect();
+        let body = nonces.iter().flat_map(|nonces| nonces.commitments().as_bytes().to_vec()).collect();
         Ok((Box::new(Self { nonces: nonces.into_iter().map(Some).collect() }), body))
     }
 }

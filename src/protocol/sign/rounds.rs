@@ -64,7 +64,7 @@ impl<C: Ciphersuite> ExpectCommitments<C> {
                 Some((Nonces::<C>::generate(&share, rng), share))
             }
         };
-        let body = signer.as_ref().map(|(nonces, _)| nonces.commitments().to_bytes());
+        let body = signer.as_ref().map(|(nonces, _)| nonces.commitments().as_bytes().to_vec());
         Ok((Box::new(Self { setup, signer }), body))
     }
 }
@@ -107,7 +107,7 @@ pub(super) fn answer<C: Ciphersuite>(
     let mut derivation = Writer::new();
     next.setup.plan.encode_derivation(&mut derivation);
     let claim = Claim {
-        commitment: tagged_hash("quorumkey/nonce/v1", &[&nonces.commitments().to_bytes()]),
+        commitment: tagged_hash("quorumkey/nonce/v1", &[nonces.commitments().as_bytes()]),
         run: next.setup.run,
         message: tagged_hash("quorumkey/signed-message/v1", &[next.package.message()]),
         package: next.hash,

@@ -59,10 +59,11 @@ pub(crate) fn sign<C: Ciphersuite>(
     if commitments != nonces.commitments() {
         return Err(SignError::OtherCommitments);
     }
-    let Adjustment { factor, addend, .. } = *package.adjustment();
-    let share = Zeroizing::new(factor * *share.expose() + addend);
+    let Adjustment { factor, addend, .. } = package.adjustment();
+    let share = Zeroizing::new(*factor * *share.expose() + *addend);
     let nonce = nonces.combine(binding_factor);
-    Ok(SignatureShare(package.nonce_sign() * *nonce + package.weight(id) * *share))
+    let nonce = if package.negates_nonces() { Zeroizing::new(-*nonce) } else { nonce };
+    Ok(SignatureShare(*nonce + package.weight(id) * *share))
 }
 
 /// RFC 9591, Section 5.4: whether a share is that of the member with this verifying share, to the commitments that
@@ -73,14 +74,46 @@ pub(crate) fn verify_share<C: Ciphersuite>(
     share: &SignatureShare<C>,
     verifying_share: &C::Element,
 ) -> bool {
-    let Some((commitments, binding_factor)) = package.of(id) else { return false };
-    let Adjustment { factor, addend, .. } = *package.adjustment();
-    let (weight, sign) = (package.weight(id), package.nonce_sign());
-    C::Element::vartime_sum_of_products(&[
-        (share.0 - weight * addend, C::Element::generator()),
-        (-(weight * factor), *verifying_share),
-        (-sign, commitments.hiding),
-        (-(sign * *binding_factor), commitments.binding),
-    ])
-    .is_identity()
+    let error = ShareError::new(package, id, share, &package.weight(id), verifying_share);
+    error.is_some_and(|error| ShareError::total([&error].into_iter()).is_identity())
+}
+
+/// By how much a signature share is off, as a sum that is not computed yet: for a right share it is nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ShareError<C: Ciphersuite> {
+    /// The multiple of the generator.
+    base: C::Scalar,
+    rest: [(C::Scalar, C::Element); 3],
+}
+
+impl<C: Ciphersuite> ShareError<C> {
+    /// `weight` is what the package gives the signer. `None` for who is no signer.
+    pub(super) fn new(
+        package: &SigningPackage<C>,
+        id: Identifier,
+        share: &SignatureShare<C>,
+        weight: &C::Scalar,
+        verifying_share: &C::Element,
+    ) -> Option<Self> {
+        let (commitments, binding_factor) = package.of(id)?;
+        let Adjustment { factor, addend, .. } = package.adjustment();
+        let (hiding, binding) = (commitments.hiding, commitments.binding);
+        // Points are negated and not scalars, so that small multiples stay small.
+        let (hiding, binding) = if package.negates_nonces() { (hiding, binding) } else { (-hiding, -binding) };
+        let rest = [(*weight * *factor, -*verifying_share), (C::Scalar::ONE, hiding), (*binding_factor, binding)];
+        Some(Self { base: share.0 - *weight * *addend, rest })
+    }
+
+    /// A multiple of the error.
+    pub(super) fn times(&self, multiple: &C::Scalar) -> Self {
+        Self { base: *multiple * self.base, rest: self.rest.map(|(scalar, point)| (*multiple * scalar, point)) }
+    }
+
+    /// The sum of some errors.
+    pub(super) fn total<'a>(errors: impl Iterator<Item = &'a Self> + Clone) -> C::Element {
+        let base = errors.clone().fold(C::Scalar::ZERO, |sum, error| sum + error.base);
+        let mut terms = vec![(base, C::Element::generator())];
+        terms.extend(errors.flat_map(|error| error.rest));
+        C::Element::vartime_sum_of_products(&terms)
+    }
 }

@@ -128,7 +128,7 @@ fn a_sealed_lie_is_named_by_what_it_is<C: Ciphersuite>() {
     run.reseal(1, 2, &[good.as_slice(), b"other payload"].concat());
     assert_eq!(run.open(2, 1).unwrap().payload.as_slice(), b"other payload");
     run.reseal(1, 2, &[wrong.as_slice(), &payload(id(1))].concat());
-    misdeal(run.open(2, 1), 1, Misdeal::Share);
+    misdeal(run.receive(2), 1, Misdeal::Share);
     for bytes in [[0xff; 32].as_slice(), &good[..31], &[]] {
         run.reseal(1, 2, bytes);
         misdeal(run.open(2, 1), 1, Misdeal::NonCanonical);
@@ -150,7 +150,7 @@ fn a_sum_over_other_dealers_than_the_agreed_ones_is_refused<C: Ciphersuite>() {
     fewer.remove(&id(3));
     assert_eq!(combine(&[1, 2], &fewer), Err(DealingError::Dealers));
     let other = dkg::<C>(2, 3, 2).deals;
-    assert_eq!(combine(&[1, 2, 3], &other), Err(DealingError::Inconsistent));
+    assert_eq!(combine(&[1, 2, 3], &other), Err(DealingError::Misdeal(id(1), Misdeal::Share)));
     let foreign = combine_for_another(&run);
     assert_eq!(foreign, Err(DealingError::Inconsistent));
 }

@@ -61,7 +61,7 @@ fn name_culprits<C: Ciphersuite>() {
 
 fn derive<C: Ciphersuite>() {
     let mut rng = rng();
-    let roots = if C::encode_key(&C::Element::generator()).len() == C::Element::LEN { 1 } else { 2 };
+    let roots = if C::verifier_key(&C::Element::generator().to_bytes()).len() == C::Element::LEN { 1 } else { 2 };
     for round in 0..16 {
         let group = group::<C>(&mut rng);
         let root = (round % roots == 1).then_some([7; 32]);
@@ -139,16 +139,16 @@ fn cancel<C: Ciphersuite>() {
     let target = Target::<C>::new(C::Element::generator());
     let error = SigningPackage::new(vec![], BTreeMap::new(), &target).unwrap_err();
     assert_eq!(error, PackageError::Empty);
-    let nothing = Commitments { hiding: C::Element::IDENTITY, binding: C::Element::IDENTITY };
+    let nothing = Commitments::new(C::Element::IDENTITY, C::Element::IDENTITY);
     let error = SigningPackage::new(vec![], [(id(1), nothing)].into(), &target).unwrap_err();
     assert_eq!(error, PackageError::Identity);
-    assert_eq!(Commitments::<C>::from_bytes(&nothing.to_bytes()), None);
+    assert_eq!(Commitments::<C>::from_bytes(nothing.as_bytes()), None);
 }
 
 fn encodings<C: Ciphersuite>() {
     let mut rng = rng();
     let nonces = Nonces::<C>::generate(&Secret::new(C::Scalar::ONE), &mut rng);
-    let bytes = nonces.commitments().to_bytes();
+    let bytes = nonces.commitments().as_bytes().to_vec();
     assert_eq!(bytes.len(), Commitments::<C>::LEN);
     assert_eq!(Commitments::from_bytes(&bytes), Some(*nonces.commitments()));
     let share = (-C::Scalar::ONE).to_bytes();
@@ -177,7 +177,7 @@ fn reuse<C: Ciphersuite>() {
         let target = Target::new(group.key);
         let package = SigningPackage::new(message.to_vec(), commitments.clone(), &target).unwrap();
         let share = sign(&package, copy(), &group.share(victim), victim).unwrap();
-        let sign = package.nonce_sign();
+        let sign = if package.negates_nonces() { -C::Scalar::ONE } else { C::Scalar::ONE };
         let (factor, addend) = (package.adjustment().factor, package.adjustment().addend);
         let weight = package.weight(victim);
         let rest = *share.scalar() - weight * addend;

@@ -38,14 +38,14 @@ fn check<C: Ciphersuite>(vector: Vector) {
         assert_eq!(share.expose().to_bytes(), *signer.share);
         let [hiding, binding] = signer.randomness.each_ref().map(|bytes| array(bytes));
         let made = Nonces::from_randomness(&share, &hiding, &binding);
-        assert_eq!(made.commitments().to_bytes(), signer.commitments);
+        assert_eq!(made.commitments().as_bytes(), signer.commitments);
         assert_eq!(Commitments::from_bytes(&signer.commitments), Some(*made.commitments()));
         commitments.insert(id(signer.id), *made.commitments());
         nonces.insert(id(signer.id), made);
     }
 
     // The vectors for taproot are without a tweak, with a key that is even already.
-    let untweaked = Adjustment { factor: C::Scalar::ONE, addend: C::Scalar::ZERO, key: group.key };
+    let untweaked = Adjustment { factor: C::Scalar::ONE, addend: C::Scalar::ZERO, key: group.key, encoded: vector.key };
     let package = SigningPackage::<C>::with_adjustment(vector.message, commitments, untweaked).unwrap();
     for signer in &vector.signers {
         assert_eq!(package.of(id(signer.id)).unwrap().1.to_bytes(), *signer.binding_factor);
