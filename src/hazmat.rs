@@ -7,6 +7,7 @@ mod power;
 mod samples;
 mod scavenge;
 mod shares;
+mod steps;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,10 @@ pub use power::{Cut, Recorder, Replay, Syncs};
 pub use samples::{SampleDealing, sample_dealing};
 pub use scavenge::Scavenged;
 pub use shares::{group_key_of_shares, verifying_shares};
+pub use steps::{
+    DealingCase, Outcome, SigningCase, Step, Steps, commit, dkg_member, offer, proofs, random_scalar, refresh_member,
+    shares,
+};
 
 /// Sets the clock that bounds the life of nonces so far ahead, for this thread: a test need not wait.
 pub fn set_clock_ahead(by: core::time::Duration) {

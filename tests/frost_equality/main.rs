@@ -1,0 +1,196 @@
+//! Every step's outcome is that of frost 3.0.0, byte for byte, for honest inputs and for cheating ones.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
+
+mod decoding;
+mod frost;
+
+use std::collections::BTreeSet;
+
+use frost::{Dealing, Frost, Signing, id, plus_one, share_bytes};
+use frost_core::{CheaterDetection, Error, aggregate_custom};
+use frost_ed25519::Ed25519Sha512;
+use frost_secp256k1::Secp256K1Sha256;
+use frost_secp256k1_tr::Secp256K1Sha256TR;
+use proptest::prelude::*;
+use quorumkey::Identifier;
+use quorumkey::hazmat::{Steps, commit, frost_identifier, proofs, random_scalar};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+/// Each of these over each suite, from a random seed.
+macro_rules! over_every_suite {
+    ($($name:ident($cases:literal): $($suite:ident $F:ty),+;)+) => {$(
+        mod $name {
+            use super::*;
+            proptest! {
+                #![proptest_config(ProptestConfig { cases: $cases, failure_persistence: None, ..ProptestConfig::default() })]
+                $(#[test] fn $suite(seed: u64) {
+                    super::$name::<$F>(&mut ChaCha20Rng::seed_from_u64(seed));
+                })+
+            }
+        }
+    )+};
+}
+
+over_every_suite! {
+    commitments_are_those_of_frost(4): ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
+    shares_and_signatures_are_those_of_frost(6):
+        ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
+    whoever_frost_names_is_named_and_nobody_else(6):
+        ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
+    what_a_receiver_gets_is_what_frost_s_part_3_gives(5): ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256;
+    a_dealer_that_frost_names_is_named(4): ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256;
+}
+
+/// What the step comes to.
+fn outcome(steps: Option<Steps>) -> Result<Vec<Vec<u8>>, Vec<Identifier>> {
+    let result = steps.expect("the inputs are good")()();
+    result()
+}
+
+fn below(rng: &mut ChaCha20Rng, bound: u16) -> u16 {
+    u16::try_from(rng.next_u32() % u32::from(bound)).unwrap()
+}
+
+/// So many different numbers up to `last`, ascending.
+fn numbers(count: u16, last: u16, rng: &mut ChaCha20Rng) -> Vec<u16> {
+    let mut chosen = BTreeSet::new();
+    while chosen.len() < usize::from(count) {
+        chosen.insert(1 + below(rng, last));
+    }
+    chosen.into_iter().collect()
+}
+
+/// A group of two to twelve, whose numbers stand close together or far apart, and a random set of signers.
+fn signing<F: Frost>(rng: &mut ChaCha20Rng) -> (Signing<F>, Vec<u16>) {
+    let n = 2 + below(rng, 11);
+    let members = numbers(n, [n, 2 * n, 1000][usize::from(below(rng, 3))], rng);
+    let threshold = 2 + below(rng, n - 1);
+    let places = numbers(threshold + below(rng, n - threshold + 1), n, rng);
+    let signers: Vec<_> = places.iter().map(|place| members[usize::from(place - 1)]).collect();
+    let mut message = vec![0; usize::from(below(rng, 100))];
+    rng.fill_bytes(&mut message);
+    let mut root = [0; 32];
+    rng.fill_bytes(&mut root);
+    let root = (below(rng, 2) == 0).then_some(root);
+    (Signing::new(&members, threshold, &signers, &message, root, rng), signers)
+}
+
+fn commitments_are_those_of_frost<F: Frost>(rng: &mut ChaCha20Rng) {
+    let (share, _) = random_scalar(F::SUITE, rng);
+    let mut randomness = [[0; 32]; 2];
+    let mut same = rng.clone();
+    for bytes in &mut randomness {
+        rng.fill_bytes(bytes);
+    }
+    let ours = outcome(commit(F::SUITE, &share, randomness)).unwrap();
+    let secret = frost_core::keys::SigningShare::<F>::deserialize(&share).unwrap();
+    let (nonces, commitments) = frost_core::round1::commit(&secret, &mut frost::OldRng(&mut same));
+    assert_eq!(ours[0], nonces.hiding().serialize());
+    assert_eq!(ours[1], nonces.binding().serialize());
+    let both = [commitments.hiding().serialize().unwrap(), commitments.binding().serialize().unwrap()].concat();
+    assert_eq!(ours[2], both);
+}
+
+fn shares_and_signatures_are_those_of_frost<F: Frost>(rng: &mut ChaCha20Rng) {
+    let (signing, _) = signing::<F>(rng);
+    let shares = signing.frost_shares();
+    for (id, share) in share_bytes(&shares) {
+        let ours = outcome(signing.case.sign(id, &signing.shares[&id], signing.nonces[&id]));
+        assert_eq!(ours.unwrap(), [share.to_vec()]);
+    }
+    let ours = outcome(signing.case.aggregate(&share_bytes(&shares))).unwrap();
+    assert_eq!(ours, [signing.frost_aggregate(&shares).unwrap().serialize().unwrap()]);
+}
+
+fn whoever_frost_names_is_named_and_nobody_else<F: Frost>(rng: &mut ChaCha20Rng) {
+    let (signing, signers) = signing::<F>(rng);
+    let mut shares = signing.frost_shares();
+    let most = u16::try_from(signers.len()).unwrap();
+    let count = 1 + below(rng, most);
+    for place in numbers(count, most, rng) {
+        let cheater = id(signers[usize::from(place - 1)]);
+        let wrong = plus_one(&shares[&cheater]);
+        shares.insert(cheater, wrong);
+    }
+    let named: Vec<Identifier> = match frost_culprits(&signing, &shares) {
+        Error::InvalidSignatureShare { culprits } => {
+            signers.iter().map(|n| id(*n)).filter(|id| culprits.contains(&frost_identifier(*id).unwrap())).collect()
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(named.len(), usize::from(count));
+    assert_eq!(outcome(signing.case.aggregate(&share_bytes(&shares))), Err(named));
+}
+
+/// frost's taproot door has no choice of detection, so that the tweak is applied here.
+fn frost_culprits<F: Frost>(
+    signing: &Signing<F>,
+    shares: &std::collections::BTreeMap<Identifier, frost_core::round2::SignatureShare<F>>,
+) -> Error<F> {
+    let by_id = shares.iter().map(|(id, share)| (frost_identifier(*id).unwrap(), *share)).collect();
+    let public = F::tweaked(&signing.frost_public, signing.root());
+    aggregate_custom(&signing.frost_package, &by_id, &public, CheaterDetection::AllCheaters).unwrap_err()
+}
+
+/// Two errors that cancel out make a right sum: frost names nobody, and a signature comes out.
+#[test]
+fn errors_that_cancel_out_make_the_signature_of_frost() {
+    fn check<F: Frost>() {
+        let mut rng = ChaCha20Rng::seed_from_u64(5);
+        let signing = Signing::<F>::new(&[1, 2, 3], 2, &[1, 2, 3], b"message", None, &mut rng);
+        let honest = signing.frost_shares();
+        let mut shares = honest.clone();
+        shares.insert(id(1), plus_one(&honest[&id(1)]));
+        shares.insert(id(3), frost::minus_one(&honest[&id(3)]));
+        let theirs = signing.frost_aggregate(&shares).unwrap().serialize().unwrap();
+        assert_eq!(outcome(signing.case.aggregate(&share_bytes(&shares))).unwrap(), [theirs]);
+        // Beside a third error the two are found.
+        shares.insert(id(2), plus_one(&honest[&id(2)]));
+        assert_eq!(outcome(signing.case.aggregate(&share_bytes(&shares))), Err(vec![id(1), id(2), id(3)]));
+    }
+    check::<Ed25519Sha512>();
+    check::<Secp256K1Sha256>();
+    check::<Secp256K1Sha256TR>();
+}
+
+fn dealing<F: Frost>(rng: &mut ChaCha20Rng) -> (Dealing<F>, u16, u16) {
+    let n = 2 + below(rng, 9);
+    let (threshold, receiver) = (2 + below(rng, n - 1), 1 + below(rng, n));
+    (Dealing::new(n, threshold, receiver, rng), n, receiver)
+}
+
+fn what_a_receiver_gets_is_what_frost_s_part_3_gives<F: Frost>(rng: &mut ChaCha20Rng) {
+    let (dealing, ..) = dealing::<F>(rng);
+    let (key, public) = dealing.frost_receive().unwrap();
+    let mut expected = vec![key.signing_share().serialize(), public.verifying_key().serialize().unwrap()];
+    expected.extend(public.verifying_shares().values().map(|share| share.serialize().unwrap()));
+    assert_eq!(outcome(dealing.case.receive()).unwrap(), expected);
+    assert_eq!(outcome(dealing.case.receive_wire()).unwrap(), expected);
+}
+
+fn a_dealer_that_frost_names_is_named<F: Frost>(rng: &mut ChaCha20Rng) {
+    let (mut dealing, n, receiver) = dealing::<F>(rng);
+    let others: Vec<_> = (1..=n).filter(|number| *number != receiver).collect();
+    let count = u16::try_from(others.len()).unwrap();
+    for place in numbers(1 + below(rng, count), count, rng) {
+        dealing.cheat(others[usize::from(place - 1)]);
+    }
+    let Err(Error::InvalidSecretShare { culprit: Some(culprit) }) = dealing.frost_receive() else {
+        panic!("frost takes a wrong share")
+    };
+    let named = outcome(dealing.case.receive()).unwrap_err();
+    assert_eq!(named.iter().map(|id| frost_identifier(*id).unwrap()).collect::<Vec<_>>(), [culprit]);
+    assert_eq!(outcome(dealing.case.receive_wire()), Err(named));
+}
+
+#[test]
+fn one_forged_proof_of_possession_among_many_is_found() {
+    let mut rng = ChaCha20Rng::seed_from_u64(6);
+    for suite in quorumkey::Suite::ALL {
+        assert_eq!(outcome(proofs(suite, 2, 9, None, &mut rng)), Ok(Vec::new()));
+        for forged in [1, 5, 9] {
+            assert_eq!(outcome(proofs(suite, 2, 9, Some(id(forged)), &mut rng)), Err(Vec::new()));
+        }
+    }
+}
