@@ -114,8 +114,7 @@ pub(crate) fn lagrange_at<C: Ciphersuite>(
 /// [`lagrange`] of every member of the set, in their order, with one inversion for all.
 pub(crate) fn lagrange_all<C: Ciphersuite>(set: &BTreeSet<Identifier>) -> Vec<C::Scalar> {
     let whole: C::Scalar = product(set.iter().map(|id| id.get()));
-    let others = |id: &Identifier| set.iter().filter(move |other| *other != id);
-    let denominator = |id: &Identifier| point::<C::Scalar>(*id) * from(*id, others(id));
+    let denominator = |id: &Identifier| point::<C::Scalar>(*id) * from(*id, set.iter().filter(|other| *other != id));
     let mut inverses: Vec<_> = set.iter().map(denominator).collect();
     invert_all(&mut inverses);
     inverses.into_iter().map(|inverse| whole * inverse).collect()

@@ -180,13 +180,13 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         rng: &mut dyn CryptoRng,
     ) -> Result<Dealt, Failure> {
         let (ceremony, me, run_key) = (&self.ceremony, self.setup.me, &self.run_key);
-        let receiver = Receiver { ceremony, me, run_key, rule, before: &self.joins, round };
-        let opened = receiver.open_each(deals, rng)?;
+        let member = Receiver { ceremony, me, run_key, rule, before: &self.joins, round };
+        let opened = member.open_each(deals, rng)?;
         let received = match combine(&self.ceremony, self.setup.me, opened, deals) {
             Ok(received) => received,
             Err(DealingError::Misdeal(dealer, misdeal)) => {
                 let deal = deals.get(&dealer).ok_or_else(Failure::unattributed)?;
-                return Err(receiver.accusation(dealer, deal, of_misdeal(misdeal), rng));
+                return Err(member.accusation(dealer, deal, of_misdeal(misdeal), rng));
             }
             Err(_) => return Err(Failure::unattributed()),
         };

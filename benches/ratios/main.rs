@@ -1,0 +1,113 @@
+//! How much faster than others: each other library's step and ours in turn, inside of one loop, so that noise hits both.
+//!
+//! `cargo bench --bench ratios` measures all and writes `target/ratios.json`; a filter such as `ed25519/sign` measures a part.
+//! What cannot be read off a figure:
+//!
+//! - `sign` is the whole second round, from decoded commitments; `aggregate` from decoded commitments and shares; both begin
+//!   without anything that one could have kept from the round before.
+//! - `deal` is polynomial, commitments and proof. `dkg-member` and `refresh` are all that one member computes. Ours seals every
+//!   share to its receiver besides and opens what it gets, which frost leaves to the application.
+//! - `aggregate-cheater` names every cheater here; frost stops at the first, which is in the middle.
+//! - `schnorr_fun` signs with one binding factor for all signers, another protocol, whose second round does not grow with n.
+//! - `limit` is what no implementation of the step goes below: its fixed-base multiplications, its one sum of products, or the
+//!   check of one signature by ed25519-dalek (strict) or libsecp256k1.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench is a test")]
+#![allow(missing_docs, reason = "criterion's macros make public items")]
+
+#[path = "../../tests/frost_equality/frost.rs"]
+mod frost;
+mod limit;
+mod peers;
+mod reference;
+mod report;
+
+use std::cell::OnceCell;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, SamplingMode};
+use quorumkey::hazmat::Steps;
+use report::Report;
+
+/// A step that is ready to be timed.
+pub(crate) type Ready = Box<dyn FnOnce()>;
+/// Makes a step ready, outside of the time that counts.
+pub(crate) type Work = Box<dyn Fn() -> Ready>;
+
+/// The two sides of one comparison.
+pub(crate) struct Pair {
+    pub(crate) ours: Work,
+    pub(crate) theirs: Work,
+}
+
+/// One comparison, made only when the filter lets it through.
+pub(crate) struct Comparison {
+    pub(crate) op: &'static str,
+    pub(crate) suite: &'static str,
+    pub(crate) n: u16,
+    pub(crate) reference: &'static str,
+    pub(crate) make: Box<dyn Fn() -> Pair>,
+}
+
+/// Our step as work.
+pub(crate) fn ours(steps: Option<Steps>) -> Work {
+    let steps = steps.expect("the inputs of a bench are good");
+    Box::new(move || {
+        let step = steps();
+        Box::new(move || drop(black_box(step())))
+    })
+}
+
+/// Another library's step: `prepare` is not timed, `run` is.
+pub(crate) fn theirs<I: 'static, O>(prepare: impl Fn() -> I + 'static, run: impl Fn(I) -> O + Clone + 'static) -> Work {
+    Box::new(move || {
+        let (input, run) = (prepare(), run.clone());
+        Box::new(move || drop(black_box(run(input))))
+    })
+}
+
+/// t = ⌈2n/3⌉
+pub(crate) const fn threshold(n: u16) -> u16 {
+    (2 * n).div_ceil(3)
+}
+
+fn time(work: &Work) -> Duration {
+    let ready = work();
+    let start = Instant::now();
+    ready();
+    start.elapsed()
+}
+
+fn compare(criterion: &mut Criterion, comparison: &Comparison, report: &Report) {
+    let Comparison { op, suite, n, reference, make } = comparison;
+    let mut group = criterion.benchmark_group(format!("{suite}/{op}/{reference}"));
+    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_millis(400));
+    group.sampling_mode(SamplingMode::Flat);
+    let pair = OnceCell::new();
+    // Criterion shows our time, and its growth over n; the ratio goes into the report.
+    group.bench_function(BenchmarkId::from_parameter(n), |bencher| {
+        let Pair { ours, theirs } = pair.get_or_init(make);
+        bencher.iter_custom(|times| {
+            let mut total = Duration::ZERO;
+            for _ in 0..times {
+                let reference = time(theirs);
+                let own = time(ours);
+                report.measured(comparison, own, reference);
+                total += own;
+            }
+            total
+        });
+    });
+    group.finish();
+}
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    let report = Report::default();
+    let comparisons = reference::comparisons().into_iter().chain(peers::comparisons()).chain(limit::comparisons());
+    for comparison in comparisons {
+        compare(&mut criterion, &comparison, &report);
+    }
+    report.write();
+    criterion.final_summary();
+}

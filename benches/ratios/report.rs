@@ -1,0 +1,67 @@
+//! The figures: a table, and `target/ratios.json`.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{Comparison, threshold};
+
+type Place = (&'static str, &'static str, &'static str, u16);
+
+/// Every pair of times, by suite, step, reference and size.
+#[derive(Default)]
+pub(crate) struct Report(RefCell<BTreeMap<Place, Vec<(Duration, Duration)>>>);
+
+impl Report {
+    pub(crate) fn measured(&self, of: &Comparison, ours: Duration, reference: Duration) {
+        self.0.borrow_mut().entry((of.suite, of.op, of.reference, of.n)).or_default().push((ours, reference));
+    }
+
+    pub(crate) fn write(self) {
+        let mut rows = Vec::new();
+        println!(
+            "{:9} {:17} {:12} {:>4} {:>4} {:>12} {:>12} {:>7}",
+            "suite", "step", "reference", "n", "t", "ours, us", "theirs, us", "ratio"
+        );
+        for ((suite, op, reference, n), times) in self.0.into_inner() {
+            let t = threshold(n);
+            let ours = median(times.iter().map(|(ours, _)| micros(*ours)));
+            let theirs = median(times.iter().map(|(_, theirs)| micros(*theirs)));
+            let ratio = median(times.iter().map(|(ours, theirs)| micros(*theirs) / micros(*ours)));
+            println!("{suite:9} {op:17} {reference:12} {n:4} {t:4} {ours:12.1} {theirs:12.1} {ratio:7.2}");
+            rows.push(json!({
+                "op": op, "suite": suite, "n": n, "t": t, "ours_us": ours, "reference_us": theirs, "ratio": ratio,
+                "reference": reference, "backend": backend(suite),
+            }));
+        }
+        // Nothing was measured when the bench is only listed or tested.
+        if !rows.is_empty() {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join("ratios.json");
+            std::fs::write(&path, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
+            println!("written to {}", path.display());
+        }
+    }
+}
+
+/// What computes our side.
+fn backend(suite: &str) -> &'static str {
+    let avx512 = cfg!(curve25519_dalek_backend = "avx512") && std::arch::is_x86_feature_detected!("avx512ifma");
+    match suite {
+        "ed25519" if avx512 => "avx512",
+        "secp256k1" | "taproot" if cfg!(feature = "libsecp256k1") => "libsecp256k1",
+        _ => "default",
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
