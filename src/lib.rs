@@ -13,7 +13,7 @@
 //! | tokens, sessions, PINs | [`KeyStore`], [`Session`], [`OfficerSession`], [`Pin`], [`Init`], [`KdfCost`] |
 //! | keys as objects | [`KeyInfo`], [`KeyState`], [`KeyTemplate`], [`Restriction`], [`Filter`] |
 //! | runs | [`Run`], [`Dkg`], [`Import`], [`ImportedKey`], [`Batch`], [`Invitation`], [`Message`], [`Coordinator`] |
-//! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`] |
+//! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`], [`Revision`] |
 //! | epochs | [`Certificate`], [`EpochReport`], [`Declaration`] |
 //! | keys and signatures | [`Suite`], [`GroupKey`], [`VerifyingKey`], [`Signature`] |
 //! | children and addresses | [`ExtendedPublicKey`], [`DerivationPath`], [`Derivation`], [`Network`] |
