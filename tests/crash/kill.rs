@@ -149,5 +149,5 @@ fn a_process_that_is_killed_has_lost_nothing_that_it_told() {
         assert_eq!(store_names(folder.path()), ["one", "two"], "what a kill left beside the stores is gone");
     }
     println!("kill: {kills} kills, 0 lost, {signed} claims");
-    assert!(signed > kills / 10, "they were killed before they did anything: {signed} claims");
+    assert!(signed >= kills / 10, "they were killed before they did anything: {signed} claims");
 }
