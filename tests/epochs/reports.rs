@@ -1,6 +1,6 @@
 //! Whether an old epoch is dead is reported truthfully.
 
-use quorumkey::{Declaration, EpochReport, Holder, Holding, KeyStore, Misuse, NewCard, Reason, Suite};
+use quorumkey::{Declaration, EpochReport, Holder, Holding, KeyStore, MemoryStorage, Misuse, NewCard, Suite};
 
 use super::*;
 
@@ -139,4 +139,27 @@ fn a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded() {
         assert!(matches!(refused, Err(Error::Misuse(Misuse::NoSuchShare))), "{refused:?}");
     }
     assert_eq!(members[0].session.audit(None, usize::MAX).unwrap(), records);
+}
+
+/// Whoever gets the number of a member that has left may lie about the device that it never had.
+#[test]
+fn another_device_under_a_number_cannot_confirm_for_the_one_before() {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    let stay = seated(&members, &[(1, 0), (2, 1)]);
+    let two = Reshare { dealers: Some(stay.clone()), ..change(&key, stay, 2, Reason::Routine) };
+    let two = deal(&members[..2], &members[0].session.invite_reshare(key.id, two).unwrap());
+    let forger = hazmat::Forger::new([9; 32]);
+    let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
+    members[2] = Member::new(forger.store(storage, &init("another 3"), 0).unwrap());
+    let three = Reshare { members: two.roster.with(id(3), members[2].card()).unwrap(), ..Reshare::of(&two) };
+    let invitation = members[0].session.invite_reshare(key.id, three).unwrap();
+    let claim = [&1_u32.to_be_bytes(), key.epoch.as_bytes().as_slice(), &0_u32.to_be_bytes()].concat();
+    let results = exchange_over(&mut enter(&members, &invitation), &mut |from, _, message| {
+        let claims = from == 2 && hazmat::subject(&message) == "confirm";
+        vec![if claims { forger.alter(&message, |forgery| forgery.body = claim.clone()) } else { message }]
+    });
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
+    let left = report(&members[0], key.id);
+    assert_eq!(left.holders, [holder(3, Holding::NotConfirmed), holder(3, Holding::Backup)]);
 }
