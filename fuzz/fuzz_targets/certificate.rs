@@ -1,12 +1,4 @@
-//! Certificates: no bytes panic, and what is accepted has one encoding.
+//! `certificate` of `quorumkey::hazmat::fuzz`.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use quorumkey::Certificate;
-
-fuzz_target!(|bytes: &[u8]| {
-    if let Ok(value) = Certificate::from_bytes(bytes) {
-        assert_eq!(value.to_bytes(), bytes);
-        let _ = (value.epoch_id(), value.key_id(), quorumkey::hazmat::verifying_shares(&value));
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| quorumkey::hazmat::fuzz::run("certificate", bytes));
