@@ -1,7 +1,9 @@
 //! Inner doors, for tests, benches and fuzzing: exempt from semver, and nothing a wallet should touch.
 
 mod cocktail;
+pub mod constant_time;
 mod forge;
+pub mod fuzz;
 mod loot;
 mod power;
 mod samples;

@@ -21,6 +21,7 @@
 //! | backups | [`wrap`] |
 //! | the audit log | [`audit`] |
 //! | getting messages across | [`transport`] |
+//! | keeping secrets out of core dumps and swap | [`memory`] |
 //! | backends of one's own | [`Token`], [`Storage`], [`SoftToken`] |
 //!
 //! In the examples below, `three()` makes three members who are logged in to tokens in memory, `key(&members)` makes a 2-of-3
@@ -42,6 +43,7 @@ mod derivation;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
 mod keystore;
+pub mod memory;
 mod policy;
 mod protocol;
 mod secret;

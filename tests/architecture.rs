@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules and their floors. A module imports from floors below it.
-const FLOORS: [(&str, u8); 12] = [
+const FLOORS: [(&str, u8); 13] = [
     ("suite", 1),
+    ("memory", 1),
     ("secret", 2),
     ("wire", 2),
     ("protocol", 3),

@@ -35,3 +35,8 @@ pub use token::{
     Batch, Leaving, NewCard, Operation, Output, Progress, Proposal, Protection, Reshare, SessionId, Token, TokenInfo,
 };
 pub use vault::KdfCost;
+#[cfg(feature = "hazmat")]
+pub(crate) use {
+    soft::{WatchedContent, reencode_record},
+    vault::{Lock, reencode_header},
+};

@@ -146,6 +146,11 @@ impl Certificate {
         Self { plan, transcript, endorsements: BTreeMap::new(), revisions: Vec::new() }
     }
 
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn transcript(&self) -> &[u8] {
+        &self.transcript
+    }
+
     /// The certificate in its one encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut writer = Writer::new();

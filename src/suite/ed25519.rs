@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::hash::{sha512, sha512_each};
 use super::torsion::{are_torsion_free, is_torsion_free};
-use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group};
+use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, verdict};
 
 /// RFC 9591, Section 6.1
 const CONTEXT: &[u8] = b"FROST-ED25519-SHA512-v1";
@@ -21,11 +21,11 @@ const CONTEXT: &[u8] = b"FROST-ED25519-SHA512-v1";
 pub(crate) struct Ed25519;
 
 /// An integer modulo the order of the prime-order subgroup.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Ed25519Scalar(DalekScalar);
 
 /// A point; one that comes through [`Element::from_bytes`] is of prime order.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Ed25519Element(EdwardsPoint);
 
 delegate_group!(Ed25519Scalar, Ed25519Element);
@@ -54,7 +54,8 @@ impl Scalar for Ed25519Scalar {
     }
 
     fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
-        Option::from(DalekScalar::from_canonical_bytes(*bytes)).map(Self)
+        let scalar = DalekScalar::from_canonical_bytes(*bytes);
+        verdict(scalar.is_some()).then(|| Self(scalar.unwrap_or(DalekScalar::ZERO)))
     }
 
     fn invert(&self) -> Option<Self> {
@@ -116,7 +117,7 @@ impl Element for Ed25519Element {
     }
 
     fn is_identity(&self) -> bool {
-        IsIdentity::is_identity(&self.0)
+        *self == Self::IDENTITY
     }
 
     fn to_bytes(&self) -> Vec<u8> {

@@ -14,6 +14,7 @@ mod taproot;
 #[cfg(test)]
 mod tests;
 mod torsion;
+mod verdict;
 mod verify;
 
 use core::fmt::Debug;
@@ -29,6 +30,7 @@ pub(crate) use cipher::ShareCipher;
 pub(crate) use ed25519::{Ed25519, Ed25519Scalar};
 pub(crate) use secp256k1::Secp256k1;
 pub(crate) use taproot::Taproot;
+pub(crate) use verdict::verdict;
 pub use verify::{GroupKey, Signature, SuiteError, VerifyingKey};
 
 /// The group, hash and signature format of a key.
@@ -239,11 +241,8 @@ macro_rules! delegate_group {
             }
         }
 
-        impl subtle::ConstantTimeEq for $scalar {
-            fn ct_eq(&self, other: &Self) -> subtle::Choice {
-                self.0.ct_eq(&other.0)
-            }
-        }
+        delegate_group!(@equality $scalar);
+        delegate_group!(@equality $element);
 
         impl zeroize::Zeroize for $scalar {
             fn zeroize(&mut self) {
@@ -258,6 +257,21 @@ macro_rules! delegate_group {
                 Self(core::ops::$operator::$method(self.0, other.0))
             }
         }
+    };
+    (@equality $name:ident) => {
+        impl subtle::ConstantTimeEq for $name {
+            fn ct_eq(&self, other: &Self) -> subtle::Choice {
+                self.0.ct_eq(&other.0)
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                super::verdict(subtle::ConstantTimeEq::ct_eq(self, other))
+            }
+        }
+
+        impl Eq for $name {}
     };
     (@unary $name:ident) => {
         impl core::ops::Neg for $name {

@@ -10,7 +10,7 @@ use subtle::Choice;
 use zeroize::Zeroizing;
 
 use super::hash::{expand, expand_each, sha256, tagged};
-use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group};
+use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, verdict};
 
 /// RFC 9591, Section 6.5
 const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-v1";
@@ -20,11 +20,11 @@ const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-v1";
 pub(crate) struct Secp256k1;
 
 /// An integer modulo the group order.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Secp256k1Scalar(K256Scalar);
 
 /// A point of the curve.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Secp256k1Element(ProjectivePoint);
 
 delegate_group!(Secp256k1Scalar, Secp256k1Element);
@@ -64,7 +64,8 @@ impl Scalar for Secp256k1Scalar {
     }
 
     fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
-        Option::from(K256Scalar::from_repr((*bytes).into())).map(Self)
+        let scalar = K256Scalar::from_repr((*bytes).into());
+        verdict(scalar.is_some()).then(|| Self(scalar.unwrap_or(K256Scalar::ZERO)))
     }
 
     fn invert(&self) -> Option<Self> {
@@ -131,7 +132,7 @@ impl Element for Secp256k1Element {
     }
 
     fn is_identity(&self) -> bool {
-        self.0 == ProjectivePoint::IDENTITY
+        *self == Self::IDENTITY
     }
 
     fn to_bytes(&self) -> Vec<u8> {

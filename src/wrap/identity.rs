@@ -116,6 +116,12 @@ impl SecretKey {
         Recipient::X25519(self.public_key())
     }
 
+    /// For who watches what becomes of it.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn secret_mut(&mut self) -> &mut x25519::Identity {
+        &mut self.0
+    }
+
     pub(super) fn as_age(&self) -> &x25519::Identity {
         &self.0
     }

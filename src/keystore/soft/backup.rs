@@ -1,5 +1,6 @@
 //! Backups: what leaves a token encrypted, and comes back.
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::keys::{CHAIN_CODE, Key, SHARE, certificate_key, index_key};
@@ -11,7 +12,7 @@ use crate::keystore::vault::VaultError;
 use crate::policy::Destination;
 use crate::protocol::{Certificate, Epoch, chain_hash, verify_chain};
 use crate::secret::Secret;
-use crate::suite::{Ciphersuite, Element, Scalar, with_suite};
+use crate::suite::{Ciphersuite, Element, Scalar, verdict, with_suite};
 use crate::wire::{DecodeError, Identifier, KeyId, Reader, Writer};
 use crate::wrap::{self, Identity, Recipient, WrapError, WrappedIdentity, WrappedShare};
 
@@ -116,7 +117,7 @@ impl<S: Storage> SoftToken<S> {
         if epoch.roster().card(me).map(|card| *card.identity()) != Some(*scene.login.card.identity()) {
             return Err(Misuse::OtherMember.into());
         }
-        if !is_share_of(&share, me, &epoch) || chain_hash(chain_code.expose()) != epoch.chain_hash {
+        if !fits(&share, &chain_code, me, &epoch) {
             return Err(Misuse::WrongShare.into());
         }
         let imported = chain.first().is_some_and(Certificate::imports);
@@ -171,11 +172,44 @@ pub(super) fn open_identity(file: &WrappedIdentity, with: &Identity) -> Result<I
     Ok(IdentityRecord::decode(record)?)
 }
 
+/// Whether share and chain code are those that the certificate speaks of.
+fn fits(share: &Secret<[u8; 32]>, chain_code: &Secret<[u8; 32]>, me: Identifier, epoch: &Epoch) -> bool {
+    is_share_of(share, me, epoch) && verdict(chain_hash(chain_code.expose()).ct_eq(&epoch.chain_hash))
+}
+
+/// What a backup holds, for who watches how it is read.
+#[cfg(feature = "hazmat")]
+#[derive(Debug)]
+pub(crate) struct WatchedContent(Zeroizing<Vec<u8>>);
+
+#[cfg(feature = "hazmat")]
+impl WatchedContent {
+    pub(crate) fn new(me: Identifier, share: [u8; 32], chain_code: [u8; 32], certificate: Certificate) -> Self {
+        let (share, chain_code) = (Secret::new(share), Secret::new(chain_code));
+        Self(Content { me, share, chain_code, chain: vec![certificate] }.encode())
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Share and chain code, one after the other.
+    pub(crate) fn secrets_mut(&mut self) -> Option<&mut [u8]> {
+        self.0.get_mut(SHARE_MAGIC.len() + 2..)?.get_mut(..64)
+    }
+
+    /// Whether share and chain code are those that the certificate speaks of.
+    pub(crate) fn fits(&self) -> Result<bool> {
+        let Content { me, share, chain_code, chain } = Content::decode(&self.0)?;
+        Ok(fits(&share, &chain_code, me, &verify_chain(&chain)?))
+    }
+}
+
 /// Whether g^s is the verifying share.
 fn is_share_of(share: &Secret<[u8; 32]>, me: Identifier, epoch: &Epoch) -> bool {
     with_suite!(epoch.suite(), C => {
         let share = <C as Ciphersuite>::Scalar::from_bytes(share.expose()).map(Secret::new);
-        let public = share.map(|share| <C as Ciphersuite>::Element::mul_base(share.expose()).to_bytes());
-        public.is_some() && public.as_ref() == epoch.verifying_shares.get(&me)
+        let public = epoch.verifying_shares.get(&me).and_then(|share| <C as Ciphersuite>::Element::from_bytes(share));
+        share.zip(public).is_some_and(|(share, public)| <C as Ciphersuite>::Element::mul_base(share.expose()) == public)
     })
 }

@@ -39,6 +39,8 @@ use runs::Live;
 #[cfg(feature = "hazmat")]
 pub(crate) use runs::set_clock_ahead;
 pub(super) use runs::{preparing_exchange, signing_exchange};
+#[cfg(feature = "hazmat")]
+pub(crate) use {backup::WatchedContent, record::reencode_record};
 
 const IDENTITY: &[u8] = b"identity";
 

@@ -488,6 +488,16 @@ impl Tombstone {
     }
 }
 
+/// What is read of bytes as each record, encoded again.
+#[cfg(feature = "hazmat")]
+pub(crate) fn reencode_record(bytes: &[u8]) -> [Option<Vec<u8>>; 3] {
+    [
+        IdentityRecord::decode(bytes).ok().map(|record| record.encode().to_vec()),
+        PeerRecord::decode(bytes).ok().map(PeerRecord::encode),
+        KeyRecord::decode(bytes).ok().map(|record| record.encode()),
+    ]
+}
+
 fn boolean(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
     match reader.u8()? {
         0 => Ok(false),

@@ -54,12 +54,20 @@ impl Header {
 
     /// The root key, for who knows the PIN. `None` if it is wrong or something was changed: the two look the same.
     pub(super) fn unlock(&self, role: UserType, pin: &Pin) -> Result<Option<Key>, VaultError> {
+        Ok(self.open(role, &self.derive(role, pin)?))
+    }
+
+    /// What the PIN stands for.
+    pub(super) fn derive(&self, role: UserType, pin: &Pin) -> Result<Key, VaultError> {
+        self.cost.derive(pin, &self.entrance(role).salt)
+    }
+
+    /// The root key, for who has what the PIN stands for.
+    pub(super) fn open(&self, role: UserType, key: &Key) -> Option<Key> {
         let entrance = self.entrance(role);
-        let key = self.cost.derive(pin, &entrance.salt)?;
         let associated = private_associated(&self.token, self.cost, role, &entrance.salt, &entrance.public);
-        Ok(seal::open_key(&key, &associated, &entrance.private).and_then(|private| {
-            seal::open_from(&private, &root_associated(&self.token, role, &entrance.public), &entrance.root)
-        }))
+        let private = seal::open_key(key, &associated, &entrance.private)?;
+        seal::open_from(&private, &root_associated(&self.token, role, &entrance.public), &entrance.root)
     }
 
     /// The header with another root key; and with another PIN, for which a new pair is made, so that the old PIN opens

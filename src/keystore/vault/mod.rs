@@ -11,6 +11,8 @@ mod renew;
 mod scavenge;
 mod seal;
 mod space;
+#[cfg(feature = "hazmat")]
+mod watched;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +30,8 @@ pub(crate) use records::RecordChange;
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use scavenge::{Scavenged, scavenge};
 pub(crate) use space::Space;
+#[cfg(feature = "hazmat")]
+pub(crate) use watched::{Lock, reencode_header};
 
 use header::{Header, Ledger, SealedState, Tries};
 use marks::Marks;

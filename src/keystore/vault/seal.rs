@@ -85,16 +85,20 @@ pub(super) fn open_from(private: &Key, associated: &[u8], sealed: &[u8]) -> Opti
 
 /// X25519 and a hash over both public keys; `None` for a point of small order, whose product says nothing of the key.
 fn shared(private: &Key, other: &[u8; 32], ephemeral: &[u8; 32], to: &[u8; 32]) -> Option<Key> {
+    // Any clamped scalar is a multiple of the cofactor: it takes exactly the points of small order to zero. So this is
+    // seen by the public point, and nobody looks at the secret product.
+    if MontgomeryPoint(*other).mul_clamped([0; 32]) == MontgomeryPoint([0; 32]) {
+        return None;
+    }
     let mut point = MontgomeryPoint(*other).mul_clamped(*private.expose());
     let mut input = Zeroizing::new(Writer::new().bytes(TO_PUBLIC_TAG).raw(ephemeral).raw(to).finish());
     // Room first: a vector that grows leaves its old place behind unwiped.
     input.reserve_exact(32);
     input.extend_from_slice(point.as_bytes());
-    let usable = point.as_bytes().iter().any(|byte| *byte != 0);
     point.zeroize();
     let mut key = Secret::new([0; 32]);
     let mut hash = Sha256::digest(input.as_slice());
     key.expose_mut().copy_from_slice(&hash);
     hash.as_mut_slice().zeroize();
-    usable.then_some(key)
+    Some(key)
 }

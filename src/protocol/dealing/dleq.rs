@@ -1,7 +1,6 @@
 //! Proof that two shared points come from one run key (Chaum and Pedersen), without giving the key away.
 
 use rand_core::CryptoRng;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::schnorr::fresh;
@@ -39,7 +38,7 @@ impl<C: Ciphersuite> EqualityProof<C> {
         let secret = run_key.secret_bytes();
         let message = statement.encode();
         let nonce = Secret::new(C::cocktail_nonce(&[secret.as_slice(), random.as_slice(), &message]));
-        if bool::from(nonce.expose().ct_eq(&C::Scalar::ZERO)) {
+        if *nonce.expose() == C::Scalar::ZERO {
             return Err(DealingError::Nonce);
         }
         let [first, second] = statement.bases;

@@ -47,6 +47,12 @@ impl<C: Ciphersuite> RunKey<C> {
         &self.public
     }
 
+    /// For who watches what becomes of it.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn secret_mut(&mut self) -> &mut C::Scalar {
+        self.secret.expose_mut()
+    }
+
     pub(crate) const fn secret(&self) -> &Secret<C::Scalar> {
         &self.secret
     }

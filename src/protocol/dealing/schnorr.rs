@@ -1,7 +1,6 @@
 //! COCKTAIL-DKG's Schnorr signatures: proofs of possession and signatures on transcripts.
 
 use rand_core::CryptoRng;
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::DealingError;
@@ -45,7 +44,7 @@ impl<C: Ciphersuite> Proof<C> {
         hedge: Hedge<'_>,
     ) -> Result<Self, DealingError> {
         let nonce = nonce::<C>(secret, message, hedge);
-        if bool::from(nonce.expose().ct_eq(&C::Scalar::ZERO)) {
+        if *nonce.expose() == C::Scalar::ZERO {
             return Err(DealingError::Nonce);
         }
         let commitment = C::Element::mul_base(nonce.expose());

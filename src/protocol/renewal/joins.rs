@@ -240,9 +240,7 @@ impl<C: Ciphersuite> ExpectJoins<C> {
             return C::Scalar::from_bytes(brought.secret.expose()).map(Secret::new);
         }
         let share = self.setup.succession.as_ref()?.share.as_ref()?;
-        let set: BTreeSet<_> = self.setup.deal.dealers().identifiers().collect();
-        let share = Secret::new(C::Scalar::from_bytes(share.expose())?);
-        Some(Secret::new(lagrange::<C>(self.setup.me, &set) * *share.expose()))
+        constant_term::<C>(self.setup.me, &self.setup.deal.dealers().identifiers().collect(), share)
     }
 
     fn payload(&self) -> &[u8] {
@@ -300,4 +298,14 @@ impl<C: Ciphersuite> Machine for ExpectJoins<C> {
 fn ascending<T: Clone>(attempts: &[T], name: impl Fn(&T) -> EpochId) -> Vec<T> {
     let named: BTreeMap<_, _> = attempts.iter().map(|one| (name(one), one.clone())).collect();
     named.into_values().collect()
+}
+
+/// λᵢ·sᵢ, of a share as it is kept.
+pub(crate) fn constant_term<C: Ciphersuite>(
+    me: Identifier,
+    dealers: &BTreeSet<Identifier>,
+    share: &Secret<[u8; 32]>,
+) -> Option<Secret<C::Scalar>> {
+    let share = Secret::new(C::Scalar::from_bytes(share.expose())?);
+    Some(Secret::new(lagrange::<C>(me, dealers) * *share.expose()))
 }

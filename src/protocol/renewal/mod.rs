@@ -21,5 +21,7 @@ pub(in crate::protocol) use endorsements::{MAX_TOLD, decide, read_accusation};
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
 pub(in crate::protocol) use entered::proves_possession;
 pub(in crate::protocol) use join::{Join, possession_statement};
+#[cfg(feature = "hazmat")]
+pub(crate) use joins::constant_term;
 pub(crate) use joins::{Brought, Importing, Setup, Standing, Succession, start};
 pub(crate) use judge::judge;

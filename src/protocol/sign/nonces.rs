@@ -46,6 +46,18 @@ impl<C: Ciphersuite> Nonces<C> {
         &self.commitments
     }
 
+    /// These nonces, for a comparison with another implementation.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn given(hiding: Secret<C::Scalar>, binding: Secret<C::Scalar>) -> Self {
+        Self::from_scalars(hiding, binding)
+    }
+
+    /// For who watches what becomes of them.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn secrets_mut(&mut self) -> [&mut C::Scalar; 2] {
+        [self.hiding.expose_mut(), self.binding.expose_mut()]
+    }
+
     /// RFC 9591, Section 5.2: `hiding_nonce + binding_nonce * binding_factor`, and the nonces are gone.
     pub(super) fn combine(self, binding_factor: &C::Scalar) -> Zeroizing<C::Scalar> {
         Zeroizing::new(*self.hiding.expose() + *self.binding.expose() * *binding_factor)

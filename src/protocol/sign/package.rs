@@ -169,7 +169,7 @@ impl<C: Ciphersuite> SigningPackage<C> {
     }
 
     /// Whether BIP-340 wants the nonces negated.
-    pub(super) fn negates_nonces(&self) -> bool {
+    pub(crate) fn negates_nonces(&self) -> bool {
         C::negates_nonces(&self.encoded_commitment)
     }
 
