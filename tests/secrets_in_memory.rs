@@ -1,12 +1,16 @@
 //! Looks for secrets in the memory of a process that deals, signs and logs out, as somebody would who can read it.
 //!
 //! The process is this program once more: it does the work and prints what is public. The observer reads the memory
-//! and tries what lies there: a scalar whose multiple of the generator was sent by a member is that member's secret. So the
-//! observer needs no door into the library, and knows no secret that it did not find. Then it looks for every copy.
+//! and tries what lies there: a scalar whose multiple of the generator was sent by a member is that member's secret, a
+//! key that opens a token's sealed state is its root key, a seed that gives a card's key is that identity's. So the
+//! observer needs no door into the library, and knows no secret that it did not find, but for the PIN, which people
+//! choose. Then it looks for every copy.
 //!
 //! A scan that finds nothing while a secret is in use would prove nothing, so it must find the living ones first. Only
 //! coefficients live and die within one call, where no observer gets in between: of them, what is left is looked for.
-//! The stack is reported and not judged: what dead frames hold there changes with the compiler.
+//!
+//! Each suite is looked at twice: with freed memory as the library leaves it, and with an allocator that wipes it. What dead
+//! frames hold on the stack changes with the compiler; it is printed, and it may be no more than SECURITY.md says.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
 mod common;
@@ -17,26 +21,38 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write, stdin, stdout};
 use std::os::unix::fs::FileExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio, exit};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{Member, dkg_invitation, exchange, exchange_over, group, id, roster};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use common::{Member, dkg_invitation, exchange, exchange_over, id, init, roster, user_pin};
 use quorumkey::hazmat::verifying_shares;
-use quorumkey::{Dealing, Import, ImportedKey, KeyId, KeyTemplate, Run, Signing, Suite};
+use quorumkey::{
+    Change, Dealing, Entry, Import, ImportedKey, KeyId, KeyStore, KeyTemplate, MemoryStorage, Run, Signing, Storage,
+    StorageError, Suite,
+};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
+use zeroizing_alloc::ZeroAlloc;
 
 const VICTIM: &str = "QUORUMKEY_MEMORY_VICTIM";
+/// Set for a victim that wipes what it frees.
+const WIPES: &str = "QUORUMKEY_MEMORY_WIPES";
+/// What members log in with.
+const PIN: &[u8; 16] = b"the user's words";
 
 fn main() {
     if let Ok(code) = std::env::var(VICTIM) {
         return victim(Suite::from_code(code.parse().unwrap()).unwrap());
     }
     let mut failures = Vec::new();
-    for suite in Suite::ALL {
+    for (suite, wipes) in Suite::ALL.into_iter().flat_map(|suite| [(suite, false), (suite, true)]) {
         let before = failures.len();
-        observe(suite, &mut failures);
+        observe(suite, wipes, &mut failures);
         let outcome = if failures.len() == before { "ok" } else { "FAILED" };
-        println!("test no_secret_of_{suite:?}_outlives_its_use ... {outcome}\n");
+        let with = if wipes { "_with_the_wiping_allocator" } else { "" };
+        println!("test no_secret_of_{suite:?}_outlives_its_use{with} ... {outcome}\n");
     }
     if !failures.is_empty() {
         println!("{}", failures.join("\n"));
@@ -49,10 +65,33 @@ fn main() {
 /// Whether memory is kept as it was freed, so that nothing unwiped is hidden by what is allocated next.
 static KEEP: AtomicBool = AtomicBool::new(false);
 
+/// Whether it is wiped first.
+static WIPE: AtomicBool = AtomicBool::new(false);
+
 struct Hoard;
 
+static WIPING: ZeroAlloc<Hoard> = ZeroAlloc(Hoard);
+
+struct Either;
+
 #[global_allocator]
-static HOARD: Hoard = Hoard;
+static EITHER: Either = Either;
+
+// SAFETY: both are allocators, and both give out the same blocks.
+#[allow(unsafe_code, reason = "an allocator can't be written without; it forwards to two others")]
+unsafe impl GlobalAlloc for Either {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        unsafe { WIPING.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if WIPE.load(Ordering::Relaxed) {
+            unsafe { WIPING.dealloc(block, layout) }
+        } else {
+            unsafe { Hoard.dealloc(block, layout) }
+        }
+    }
+}
 
 // Growing a block moves it, by the trait's own `realloc`: so the block that it leaves is kept as well.
 #[allow(unsafe_code, reason = "an allocator can't be written without; it forwards to the system's, or leaks")]
@@ -81,8 +120,12 @@ fn stage(name: &str) {
 }
 
 fn victim(suite: Suite) {
+    WIPE.store(std::env::var_os(WIPES).is_some(), Ordering::Relaxed);
     KEEP.store(true, Ordering::Relaxed);
-    let members = group(3);
+    let pin = user_pin();
+    stage("a PIN is held");
+    drop(pin);
+    let members: Vec<_> = (1..=3).map(victim_enters).collect();
     let key = victim_deals(&members, suite);
     stage("dealing over");
     victim_signs(&members, key);
@@ -102,6 +145,39 @@ fn victim(suite: Suite) {
     stage("dropped");
 }
 
+/// A storage that the victim can look into.
+#[derive(Clone, Debug)]
+struct Shared(Arc<MemoryStorage>);
+
+impl Storage for Shared {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.0.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
+        self.0.scan(prefix, after, limit)
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
+        self.0.commit(changes)
+    }
+
+    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
+        self.0.rewrite(contents)
+    }
+}
+
+/// A member, of which is said what a thief of its file has: the state that is sealed under the root key.
+fn victim_enters(number: u16) -> Member {
+    let storage = Shared(Arc::new(MemoryStorage::new(&[])));
+    let fill = |contents: &[Entry]| storage.rewrite(contents).map(|()| storage.clone());
+    let member = Member::new(KeyStore::create_in(fill, &init(&format!("member {number}"))).unwrap());
+    let sealed = storage.get(b"v").unwrap().unwrap();
+    println!("public root-key {}", hex(&[&member.store.info().unwrap().id[..], &sealed].concat()));
+    println!("public identity {}", hex(&member.card().to_bytes()));
+    member
+}
+
 fn victim_deals(members: &[Member], suite: Suite) -> KeyId {
     let invitation = dkg_invitation(members, suite, 2);
     let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
@@ -117,6 +193,7 @@ fn victim_deals(members: &[Member], suite: Suite) -> KeyId {
     let keys: Vec<_> = results.into_iter().map(|result| result.unwrap().unwrap()).collect();
     say_messages(&sent, 1, "coefficient");
     let certificate = members[0].session.certificate(keys[0].id).unwrap();
+    println!("public chain-code {}", hex(&certificate.to_bytes()));
     for public in verifying_shares(&certificate).unwrap().values() {
         println!("public share {}", hex(public));
     }
@@ -197,6 +274,8 @@ type Points = BTreeMap<String, HashSet<Vec<u8>>>;
 
 struct Observer {
     suite: Suite,
+    /// Token and sealed state of each member.
+    locks: Vec<([u8; 16], Vec<u8>)>,
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
@@ -210,24 +289,26 @@ struct Observer {
 /// How often a secret of each kind is where.
 type Copies = BTreeMap<(String, &'static str), usize>;
 
-fn observe(suite: Suite, failures: &mut Vec<String>) {
+fn observe(suite: Suite, wipes: bool, failures: &mut Vec<String>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .env(VICTIM, suite.code().to_string())
+        .envs(wipes.then_some((WIPES, "1")))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
     let (points, secrets, tried) = (Points::new(), BTreeSet::new(), HashSet::new());
-    let mut observer = Observer { suite, child, input, output, points, secrets, tried };
+    let mut observer = Observer { suite, locks: Vec::new(), child, input, output, points, secrets, tried };
     while let Some(name) = observer.next_stage() {
         let memory = observer.memory();
         if matches!(name.as_str(), "joined" | "dealt" | "committed") || IMPORTING.contains(&name.as_str()) {
             observer.discover(&memory);
         }
         let copies = observer.copies(&memory);
-        println!("{suite:?}, {name}: {}", describe(&copies));
-        failures.extend(judge(&name, &copies).into_iter().map(|what| format!("{suite:?}, {name}: {what}")));
+        let who = if wipes { format!("{suite:?}, wiping") } else { format!("{suite:?}") };
+        println!("{who}, {name}: {}", describe(&copies));
+        failures.extend(judge(&name, &copies).into_iter().map(|what| format!("{who}, {name}: {what}")));
         writeln!(observer.input).unwrap();
     }
     assert!(observer.child.wait().unwrap().success(), "the victim failed");
@@ -246,17 +327,22 @@ const IMPORTING: [&str; 3] = ["import joined", "import begun", "import left to t
 fn judge(stage: &str, copies: &Copies) -> Vec<String> {
     let count = |kind: &str, place: &str| copies.get(&(kind.to_owned(), place)).copied().unwrap_or(0);
     let alive: &[&str] = match stage {
-        "joined" => &["run-key"],
-        "committed" => &["nonce", "share"],
+        "a PIN is held" => &["pin"],
+        "joined" => &["run-key", "root-key", "identity"],
+        "committed" => &["nonce", "share", "root-key", "identity"],
         stage if IMPORTING.contains(&stage) => &["imported"],
         _ => &[],
     };
     let dead: &[&str] = match stage {
-        "joined" => &[],
+        "a PIN is held" => &[],
+        "joined" => &["pin"],
         // Both signers wait with their nonces and shares.
-        "committed" => &["run-key", "coefficient"],
-        stage if IMPORTING.contains(&stage) => &["run-key", "coefficient", "nonce", "share"],
-        _ => &["run-key", "coefficient", "nonce", "share", "imported"],
+        "committed" => &["pin", "run-key", "coefficient", "chain-code"],
+        stage if IMPORTING.contains(&stage) => &["pin", "run-key", "coefficient", "nonce", "share"],
+        "logged out" | "dropped" => {
+            &["pin", "run-key", "coefficient", "chain-code", "nonce", "share", "imported", "root-key", "identity"]
+        }
+        _ => &["pin", "run-key", "coefficient", "chain-code", "nonce", "share", "imported"],
     };
     let missing = alive.iter().filter(|kind| count(kind, HEAP) == 0);
     let missing = missing.map(|kind| format!("no living {kind} is found: the scan proves nothing"));
@@ -285,7 +371,16 @@ impl Observer {
             let (kind, bytes) = line.trim().strip_prefix("public ").unwrap().split_once(' ').unwrap();
             let bytes: Vec<u8> =
                 (0..bytes.len() / 2).map(|at| u8::from_str_radix(&bytes[2 * at..2 * at + 2], 16).unwrap()).collect();
-            let length = if self.suite == Suite::Ed25519 { 32 } else { 33 };
+            if kind == "root-key" {
+                let (token, sealed) = bytes.split_at(16);
+                self.locks.push((token.try_into().unwrap(), sealed.to_vec()));
+                continue;
+            }
+            let length = match kind {
+                "identity" | "chain-code" => 32,
+                _ if self.suite == Suite::Ed25519 => 32,
+                _ => 33,
+            };
             let points = bytes.windows(length).map(<[u8]>::to_vec);
             self.points.entry(kind.to_owned()).or_default().extend(points);
         }
@@ -323,14 +418,35 @@ impl Observer {
                     continue;
                 }
                 for (scalar, point) in multiples(self.suite, &window) {
-                    for (kind, _) in self.points.iter().filter(|(_, points)| points.contains(&point)) {
+                    let scalars =
+                        self.points.iter().filter(|(kind, _)| !matches!(kind.as_str(), "identity" | "chain-code"));
+                    for (kind, _) in scalars.filter(|(_, points)| points.contains(&point)) {
                         self.secrets.insert((kind.clone(), scalar));
                     }
+                }
+                for kind in self.other_kinds(&window) {
+                    self.secrets.insert((kind.to_owned(), window));
                 }
             }
         }
         // A secret may be found later under what is published then.
         self.tried.clear();
+    }
+
+    /// Which secrets besides scalars these bytes are.
+    fn other_kinds(&self, window: &[u8; 32]) -> Vec<&'static str> {
+        let is = |kind: &str, public: &[u8]| self.points.get(kind).is_some_and(|points| points.contains(public));
+        let mut kinds = Vec::new();
+        if self.locks.iter().any(|(token, sealed)| opens(window, token, sealed)) {
+            kinds.push("root-key");
+        }
+        if is("identity", ed25519_dalek::SigningKey::from_bytes(window).verifying_key().as_bytes()) {
+            kinds.push("identity");
+        }
+        if is("chain-code", &chain_code_hash(window)) {
+            kinds.push("chain-code");
+        }
+        kinds
     }
 
     /// Counts the copies of all that was found, at every address and in every form.
@@ -345,6 +461,7 @@ impl Observer {
                 }
             }
         }
+        halves.insert(*PIN, "pin");
         let starts: HashSet<[u8; 2]> = halves.keys().map(|half| [half[0], half[1]]).collect();
         for (place, bytes) in memory {
             for window in bytes.windows(16).filter(|window| starts.contains(&[window[0], window[1]])) {
@@ -359,6 +476,22 @@ impl Observer {
         }
         copies
     }
+}
+
+/// Whether the bytes are the root key of a token, as docs/format.md has it: they open its sealed state.
+fn opens(key: &[u8; 32], token: &[u8; 16], sealed: &[u8]) -> bool {
+    let tag = b"quorumkey/vault/record/v1";
+    let associated = [&u32::try_from(tag.len()).unwrap().to_be_bytes()[..], tag, token, b"v"].concat();
+    let (nonce, ciphertext) = sealed.split_first_chunk::<24>().unwrap();
+    let payload = Payload { msg: ciphertext, aad: &associated };
+    XChaCha20Poly1305::new(key.into()).decrypt(&XNonce::from(*nonce), payload).is_ok()
+}
+
+/// docs/format.md: `H("quorumkey/chain-code-hash/v1", chain code)`.
+fn chain_code_hash(chain_code: &[u8; 32]) -> [u8; 32] {
+    let tag = b"quorumkey/chain-code-hash/v1";
+    let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap().to_be_bytes();
+    Sha256::digest([&length(tag)[..], tag, &length(chain_code), chain_code].concat()).into()
 }
 
 /// Random bytes have some thirty different ones among 32.
