@@ -294,8 +294,14 @@ fn comments_texts_and_tests_are_no_violations() {
     assert_eq!(test_modules("#[cfg(test)]\npub(crate) mod official;\nmod suite;\n"), ["official"]);
 }
 
-#[test]
-fn every_test_that_the_table_of_traps_names_exists() {
+/// What stands between backticks in a page.
+fn named(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// Those of the names that are no file and no word of the sources and tests.
+fn missing(names: Vec<String>) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut paths = Vec::new();
     for folder in ["src", "tests", "examples", "model"] {
@@ -304,10 +310,22 @@ fn every_test_that_the_table_of_traps_names_exists() {
     let all: String = paths.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     // Whole words only: a name that is part of a longer one is another name.
     let words: BTreeSet<&str> = all.split(|character: char| !is_word(character)).collect();
-    let table = fs::read_to_string(root.join("docs/traps.md")).unwrap();
-    let names: Vec<&str> = table.split('`').skip(1).step_by(2).collect();
+    let exists = |name: &str| if name.contains('/') { root.join(name).exists() } else { words.contains(name) };
+    names.into_iter().filter(|name| !exists(name)).collect()
+}
+
+#[test]
+fn every_test_that_the_table_of_traps_names_exists() {
+    let names = named("docs/traps.md");
     assert!(names.len() > 100, "only {} names were found", names.len());
-    let exists = |name: &&&str| if name.contains('/') { root.join(name).exists() } else { words.contains(**name) };
-    let missing: Vec<_> = names.iter().filter(|name| !exists(name)).collect();
-    assert!(missing.is_empty(), "{missing:?}");
+    assert_eq!(missing(names), Vec::<String>::new());
+}
+
+#[test]
+fn every_test_that_security_md_names_exists() {
+    let sentence = |name: &String| name.contains('/') || name.matches('_').count() > 2;
+    let names: Vec<_> = named("SECURITY.md").into_iter().filter(sentence).collect();
+    assert!(names.len() > 60, "only {} names were found", names.len());
+    assert_eq!(missing(names), Vec::<String>::new());
+    assert_eq!(missing(vec!["a_test_that_nobody_".to_owned() + "wrote"]).len(), 1);
 }
