@@ -329,3 +329,15 @@ fn every_test_that_security_md_names_exists() {
     assert_eq!(missing(names), Vec::<String>::new());
     assert_eq!(missing(vec!["a_test_that_nobody_".to_owned() + "wrote"]).len(), 1);
 }
+
+#[test]
+fn decisions_are_numbered_from_one_without_a_gap_and_say_their_number() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/adr");
+    let mut found = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    found.sort();
+    for (number, path) in (1..).zip(&found) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(name.starts_with(&format!("{number:04}-")), "{name}");
+        assert!(fs::read_to_string(path).unwrap().starts_with(&format!("# {number}. ")), "{name}");
+    }
+}
