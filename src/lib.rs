@@ -8,13 +8,17 @@
 //! [`Session::start`] or [`Session::start_sign`]. What they get is a [`Run`], a handle that holds no secret;
 //! [`transport::drive`] takes it to its output over any [`Transport`](transport::Transport).
 //!
+//! Members come and go by [`Session::invite_reshare`], [`Session::invite_repair`] and [`Session::invite_enrolment`], which they
+//! enter with [`Session::start`] as well. An old key comes in by [`Session::invite_import`]. The README has a table of all calls,
+//! by the time in a share's life when they are needed.
+//!
 //! | what | where |
 //! |---|---|
 //! | tokens, sessions, PINs | [`KeyStore`], [`Session`], [`OfficerSession`], [`Pin`], [`Init`], [`KdfCost`] |
 //! | keys as objects | [`KeyInfo`], [`KeyState`], [`KeyTemplate`], [`Restriction`], [`Filter`] |
 //! | runs | [`Run`], [`Dkg`], [`Import`], [`ImportedKey`], [`Batch`], [`Invitation`], [`Message`], [`Coordinator`] |
-//! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`], [`Revision`] |
-//! | epochs | [`Certificate`], [`EpochReport`], [`Declaration`] |
+//! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`], [`Reshare`], [`Leaving`], [`Revision`], [`Lineage`] |
+//! | epochs | [`Certificate`], [`EpochReport`], [`Declaration`], [`Advice`], [`Fork`], [`Warning`], [`Quorum`] |
 //! | keys and signatures | [`Suite`], [`GroupKey`], [`VerifyingKey`], [`Signature`] |
 //! | children and addresses | [`ExtendedPublicKey`], [`DerivationPath`], [`Derivation`], [`Network`] |
 //! | what went wrong | [`Error`], [`Misbehaviour`], [`Evidence`], [`Judgement`], [`Denial`], [`Misuse`] |

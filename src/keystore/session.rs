@@ -694,7 +694,7 @@ impl Session {
         newest
     }
 
-    /// Gives up an attempt that this token signed and that was never certified, when people agree to try another way. Its run
+    /// Gives up an attempt at an epoch that this token signed and that was never certified, when people agree to try another way. Its run
     /// ends here, if it still goes, and nothing below it is entered any more.
     ///
     /// It erases nothing: as long as no certificate supersedes the attempt, one of the attempt itself may turn up, and this
@@ -781,13 +781,21 @@ impl OfficerSession {
         self.token.set_pin(self.id, UserType::SecurityOfficer, new)
     }
 
-    /// Lets this restored token renew shares in that run, though fewer unrestored members than a quorum take part to say
-    /// what was signed before. The audit log shows it.
+    /// Lets this token enter that run against rules that keep a key from forking. The audit log shows it.
+    ///
+    /// It lifts, for this run alone, what these denials say: [`RestoredNeedsQuorum`](crate::Denial::RestoredNeedsQuorum),
+    /// [`RestoredVotesAfterRefresh`](crate::Denial::RestoredVotesAfterRefresh) and
+    /// [`RevisionSigned`](crate::Denial::RevisionSigned) for this token; [`AttemptNotEnded`](crate::Denial::AttemptNotEnded) if the
+    /// officers of a quorum do it; and [`Forked`](crate::Denial::Forked), in a renewal that ends the fork.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) for a new key and for a signature: there is nothing to override.
     ///
     /// # Security
     ///
-    /// A restored token has forgotten what it signed. If it signs again what excludes it, the key forks. Override only when
-    /// people are sure that no other attempt at the same epoch is under way.
+    /// If a token signs again what excludes what it has signed before, the key forks. Override only when people are sure that
+    /// no other attempt at the same epoch is under way, nor certified out of sight.
     pub fn override_restored(&self, invitation: &Invitation) -> Result<()> {
         self.token.override_restored(self.id, invitation)
     }

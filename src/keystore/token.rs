@@ -55,7 +55,7 @@ pub trait Token: Debug + Send + Sync {
     fn advance(&self, session: SessionId, run: RunId, message: &Message) -> Result<Progress>;
     /// Ends a run.
     fn abort(&self, session: SessionId, run: RunId) -> Result<()>;
-    /// Lets a restored token renew shares in that run without a quorum of unrestored members. Of the security officer.
+    /// Lifts, for that run, the rules that hold back what may fork a key. Of the security officer.
     fn override_restored(&self, session: SessionId, invitation: &Invitation) -> Result<()>;
     /// Lets a member that broke a run take part again. Of the security officer.
     fn pardon(&self, session: SessionId, card: &Card) -> Result<()>;
@@ -122,7 +122,8 @@ pub struct Reshare {
     pub members: Roster,
     /// Every old member that does not go on with its identity, and why: it leaves, or another card takes its number.
     pub leaving: Vec<Leaving>,
-    /// The old members that deal, with their cards, at least q = max(t, n − t + 1) of them. `None` are all that stay, and those that leave by
+    /// The old members that deal, with their cards, at least q = max(t, n − t + 1) of them, more with
+    /// [`PreventsForks`](crate::Quorum::PreventsForks). `None` are all that stay, and those that leave by
     /// [routine](Reason::Routine).
     pub dealers: Option<Roster>,
     /// The lowest attempt to propose, if another token has refused a lower one; else 0.

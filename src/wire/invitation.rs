@@ -141,7 +141,8 @@ impl Invitation {
         }
     }
 
-    /// Whose cards are replaced, when shares are renewed.
+    /// Whose old cards don't go on, when shares are renewed, and why: members that come with another one, and members that
+    /// leave. Who leaves is not among the [`receivers`](Self::receivers).
     pub fn replaced(&self) -> &[Replaced] {
         match &self.plan.action {
             Action::Deal(DealPlan { source: Source::Epoch { replaced, .. }, .. }) => replaced,
@@ -174,7 +175,7 @@ impl Invitation {
         }
     }
 
-    /// The key that it is about, unless it makes a new one.
+    /// The key that it is about, unless it makes or imports one.
     pub const fn key(&self) -> Option<KeyId> {
         match &self.plan.action {
             Action::Deal(DealPlan { source: Source::Epoch { key, .. }, .. }) => Some(*key),

@@ -49,7 +49,7 @@ impl Operations {
     pub const NONE: Self = Self(0);
     /// Threshold signing.
     pub const SIGN: Self = Self(1);
-    /// Renewing the shares.
+    /// Renewing the shares: a refresh, or a reshare.
     pub const REFRESH: Self = Self(2);
     /// Giving a member its share again.
     pub const REPAIR: Self = Self(8);
@@ -73,7 +73,7 @@ impl Operations {
         if bits <= Self::ALL.0 | Self::RECONSTRUCT.0 { Some(Self(bits)) } else { None }
     }
 
-    /// What is in either set.
+    /// What is in either set: the union, as in "this and that".
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
