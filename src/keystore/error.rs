@@ -132,7 +132,7 @@ pub enum Misuse {
     /// The plan breaks a rule: this one.
     Plan(&'static str),
     /// A process may not use a token that its parent opened.
-    Forked,
+    ForkedProcess,
     /// A restriction would widen what it should tighten.
     Widens,
     /// The backup is of another member.
@@ -245,7 +245,7 @@ impl fmt::Display for Misuse {
             Self::NoNonces => f.write_str("the prepared nonces are not there"),
             Self::Full => f.write_str("too many prepared nonces are held already"),
             Self::Plan(rule) => write!(f, "the plan is refused: {rule}"),
-            Self::Forked => f.write_str("this process did not open the token"),
+            Self::ForkedProcess => f.write_str("this process did not open the token"),
             Self::Widens => f.write_str("a restriction can only tighten"),
             Self::OtherMember => f.write_str("the backup is of another member"),
             Self::WrongShare => f.write_str("the share is not the one that the certificate speaks of"),

@@ -74,6 +74,24 @@ impl Lineage {
 impl Invitation {
     /// What its certificates prove of the key that it renews, or a share of which it makes; `None` when it does neither.
     ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::Reshare;
+    ///
+    /// let members = three();
+    /// let key = key(&members);
+    /// let dora = member();
+    /// let roster = key.roster.with(id(4), dora.card()?).expect("four different cards");
+    /// let invitation = members[0].invite_reshare(key.id, Reshare { members: roster, ..Reshare::of(&key) })?;
+    ///
+    /// // Dora looks before she starts. An old member, whom she knows by voice, reads its own fingerprint out.
+    /// let lineage = invitation.lineage()?.expect("it renews a key");
+    /// assert_eq!(lineage.fingerprint(), members[2].key(key.id)?.fingerprint());
+    /// assert_eq!((lineage.verifying_key, lineage.threshold), (key.verifying_key, 2));
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the certificates prove nothing, or not of the epoch that the plan renews. No token starts such an invitation.
@@ -92,6 +110,19 @@ impl Invitation {
     }
 
     /// What of the plan one should think about before starting it.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{Dkg, KeyTemplate, Roster, Suite, Warning};
+    ///
+    /// let [anna, ben, carla] = three();
+    /// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).expect("three different cards");
+    /// let template = KeyTemplate::wallet("all or nothing");
+    /// let invitation = anna.invite(Dkg { suite: Suite::Ed25519, threshold: 3, members, template })?;
+    /// assert_eq!(invitation.warnings(), [Warning::FewReceivers { receivers: 3, threshold: 3 }]);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
     pub fn warnings(&self) -> Vec<Warning> {
         let Action::Deal(plan) = &self.plan.action else { return Vec::new() };
         let (receivers, threshold) = (plan.receivers.len(), plan.threshold);

@@ -43,9 +43,9 @@ fn fork_and_go_on() {
     let child = process::fork();
     if child == 0 {
         // With its parent's nonces it would sign what its parent signs differently.
-        let refused = matches!(runs[0].handle(&commitment), Err(Error::Misuse(Misuse::Forked)))
-            && matches!(members[0].session.card(), Err(Error::Misuse(Misuse::Forked)))
-            && matches!(members[0].store.login(&user_pin()), Err(Error::Misuse(Misuse::Forked)));
+        let refused = matches!(runs[0].handle(&commitment), Err(Error::Misuse(Misuse::ForkedProcess)))
+            && matches!(members[0].session.card(), Err(Error::Misuse(Misuse::ForkedProcess)))
+            && matches!(members[0].store.login(&user_pin()), Err(Error::Misuse(Misuse::ForkedProcess)));
         process::_exit(i32::from(!refused));
     }
     assert!(child > 0);

@@ -233,7 +233,7 @@ impl<S: Storage> SoftToken<S> {
         if std::process::id() == self.process {
             Ok(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
         } else {
-            Err(Misuse::Forked.into())
+            Err(Misuse::ForkedProcess.into())
         }
     }
 
