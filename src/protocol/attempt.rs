@@ -10,6 +10,11 @@ use crate::wire::{
     CardId, DealPlan, DecodeError, EpochId, Identifier, MAX_MEMBERS, Plan, Reader, Roster, RunId, Writer, tagged_hash,
 };
 
+/// The most attempts that a join tells its sender dealt in.
+pub(super) const MAX_DEALT: usize = 64;
+/// The most members that those have together, each as often as it deals and receives.
+const MAX_DEALT_SEATS: usize = 4096;
+
 /// A member of an attempt, by the card that it had there.
 pub(crate) type Seat = (Identifier, CardId);
 
@@ -72,6 +77,23 @@ impl Attempt {
             || count(&self.receivers, &here) >= quorum
             || count(&self.receivers, &promises) >= usize::from(self.threshold)
             || (same_parent && count(&self.dealers, &promises) >= usize::from(parent.threshold()))
+    }
+
+    fn seats(&self) -> usize {
+        self.dealers.len() + self.receivers.len()
+    }
+
+    /// Those at the end that a member tells of in one join: any member can make attempts up that nobody signed.
+    pub(super) fn newest(dealt: &[Self]) -> &[Self] {
+        let (mut first, mut seats) = (dealt.len(), 0);
+        for attempt in dealt.iter().rev().take(MAX_DEALT) {
+            seats += attempt.seats();
+            if seats > MAX_DEALT_SEATS {
+                break;
+            }
+            first -= 1;
+        }
+        dealt.get(first..).unwrap_or_default()
     }
 
     pub(crate) fn encode(&self, writer: &mut Writer) {
@@ -145,6 +167,8 @@ pub(crate) struct Entrants {
 
 impl Entrants {
     const MAX_NAMED: usize = 16_384;
+    /// The most members that attempts have together which nobody signed: a transcript has room for them.
+    const MAX_SEATS: usize = 16_384;
 
     pub(crate) fn encode(&self, writer: &mut Writer) {
         writer.count(self.named.len());
@@ -196,8 +220,78 @@ impl Entrants {
         }
         let known = named.entry(attempt.epoch).or_insert_with(|| attempt.clone());
         known.threshold = known.threshold.min(attempt.threshold);
-        known.receivers.extend(attempt.receivers);
+        let new: Vec<_> = attempt.receivers.into_iter().filter(|seat| !known.receivers.contains(seat)).collect();
+        let room = usize::from(MAX_MEMBERS).saturating_sub(known.receivers.len());
+        known.receivers.extend(new.into_iter().take(room));
         known.receivers.sort_unstable();
-        known.receivers.dedup();
+    }
+
+    /// Leaves out what members say that they dealt in, above what there is room for. It supersedes nothing, and each of
+    /// them has it on record itself.
+    pub(super) fn make_room(named: &mut BTreeMap<EpochId, Attempt>) {
+        let mut seats = 0;
+        named.retain(|_, attempt| {
+            seats += if attempt.is_unsigned() { attempt.seats() } else { 0 };
+            !attempt.is_unsigned() || seats <= Self::MAX_SEATS
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seats(numbers: core::ops::RangeInclusive<u16>, card: u8) -> Vec<Seat> {
+        numbers.map(|number| (Identifier::new(number).unwrap(), CardId::from_bytes([card; 32]))).collect()
+    }
+
+    /// An attempt in the run of that number, as somebody says that it dealt in it.
+    fn told(run: u16, receivers: Vec<Seat>) -> Attempt {
+        let run = RunId::from_bytes([run.to_be_bytes(); 16].concat().try_into().unwrap());
+        let (epoch, dealers) = (dealt_name(run), seats(1..=2, 1));
+        Attempt { epoch, run, position: (1, 1), threshold: 2, dealers, receivers, signers: Vec::new() }
+    }
+
+    fn entrants(told: impl IntoIterator<Item = Attempt>) -> Entrants {
+        let mut named = BTreeMap::new();
+        for attempt in told {
+            Entrants::deal(&mut named, attempt);
+        }
+        Entrants::make_room(&mut named);
+        Entrants { named: named.into_values().collect(), forgetful: Vec::new(), overridden: Vec::new() }
+    }
+
+    #[track_caller]
+    fn can_be_read(entrants: &Entrants) -> usize {
+        let mut writer = Writer::new();
+        entrants.encode(&mut writer);
+        let bytes = writer.finish();
+        assert_eq!(Entrants::decode(&mut Reader::new(&bytes)).as_ref(), Ok(entrants));
+        bytes.len()
+    }
+
+    #[test]
+    fn more_receivers_than_a_plan_can_have_leave_a_transcript_that_can_be_read() {
+        let (truth, lie) = (seats(1..=3, 1), seats(1..=1000, 2));
+        let merged = entrants([told(7, truth.clone()), told(7, lie)]);
+        can_be_read(&merged);
+        assert!(truth.iter().all(|seat| merged.named[0].receivers.contains(seat)));
+    }
+
+    #[test]
+    fn any_number_of_made_up_attempts_leaves_room_in_a_transcript() {
+        for (count, receivers) in [(6_000, 2), (64, 1000)] {
+            let len = can_be_read(&entrants((0..count).map(|run| told(run, seats(1..=receivers, 2)))));
+            assert!(len < 1 << 20, "{len}");
+        }
+    }
+
+    #[test]
+    fn of_many_attempts_a_member_tells_the_newest() {
+        let dealt: Vec<_> = (0..100).map(|run| told(run, seats(1..=3, 1))).collect();
+        assert_eq!(Attempt::newest(&dealt), &dealt[36..]);
+        let wide: Vec<_> = (0..100).map(|run| told(run, seats(1..=1000, 1))).collect();
+        assert_eq!(Attempt::newest(&wide), &wide[96..]);
+        assert_eq!(Attempt::newest(&[]), &[]);
     }
 }

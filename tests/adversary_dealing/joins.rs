@@ -183,36 +183,66 @@ fn who_reports_an_attempt_that_it_could_not_have_signed_is_named() {
     }
 }
 
+/// How an attempt is named whose transcript nobody knows.
+fn dealt_name(run: &[u8]) -> Vec<u8> {
+    use sha2::Digest as _;
+    let mut hash = sha2::Sha256::new();
+    for part in [b"quorumkey/dealt/v1".as_slice(), run] {
+        hash.update(u64::try_from(part.len()).unwrap().to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().to_vec()
+}
+
+/// Members of these numbers, with cards that nobody has.
+fn seats(numbers: core::ops::RangeInclusive<u16>) -> Vec<u8> {
+    let seat = |number: u16| [number.to_be_bytes().as_slice(), &[7; 32]].concat();
+    let count = u32::try_from(numbers.clone().count()).unwrap().to_be_bytes().to_vec();
+    [count, numbers.flat_map(seat).collect()].concat()
+}
+
+/// What a join says of an attempt that its sender dealt in.
+fn dealt(name: &[u8], run: &[u8], height: u64, dealers: &[u8], receivers: &[u8]) -> Vec<u8> {
+    let position = [height.to_be_bytes().as_slice(), &9_u32.to_be_bytes()].concat();
+    [name, run, &position, &[0, 2], dealers, receivers, &[0; 4]].concat()
+}
+
+/// Attempts that nobody made, in which the third member says that it dealt, in the order of their names.
+fn made_up(count: u16, receivers: u16) -> Vec<u8> {
+    let mut names: Vec<_> = (0..count)
+        .map(|number| {
+            let run = [number.to_be_bytes(); 16].concat();
+            (dealt_name(&run), run)
+        })
+        .collect();
+    names.sort();
+    let attempt = |(name, run): &(Vec<u8>, Vec<u8>)| dealt(name, run, 0, &seats(2..=3), &seats(1..=receivers));
+    [u32::from(count).to_be_bytes().to_vec(), names.iter().flat_map(attempt).collect()].concat()
+}
+
 #[test]
 fn who_reports_to_have_dealt_above_the_run_or_in_anothers_place_is_named() {
     let trial = Trial::new(3);
-    let seats = |first: u16| {
-        let seat = |number: u16| [number.to_be_bytes().as_slice(), &[7; 32]].concat();
-        [&[0, 0, 0, 2], seat(first).as_slice(), &seat(first + 1)].concat()
-    };
-    let name = |run: &[u8; 32]| {
-        use sha2::Digest as _;
-        let mut hash = sha2::Sha256::new();
-        for part in [b"quorumkey/dealt/v1".as_slice(), run] {
-            hash.update(u64::try_from(part.len()).unwrap().to_be_bytes());
-            hash.update(part);
-        }
-        hash.finalize().to_vec()
-    };
     // Of a run above this one; of one in which it did not deal; under a name that is not that of the run.
     for (height, first, run) in [(1_u64, 2, [9; 32]), (0, 1, [9; 32]), (0, 2, [8; 32])] {
         let (invitation, chain) = trial.invitation(Suite::Ed25519, true);
         let results = trial.run_with_body(&invitation, "join", |body| {
             body.truncate(past(Suite::Ed25519) + 4);
             body.extend([0, 0, 0, 1]);
-            body.extend(name(&[9; 32]));
-            body.extend(run);
-            body.extend(height.to_be_bytes());
-            body.extend(9_u32.to_be_bytes());
-            body.extend([0, 2]);
-            body.extend(seats(first));
-            body.extend(seats(4));
-            body.extend([0; 4]);
+            body.extend(dealt(&dealt_name(&[9; 32]), &run, height, &seats(first..=first + 1), &seats(4..=5)));
+        });
+        all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
+    }
+}
+
+#[test]
+fn who_reports_to_have_dealt_more_often_than_any_member_tells_is_named() {
+    let trial = Trial::new(3);
+    for (count, receivers) in [(65, 2), (5, 1000)] {
+        let (invitation, chain) = trial.invitation(Suite::Ed25519, true);
+        let results = trial.run_with_body(&invitation, "join", |body| {
+            body.truncate(past(Suite::Ed25519) + 4);
+            body.extend(made_up(count, receivers));
         });
         all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
     }

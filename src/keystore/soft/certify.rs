@@ -132,18 +132,24 @@ impl<S: Storage> SoftToken<S> {
 
     /// Attempts that this token has not signed dealt shares to others all the same, and so did those that nobody signed.
     fn note_attempts(&self, login: &Login, key: &mut Key, epoch: &Epoch) -> Result<()> {
-        let ended = |run| run == epoch.run || epoch.entrants.named.iter().any(|attempt| attempt.run == run);
+        let named = &epoch.entrants.named;
+        let ended = |run| run == epoch.run || named.iter().any(|attempt| attempt.run == run);
+        // Of a dealing that it took part in this token knows better than what others say, unless they have the transcript.
+        let signed = |run| run == epoch.run || named.iter().any(|attempt| attempt.run == run && !attempt.is_unsigned());
+        let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !signed(attempt.run)).cloned().collect();
         key.record.dealt.retain(|attempt| !ended(attempt.run));
         let mut kept = Vec::new();
         for attempt in &key.record.pending {
             kept.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
         }
-        for attempt in epoch.entrants.named.iter().cloned().chain(key.record.dealt.clone()) {
+        for attempt in own.iter().chain(named) {
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
-            if key.record.old.iter().any(|old| old.epoch == attempt.epoch) {
+            let hearsay = attempt.is_unsigned() && !own.contains(attempt);
+            let known = key.record.old.iter().any(|old| old.epoch == attempt.epoch);
+            if known || hearsay && !key.record.has_room_for(attempt) {
                 continue;
             }
-            let mut entry = OldEpoch::of_attempt(&attempt, epoch);
+            let mut entry = OldEpoch::of_attempt(attempt, epoch);
             // Of what it has signed and not ended it still holds its share.
             if !kept.contains(&attempt.run) {
                 entry.confirm(key.record.me, login.card.id());

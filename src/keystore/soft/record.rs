@@ -12,6 +12,10 @@ use crate::wire::{
 
 /// The most epochs and attempts that are kept track of for one key.
 const MAX_EPOCHS: usize = 65_536;
+/// The most shares of old epochs on record, with which another attempt is kept that members only tell of.
+const MAX_TOLD_SHARES: usize = 16_384;
+/// The most attempts that are kept of those that this token has dealt in.
+const MAX_DEALT: usize = 1024;
 
 /// The token's identity.
 #[derive(Debug)]
@@ -385,6 +389,21 @@ impl KeyRecord {
         }
     }
 
+    /// Whether there is room for an attempt that nobody signed, as others tell of it: a liar can tell of any number, and
+    /// must not fill the record.
+    pub(super) fn has_room_for(&self, told: &Attempt) -> bool {
+        let kept: usize = self.old.iter().map(|old| old.shares.len()).sum();
+        kept + told.receivers.len() <= MAX_TOLD_SHARES
+    }
+
+    /// This token is about to deal in it. Of very many that no certificate has ended the newest are kept.
+    pub(super) fn deals_in(&mut self, attempt: Attempt) {
+        if self.dealt.len() >= MAX_DEALT {
+            self.dealt.remove(0);
+        }
+        self.dealt.push(attempt);
+    }
+
     /// An old attempt that was known by its run alone has a transcript now. What is known of its shares stays.
     pub(super) fn rename(&mut self, from: EpochId, to: EpochId) {
         if self.old.iter().any(|old| old.epoch == to) {
@@ -508,4 +527,56 @@ fn boolean(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
 
 fn epochs(reader: &mut Reader<'_>) -> Result<Vec<EpochId>, DecodeError> {
     (0..reader.count(MAX_EPOCHS)?).map(|_| reader.array().map(EpochId::from_bytes)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::dealt_name;
+    use crate::wire::RunId;
+
+    fn told(run: u32) -> Attempt {
+        let run = RunId::from_bytes([run.to_be_bytes(); 8].concat().try_into().unwrap());
+        let seats: Vec<_> =
+            (1..=2).map(|number| (Identifier::new(number).unwrap(), CardId::from_bytes([1; 32]))).collect();
+        let (epoch, dealers, receivers) = (dealt_name(run), seats.clone(), seats);
+        Attempt { epoch, run, position: (1, 1), threshold: 2, dealers, receivers, signers: Vec::new() }
+    }
+
+    /// What can be written and not read is a key that is lost.
+    #[test]
+    fn a_record_can_be_read_however_many_attempts_this_token_dealt_in_or_liars_tell_of() {
+        let mut record = KeyRecord {
+            me: Identifier::new(1).unwrap(),
+            origin: Origin::Generated,
+            standing: Standing::Active,
+            forgetful: false,
+            promise: (1, 1),
+            pending: Vec::new(),
+            backed_up: Vec::new(),
+            erased: Vec::new(),
+            dealt: Vec::new(),
+            abandoned: Vec::new(),
+            forks: Vec::new(),
+            old: Vec::new(),
+            operations: Operations::ALL,
+            export: Export::Never,
+        };
+        for attempt in (0..9_000).map(told) {
+            if record.has_room_for(&attempt) {
+                let share = |(identifier, card): &(Identifier, CardId)| OldShare {
+                    identifier: *identifier,
+                    card: *card,
+                    device: Device::NotConfirmed,
+                    backup: Backup::None,
+                };
+                let shares = attempt.receivers.iter().map(share).collect();
+                record.old.push(OldEpoch { epoch: attempt.epoch, threshold: 2, shares });
+            }
+            record.deals_in(attempt);
+        }
+        assert_eq!(KeyRecord::decode(&record.encode()).as_ref(), Ok(&record));
+        assert_eq!((record.old.len(), record.dealt.len()), (MAX_TOLD_SHARES / 2, MAX_DEALT));
+        assert_eq!(record.dealt.last(), Some(&told(8_999)));
+    }
 }

@@ -1,6 +1,6 @@
 //! What a member says when it enters the run of a dealing.
 
-use crate::protocol::attempt::Attempt;
+use crate::protocol::attempt::{Attempt, MAX_DEALT};
 use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::Proof;
 use crate::suite::{Ciphersuite, Element};
@@ -55,11 +55,14 @@ impl<C: Ciphersuite> Join<C> {
             attempts: (0..reader.count(Self::MAX_ATTEMPTS)?)
                 .map(|_| Certificate::from_bytes(reader.bytes(Message::MAX_JOIN)?))
                 .collect::<Result<_, DecodeError>>()?,
-            dealt: (0..reader.count(Self::MAX_ATTEMPTS)?)
+            dealt: (0..reader.count(MAX_DEALT)?)
                 .map(|_| Attempt::decode(&mut reader))
                 .collect::<Result<_, DecodeError>>()?,
         };
         reader.finish()?;
+        if Attempt::newest(&join.dealt).len() < join.dealt.len() {
+            return Err(DecodeError::TooLong);
+        }
         let ascending = join.attempts.is_sorted_by(|a, b| a.epoch_id() < b.epoch_id());
         if ascending && join.dealt.is_sorted_by(|a, b| a.epoch < b.epoch) {
             Ok(join)

@@ -141,7 +141,7 @@ impl<C: Ciphersuite> ExpectJoins<C> {
             restored: setup.standing().is_some_and(|standing| standing.restored),
             overridden: setup.standing().is_some_and(|standing| standing.overridden),
             attempts: ascending(setup.attempts(), Certificate::epoch_id),
-            dealt: ascending(setup.standing().map_or(&[], |standing| &standing.dealt), |attempt| attempt.epoch),
+            dealt: ascending(Attempt::newest(setup.standing().map_or(&[], |it| &it.dealt)), |attempt| attempt.epoch),
         };
         Ok((Box::new(Self { setup, run, run_key, chain_part }), join.encode()))
     }
@@ -180,6 +180,7 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         for attempt in joins.values().flat_map(|join| &join.dealt) {
             Entrants::deal(&mut named, attempt.clone());
         }
+        Entrants::make_room(&mut named);
         named.retain(|epoch, _| !ancestors.contains(epoch));
         let who = |says: fn(&Join<C>) -> bool| joins.iter().filter(|(_, join)| says(join)).map(|(id, _)| *id).collect();
         Entrants {

@@ -255,7 +255,7 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<()> {
         let id = live.key.ok_or(Misuse::NoShare)?;
         let mut key = self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?;
-        key.record.dealt.push(attempt);
+        key.record.deals_in(attempt);
         key.save(commit);
         Ok(())
     }
