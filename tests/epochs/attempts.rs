@@ -224,3 +224,24 @@ fn an_attempt_that_a_certificate_superseded_is_signed_by_nobody_any_more() {
     assert!(matches!(results[1], Err(Error::Stale { have, .. }) if have == now.epoch), "{results:?}");
     assert!(left.key(key.id).pending.is_empty());
 }
+
+/// The last join of an attempt comes to a member that has erased its share of the epoch since.
+#[test]
+fn a_superseded_share_is_not_dealt_from_the_memory_of_an_earlier_run() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    let invitation = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
+    let mut runs = enter(&members, &invitation);
+    let mut late = Vec::new();
+    exchange_over(&mut runs, &mut |from, _, message| {
+        if from != 2 {
+            return vec![message];
+        }
+        late.push(message);
+        Vec::new()
+    });
+    let now = refresh(&members, key.id);
+    let result = runs[0].handle(&late[0]);
+    assert!(matches!(result, Err(Error::Stale { have, .. }) if have == now.epoch), "{result:?}");
+    assert!(runs[0].poll_transmit().is_none());
+}

@@ -334,3 +334,33 @@ fn a_backup_of_an_enrolled_member_carries_the_revision() {
     let info = members[3].session.restore(&backup, &with).unwrap();
     assert_eq!((info.state, info.revision, info.roster.len()), (KeyState::Restored, 1, 4));
 }
+
+/// The helpers' deals among themselves are late, and the epoch is renewed without the third in the meantime.
+#[test]
+fn no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over() {
+    let (members, _, key) = with_a_new_third();
+    let invitation = invite_repair(&members, key, 3, &[1, 2]);
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let mut late = Vec::new();
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if message.round() < 2 {
+            return vec![message];
+        }
+        if to == 1 {
+            late.push(message);
+        }
+        Vec::new()
+    });
+    let reshare = quorumkey::Reshare {
+        threshold: 2,
+        members: roster(&members[..2]),
+        leaving: vec![quorumkey::Leaving { identifier: id(3), reason: Reason::Destroyed }],
+        dealers: None,
+        attempt: 0,
+    };
+    let now = deal(&members[..2], &members[0].session.invite_reshare(key, reshare).unwrap());
+    assert_eq!(now.height, 1);
+    let result = runs[1].handle(&late[0]);
+    assert!(matches!(result, Err(Error::Misuse(Misuse::NoSuchRun(_)))), "{result:?}");
+    assert!(runs[1].poll_transmit().is_none());
+}

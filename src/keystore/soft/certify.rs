@@ -9,7 +9,7 @@ use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Sto
 use crate::audit::EventKind;
 use crate::keystore::object::Origin;
 use crate::protocol::{Certificate, CertificateError, Confirmation, Epoch, dealt_name, encode_confirmation};
-use crate::wire::{CardId, EpochId, KeyId, Source};
+use crate::wire::{CardId, EpochId, Source};
 
 impl<S: Storage> SoftToken<S> {
     /// The end of a dealing's run: the certificate is there.
@@ -26,8 +26,9 @@ impl<S: Storage> SoftToken<S> {
             // The joins have completed an attempt that is not for this member, who came from its card alone.
             return Err(Error::Stale { have: certificate.epoch_id(), certificates: vec![certificate.clone()] });
         };
+        let before = key.epoch.id;
         let accepted = self.accept(&scene.login, &mut key, certificate, commit);
-        end_nonces(scene, id, &accepted);
+        end_nonces(scene, &key, before, &accepted);
         accepted?;
         let confirmation = Confirmation {
             member: key.record.me,
@@ -46,8 +47,9 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<KeyInfo> {
         let id = certificate.key_id()?;
         let mut key = scene.take_key(id)?;
+        let before = key.epoch.id;
         let accepted = self.accept(&scene.login, &mut key, certificate, commit);
-        end_nonces(scene, id, &accepted);
+        end_nonces(scene, &key, before, &accepted);
         accepted?;
         Ok(key.info())
     }
@@ -185,9 +187,9 @@ impl<S: Storage> SoftToken<S> {
 }
 
 /// Nonces die with the epoch that they were made for, and in a fork, of which this line may be the one to end.
-fn end_nonces(scene: &mut Scene<'_>, key: KeyId, accepted: &Result<()>) {
-    if matches!(accepted, Ok(()) | Err(Error::Fork { .. })) {
-        scene.inner.end_signing(key);
+fn end_nonces(scene: &mut Scene<'_>, key: &Key, before: EpochId, accepted: &Result<()>) {
+    if key.epoch.id != before || matches!(accepted, Err(Error::Fork { .. })) {
+        scene.inner.end_signing(key.id);
     }
 }
 

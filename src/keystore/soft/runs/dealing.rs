@@ -255,6 +255,11 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<()> {
         let id = live.key.ok_or(Misuse::NoShare)?;
         let mut key = self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?;
+        // A certificate may have come since: its erased share must not be dealt from this run's memory.
+        if let Some(parent) = live.parent.as_ref().filter(|parent| parent.id != key.epoch.id) {
+            let certificates = self.chain_after(&scene.login.unlocked, key.id, parent.id)?;
+            return Err(Error::Stale { have: key.epoch.id, certificates });
+        }
         key.record.deals_in(attempt);
         key.save(commit);
         Ok(())

@@ -260,11 +260,12 @@ impl Inner {
         self.runs.retain(|_, live| !live.is_expired());
     }
 
-    /// Ends the runs that use a share of a key whose epoch is over: nonces die with it, and nothing of it is handed over.
+    /// Ends the runs that use a share of a key whose epoch is over: nonces die with it, and nothing of it is handed over, or
+    /// made into another share.
     pub(super) fn end_signing(&mut self, key: KeyId) {
         self.runs.retain(|_, live| match live.verb {
             _ if live.key != Some(key) => true,
-            Verb::Sign | Verb::Reconstruct => live.finished,
+            Verb::Sign | Verb::Reconstruct | Verb::Repair | Verb::Enrol => live.finished,
             Verb::Prepare => false,
             _ => true,
         });
