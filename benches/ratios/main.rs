@@ -21,9 +21,9 @@ mod peers;
 mod reference;
 mod report;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode};
 use quorumkey::hazmat::Steps;
@@ -73,32 +73,68 @@ pub(crate) const fn threshold(n: u16) -> u16 {
 
 fn time(work: &Work) -> Duration {
     let ready = work();
-    let start = Instant::now();
+    let start = now();
     ready();
-    start.elapsed()
+    now().saturating_sub(start)
 }
+
+/// The time that this thread has computed, so that a busy machine does not count.
+#[cfg(target_os = "linux")]
+fn now() -> Duration {
+    rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn now() -> Duration {
+    static START: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    START.elapsed()
+}
+
+/// What a comparison may take, both sides together, in the usual case.
+const BUDGET: Duration = Duration::from_millis(300);
+/// Above that the other side is not asked again, once there are three pairs of times.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 fn compare(criterion: &mut Criterion, comparison: &Comparison, report: &Report) {
     let Comparison { op, suite, n, reference, make } = comparison;
     let mut group = criterion.benchmark_group(format!("{suite}/{op}/{reference}"));
-    group.sample_size(10).warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_millis(400));
-    group.sampling_mode(SamplingMode::Flat);
-    let pair = OnceCell::new();
-    // Criterion shows our time, and its growth over n; the ratio goes into the report.
+    group.sample_size(10).nresamples(2_000).sampling_mode(SamplingMode::Flat);
+    // Criterion knows our time only, which can be a hundredth of the whole: how often to measure is decided below.
+    group.warm_up_time(Duration::from_nanos(1)).measurement_time(Duration::from_secs(1));
+    let known = OnceCell::new();
+    let (pairs, spent) = (Cell::new(0), Cell::new(Duration::ZERO));
     group.bench_function(BenchmarkId::from_parameter(n), |bencher| {
-        let Pair { ours, theirs } = pair.get_or_init(make);
+        let (pair, rounds) = known.get_or_init(|| {
+            let pair = make();
+            let both = || time(&pair.theirs) + time(&pair.ours);
+            // The first time makes tables, if it is a short one.
+            let first = both();
+            let rounds = rounds(if first < BUDGET { both() } else { first });
+            (pair, rounds)
+        });
+        // Criterion shows our time, and its growth over n; the ratio goes into the report.
         bencher.iter_custom(|times| {
-            let mut total = Duration::ZERO;
-            for _ in 0..times {
-                let reference = time(theirs);
-                let own = time(ours);
-                report.measured(comparison, own, reference);
-                total += own;
+            let mut own = Duration::ZERO;
+            for _ in 0..*rounds {
+                let other = (pairs.get() < 3 || spent.get() < PATIENCE).then(|| time(&pair.theirs));
+                let ours = time(&pair.ours);
+                if let Some(other) = other {
+                    report.measured(comparison, ours, other);
+                    pairs.set(pairs.get() + 1);
+                    spent.set(spent.get() + other);
+                }
+                own += ours;
             }
-            total
+            own / *rounds * u32::try_from(times).unwrap()
         });
     });
     group.finish();
+}
+
+/// How many pairs make one of criterion's ten samples.
+fn rounds(pair: Duration) -> u32 {
+    let rounds = (BUDGET / 10).as_nanos() / pair.as_nanos().max(1);
+    u32::try_from(rounds.clamp(1, 1_000)).unwrap()
 }
 
 fn main() {
@@ -107,7 +143,8 @@ fn main() {
     let comparisons = reference::comparisons().into_iter().chain(peers::comparisons()).chain(limit::comparisons());
     for comparison in comparisons {
         compare(&mut criterion, &comparison, &report);
+        report.write();
     }
-    report.write();
+    report.print();
     criterion.final_summary();
 }

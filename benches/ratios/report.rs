@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::json;
@@ -20,30 +20,61 @@ impl Report {
         self.0.borrow_mut().entry((of.suite, of.op, of.reference, of.n)).or_default().push((ours, reference));
     }
 
-    pub(crate) fn write(self) {
-        let mut rows = Vec::new();
+    /// Writes what there is so far, so that a run that is broken off has not been for nothing.
+    pub(crate) fn write(&self) {
+        let row = |Row { suite, op, reference, n, t, ours, theirs, ratio }: Row| {
+            json!({
+                "op": op, "suite": suite, "n": n, "t": t, "ours_us": ours, "reference_us": theirs, "ratio": ratio,
+                "reference": reference, "backend": backend(suite),
+            })
+        };
+        let rows: Vec<_> = self.rows().into_iter().map(row).collect();
+        // Nothing is measured when the bench is only listed or tested.
+        if !rows.is_empty() {
+            std::fs::write(path(), serde_json::to_string_pretty(&rows).unwrap()).unwrap();
+        }
+    }
+
+    pub(crate) fn print(&self) {
         println!(
             "{:9} {:17} {:12} {:>4} {:>4} {:>12} {:>12} {:>7}",
             "suite", "step", "reference", "n", "t", "ours, us", "theirs, us", "ratio"
         );
-        for ((suite, op, reference, n), times) in self.0.into_inner() {
-            let t = threshold(n);
-            let ours = median(times.iter().map(|(ours, _)| micros(*ours)));
-            let theirs = median(times.iter().map(|(_, theirs)| micros(*theirs)));
-            let ratio = median(times.iter().map(|(ours, theirs)| micros(*theirs) / micros(*ours)));
+        for Row { suite, op, reference, n, t, ours, theirs, ratio } in self.rows() {
             println!("{suite:9} {op:17} {reference:12} {n:4} {t:4} {ours:12.1} {theirs:12.1} {ratio:7.2}");
-            rows.push(json!({
-                "op": op, "suite": suite, "n": n, "t": t, "ours_us": ours, "reference_us": theirs, "ratio": ratio,
-                "reference": reference, "backend": backend(suite),
-            }));
         }
-        // Nothing was measured when the bench is only listed or tested.
-        if !rows.is_empty() {
-            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join("ratios.json");
-            std::fs::write(&path, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
-            println!("written to {}", path.display());
-        }
+        println!("in {}", path().display());
     }
+
+    fn rows(&self) -> Vec<Row> {
+        let row = |(&(suite, op, reference, n), times): (&Place, &Vec<(Duration, Duration)>)| Row {
+            suite,
+            op,
+            reference,
+            n,
+            t: threshold(n),
+            ours: median(times.iter().map(|(ours, _)| micros(*ours))),
+            theirs: median(times.iter().map(|(_, theirs)| micros(*theirs))),
+            ratio: median(times.iter().map(|(ours, theirs)| micros(*theirs) / micros(*ours))),
+        };
+        self.0.borrow().iter().map(row).collect()
+    }
+}
+
+/// Medians of one comparison, in microseconds.
+struct Row {
+    suite: &'static str,
+    op: &'static str,
+    reference: &'static str,
+    n: u16,
+    t: u16,
+    ours: f64,
+    theirs: f64,
+    ratio: f64,
+}
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join("ratios.json")
 }
 
 /// What computes our side.
