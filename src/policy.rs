@@ -102,7 +102,9 @@ pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) ->
     }
     let Some(facts) = facts else { return Ok(()) };
     match verb {
-        Verb::Sign | Verb::Prepare | Verb::Repair | Verb::Enrol if facts.forked => Err(Refusal::Denied(Denial::Forked)),
+        Verb::Sign | Verb::Prepare | Verb::Repair | Verb::Enrol | Verb::Reconstruct if facts.forked => {
+            Err(Refusal::Denied(Denial::Forked))
+        }
         Verb::Sign | Verb::Prepare if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
         Verb::Sign | Verb::Prepare if !facts.operations.contains(Operations::SIGN) => {
             Err(Refusal::Denied(Denial::Operation))
@@ -171,6 +173,8 @@ mod tests {
         for verb in [Verb::Sign, Verb::Repair, Verb::Enrol] {
             assert_eq!(decide(UserType::User, verb, Some(&forked)), Err(Refusal::Denied(Denial::Forked)));
         }
+        let reconstruct = decide(UserType::SecurityOfficer, Verb::Reconstruct, Some(&forked));
+        assert_eq!(reconstruct, Err(Refusal::Denied(Denial::Forked)));
         assert_eq!(decide(UserType::User, Verb::Renew, Some(&forked)), Ok(()));
     }
 

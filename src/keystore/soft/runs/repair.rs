@@ -173,7 +173,7 @@ impl<S: Storage> SoftToken<S> {
             origin: if imported { Origin::Imported } else { Origin::Repaired },
             standing: Standing::Active,
             // What the token before this one has signed, this one does not know.
-            forgetful: epoch.was_repaired(me),
+            forgetful: record.forgetful || epoch.was_repaired(me),
             promise,
             ..record
         };
@@ -196,7 +196,7 @@ fn blank(me: crate::wire::Identifier, epoch: &Epoch) -> KeyRecord {
         me,
         origin: Origin::Repaired,
         standing: Standing::Active,
-        forgetful: true,
+        forgetful: false,
         promise: epoch.position(),
         pending: Vec::new(),
         dealt: Vec::new(),
