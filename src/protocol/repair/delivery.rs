@@ -58,10 +58,10 @@ impl<C: Ciphersuite> Machine for ExpectDeliveries<C> {
             Receiver { ceremony: &ceremony, me, run_key, rule, before: &before, round }.open_all(&deals, rng)?;
         let received = combine(&ceremony, setup.me, opened, &deals).map_err(|_| Failure::unattributed())?;
         // The parts are right one by one. That their sum is the share is seen again here.
-        let expected = setup.epoch.verifying_shares.get(&setup.me);
+        // Compared as points, in constant time: bytes would be compared up to the first that differs.
+        let expected = setup.epoch.verifying_shares.get(&setup.me).and_then(|bytes| C::Element::from_bytes(bytes));
         let chain_code = received.payloads.values().next().and_then(|payload| payload.as_slice().try_into().ok());
-        let (true, Some(chain_code)) =
-            (expected == Some(&C::Element::mul_base(received.share.expose()).to_bytes()), chain_code)
+        let (true, Some(chain_code)) = (expected == Some(C::Element::mul_base(received.share.expose())), chain_code)
         else {
             return Err(Failure::unattributed().into());
         };
