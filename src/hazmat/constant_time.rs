@@ -51,6 +51,8 @@ pub enum Operation {
     Deal,
     /// Dealing the share of an old epoch.
     Refresh,
+    /// Dealing a helper's part of another member's share.
+    Repair,
     /// Opening what the dealers sealed, and summing the share.
     Receive,
     /// Opening a deal to everybody, with the proof.
@@ -71,12 +73,13 @@ pub enum Operation {
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Commit,
         Self::Sign,
         Self::Join,
         Self::Deal,
         Self::Refresh,
+        Self::Repair,
         Self::Receive,
         Self::Accuse,
         Self::Endorse,
@@ -111,7 +114,7 @@ impl Operation {
                 Self::Receive => dealing::Receive::<C>::prepare(rng, watch),
                 Self::Accuse => dealing::Accuse::<C>::prepare(rng, watch),
                 Self::Endorse => dealing::Endorse::<C>::prepare(rng, watch),
-                _ => dealing::Dealer::<C>::prepare(self == Self::Refresh, rng, watch),
+                _ => dealing::Dealer::<C>::prepare(self, rng, watch),
             }),
         }
     }

@@ -5,19 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use super::{Preparation, Prepared, Tape, Watch, ensure, hide, publish, random};
-use crate::protocol::constant_term;
+use super::{Operation, Preparation, Prepared, Tape, Watch, ensure, hide, publish, random};
 use crate::protocol::dealing::{
     Ceremony, Deal, Hedge, Opening, Participant, Proof, RunKey, accuse, check, combine, deal, open, sign_transcript,
     transcript, verify_transcript_signature,
 };
-use crate::protocol::polynomial::{evaluate, lagrange};
+use crate::protocol::polynomial::{evaluate, lagrange_at};
+use crate::protocol::{constant_term, part_of};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar};
 use crate::wire::Identifier;
 
 const MEMBERS: [u16; 3] = [1, 2, 3];
 const THRESHOLD: u16 = 2;
+/// A member beside those who deal.
+const TARGET: u16 = 4;
 const STATEMENT: &[u8] = b"what is proven";
 
 fn identifiers() -> Result<[Identifier; 3], &'static str> {
@@ -96,10 +98,12 @@ impl<C: Ciphersuite> Prepared for Join<C> {
     }
 }
 
-/// Deals a new key, or the share of an old one.
+/// Deals a new key, the share of an old one, or a part of another member's share.
 pub(super) struct Dealer<C: Ciphersuite> {
     ceremony: Ceremony<C>,
     me: Identifier,
+    /// Whose share is repaired.
+    target: Option<Identifier>,
     key: RunKey<C>,
     /// Of the old epoch, as a token keeps it.
     share: Option<Secret<[u8; 32]>>,
@@ -110,15 +114,18 @@ pub(super) struct Dealer<C: Ciphersuite> {
 }
 
 impl<C: Ciphersuite> Dealer<C> {
-    pub(super) fn prepare(refresh: bool, rng: &mut dyn CryptoRng, watch: &dyn Watch) -> Preparation {
+    pub(super) fn prepare(operation: Operation, rng: &mut dyn CryptoRng, watch: &dyn Watch) -> Preparation {
         let ids = identifiers()?;
+        let target = if operation == Operation::Repair { Identifier::new(TARGET) } else { None };
+        let old = operation != Operation::Deal;
         let polynomial = [C::Scalar::random(rng), C::Scalar::random(rng)];
         let set = BTreeSet::from(ids);
-        let constant = |id| (id, C::Element::mul_base(&(lagrange::<C>(id, &set) * evaluate(&polynomial, id))));
-        let constants = refresh.then(|| ids.into_iter().map(constant).collect());
+        let constant =
+            |id| (id, C::Element::mul_base(&(lagrange_at::<C>(target, id, &set) * evaluate(&polynomial, id))));
+        let constants = old.then(|| ids.into_iter().map(constant).collect());
         let mut circle = Circle::<C>::new(constants, rng)?;
         let (me, key) = circle.first(watch)?;
-        let mut share = refresh.then(|| Secret::new(evaluate(&polynomial, me).to_bytes()));
+        let mut share = old.then(|| Secret::new(evaluate(&polynomial, me).to_bytes()));
         if let Some(share) = &mut share {
             hide(watch, share.expose_mut());
         }
@@ -126,14 +133,16 @@ impl<C: Ciphersuite> Dealer<C> {
         hide(watch, &mut *payload);
         hide(watch, &mut *hedge);
         let tape = Tape::record(rng, watch);
-        Ok(Box::new(Self { ceremony: circle.ceremony, me, key, share, payload, hedge, tape, said: Vec::new() }))
+        let ceremony = circle.ceremony;
+        Ok(Box::new(Self { ceremony, me, target, key, share, payload, hedge, tape, said: Vec::new() }))
     }
 
     fn deal(&mut self) -> Option<Deal<C>> {
         let set = self.ceremony.dealers().iter().map(|dealer| dealer.id).collect();
-        let constant = match &self.share {
-            Some(share) => Some(constant_term::<C>(self.me, &set, share)?),
-            None => None,
+        let constant = match (&self.share, self.target) {
+            (Some(share), Some(target)) => Some(part_of::<C>(target, self.me, &set, share)?),
+            (Some(share), None) => Some(constant_term::<C>(self.me, &set, share)?),
+            (None, _) => None,
         };
         let hedge = Hedge::Mixed(&self.hedge);
         let payload = self.payload.as_slice();

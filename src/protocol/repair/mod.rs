@@ -179,7 +179,17 @@ fn deal_fixed<C: Ciphersuite>(
 
 /// ζᵢ·sᵢ of this member.
 fn part<C: Ciphersuite>(setup: &RepairSetup) -> Option<Secret<C::Scalar>> {
-    let share = Secret::new(C::Scalar::from_bytes(setup.held.as_ref()?.share.expose())?);
     let helpers = setup.plan.helpers.iter().copied().collect();
-    Some(Secret::new(lagrange_at::<C>(Some(setup.target()), setup.me, &helpers) * *share.expose()))
+    part_of::<C>(setup.target(), setup.me, &helpers, &setup.held.as_ref()?.share)
+}
+
+/// What a helper has of the share of `target`: ζᵢ·sᵢ.
+pub(crate) fn part_of<C: Ciphersuite>(
+    target: Identifier,
+    helper: Identifier,
+    helpers: &BTreeSet<Identifier>,
+    share: &Secret<[u8; 32]>,
+) -> Option<Secret<C::Scalar>> {
+    let share = Secret::new(C::Scalar::from_bytes(share.expose())?);
+    Some(Secret::new(lagrange_at::<C>(Some(target), helper, helpers) * *share.expose()))
 }
