@@ -106,8 +106,8 @@ pub enum Quorum {
     /// max(t, n − t + 1): any two renewals share a member. If that one lies, the key can fork where n < 3t − 2; then signing
     /// stops and the liar is named.
     Available,
-    /// ⌈(n + t) / 2⌉: any two renewals share t members, so that t − 1 liars can't fork the key. Fewer members may be absent: of
-    /// a 2-of-3 key none.
+    /// The same, and at least ⌈(n + t) / 2⌉: any two renewals share t members, so that t − 1 liars can't fork the key. Fewer
+    /// members may be absent: of a 2-of-3 key none. Where n ≥ 3t − 2 it asks for no more than the other.
     PreventsForks,
 }
 
@@ -115,9 +115,11 @@ impl Quorum {
     /// The number for that threshold and so many members.
     pub(crate) fn of(self, threshold: u16, members: usize) -> usize {
         let threshold = usize::from(threshold);
+        // With fewer, t of the others could go on with their old shares, and never hear of the renewal.
+        let available = threshold.max((members + 1).saturating_sub(threshold));
         match self {
-            Self::Available => threshold.max((members + 1).saturating_sub(threshold)),
-            Self::PreventsForks => (members + threshold).div_ceil(2),
+            Self::Available => available,
+            Self::PreventsForks => available.max((members + threshold).div_ceil(2)),
         }
     }
 }
@@ -235,7 +237,7 @@ mod tests {
                 let (available, safe) = (Quorum::Available.of(t, members), Quorum::PreventsForks.of(t, members));
                 assert!(threshold <= available && available <= safe && safe <= members);
                 assert!(2 * available > members && 2 * safe >= members + threshold);
-                assert!(2 * (safe - 1) < members + threshold, "no more than it takes");
+                assert!(safe == available || 2 * (safe - 1) < members + threshold, "no more than it takes");
             }
         }
     }
