@@ -23,6 +23,7 @@ const FORKS: &str = "QUORUMKEY_TEST_FORKS";
 
 #[test]
 fn a_forked_child_is_refused_and_its_parent_goes_on() {
+    let _alone = alone();
     if std::env::var_os(FORKS).is_some() {
         return fork_and_go_on();
     }
@@ -88,6 +89,7 @@ fn work_until_full(folder: &Path) {
 
 #[test]
 fn on_a_full_disk_a_token_fails_and_loses_nothing() {
+    let _alone = alone();
     if let Some(folder) = std::env::var_os(FULL) {
         return work_until_full(Path::new(&folder));
     }
@@ -129,6 +131,7 @@ fn on_a_full_disk_a_token_fails_and_loses_nothing() {
 
 #[test]
 fn what_cannot_be_written_is_an_error_and_stays_as_it_is() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("token");
     drop(KeyStore::create(&path, &init("token")).unwrap());

@@ -121,6 +121,7 @@ fn watch(mut child: Child, known: &mut [String; 2], lines: u32, delay: Duration)
 
 #[test]
 fn a_process_that_is_killed_has_lost_nothing_that_it_told() {
+    let _alone = alone();
     if let (Some(folder), Ok(known)) = (std::env::var_os(FOLDER), std::env::var(KNOWN)) {
         return child(Path::new(&folder), &known);
     }

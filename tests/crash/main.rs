@@ -17,6 +17,7 @@ mod kill;
 mod power;
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use common::*;
 use quorumkey::audit::{EventKind, Record};
@@ -29,6 +30,12 @@ fn fast_folder() -> TempDir {
         Ok(folder) => folder,
         Err(_) => tempfile::tempdir().unwrap(),
     }
+}
+
+/// One test at a time: a process that is about to start has, for a moment, every file of this one open, and locked.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How many rounds `scripts/crash` asks for.

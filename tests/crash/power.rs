@@ -260,6 +260,7 @@ fn cut(life: &Life, store: &Path, cuts: usize, medium: Syncs) -> (usize, Vec<Los
 
 #[test]
 fn whenever_the_power_goes_nothing_that_was_acknowledged_is_lost_and_a_lying_disk_is_found_out() {
+    let _alone = alone();
     let folder = fast_folder();
     let life = live(&folder.path().join("store"));
     // Only its preamble is used from here on.
