@@ -75,6 +75,33 @@ fn advance<E: Element>(differences: &mut [E]) {
     }
 }
 
+/// The value at zero of the polynomial through the first `count` of these values. Public data only.
+pub(crate) fn interpolate_public<C: Ciphersuite>(
+    values: &BTreeMap<Identifier, C::Element>,
+    count: usize,
+) -> C::Element {
+    let first = || values.iter().take(count);
+    // Some half of the square of `count` subtractions are less than a sum of products up to there.
+    if count <= 90 && (1..).zip(first()).all(|(number, (id, _))| id.get() == number) {
+        return before(first().map(|(_, value)| *value).collect());
+    }
+    let set: BTreeSet<_> = first().map(|(id, _)| *id).collect();
+    let terms: Vec<_> = lagrange_all::<C>(&set).into_iter().zip(values.values().copied()).collect();
+    C::Element::vartime_sum_of_products(&terms)
+}
+
+/// What comes before these values of a polynomial, of a degree below their number, at consecutive places: its
+/// difference of that order is nothing, so it is the sum of the first differences of each order with alternating signs.
+fn before<E: Element>(mut values: Vec<E>) -> E {
+    let mut sum = E::IDENTITY;
+    while let Some(first) = values.first().copied() {
+        sum = sum + first;
+        // The differences, negated, which alternates the signs.
+        values = values.windows(2).filter_map(|pair| Some(*pair.first()? - *pair.last()?)).collect();
+    }
+    sum
+}
+
 /// A small multiple of public data, by the non-adjacent form of the factor.
 fn small_multiple<E: Element>(element: &E, factor: u16) -> E {
     let (factor, triple) = (u32::from(factor), 3 * u32::from(factor));
@@ -177,6 +204,28 @@ mod tests {
             assert_eq!(sum, C::Scalar::from_u64(7));
             assert_eq!(elsewhere, evaluate(&coefficients, id(6)));
         }
+    }
+
+    fn any_t_committed_values_give_the_committed_constant_term<C: Ciphersuite>() {
+        for count in [1, 2, 7, 90, 91] {
+            let coefficients: Vec<_> = (1..=count).map(|number| C::Scalar::from_u64(number << 33)).collect();
+            let commitment: Vec<_> = coefficients.iter().map(C::Element::mul_base).collect();
+            let count = commitment.len();
+            for first in [1, 2] {
+                let ids = (first..first + 1 + u16::try_from(count).unwrap()).map(id);
+                let mut values = evaluate_public_all(&commitment, ids);
+                assert_eq!(interpolate_public::<C>(&values, count), commitment[0]);
+                let wrong = values.get_mut(&id(first)).unwrap();
+                *wrong = *wrong + C::Element::generator();
+                assert_ne!(interpolate_public::<C>(&values, count), commitment[0]);
+            }
+        }
+    }
+
+    #[test]
+    fn any_t_committed_values_of_a_polynomial_give_its_committed_constant_term() {
+        any_t_committed_values_give_the_committed_constant_term::<Ed25519>();
+        any_t_committed_values_give_the_committed_constant_term::<Secp256k1>();
     }
 
     #[test]

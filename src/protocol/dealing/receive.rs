@@ -1,13 +1,13 @@
 //! Round 2: a receiver opens its ciphertexts and sums its share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
 use super::deal::cipher;
 use super::schnorr::Signed;
 use super::{Ceremony, Deal, DealingError, Misdeal, Offer, Proof, RunKey};
-use crate::protocol::polynomial::{evaluate_public, evaluate_public_all, lagrange_all};
+use crate::protocol::polynomial::{evaluate_public, evaluate_public_all, interpolate_public};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar};
 use crate::wire::Identifier;
@@ -288,17 +288,10 @@ pub(crate) fn group_keys<C: Ciphersuite>(
         return Err(DealingError::IdentityKey);
     }
     let verifying_shares = evaluate_public_all(&total, ceremony.receivers().iter().map(|receiver| receiver.id));
-    let interpolated = interpolate::<C>(&verifying_shares, threshold);
+    let interpolated = interpolate_public::<C>(&verifying_shares, threshold);
     let kept = ceremony.kept_group_key().is_none_or(|kept| kept == group_key);
     if interpolated != group_key || !kept {
         return Err(DealingError::Inconsistent);
     }
     Ok(GroupKeys { group_key, verifying_shares })
-}
-
-/// The value at zero of the polynomial through the first `threshold` verifying shares.
-fn interpolate<C: Ciphersuite>(shares: &BTreeMap<Identifier, C::Element>, threshold: usize) -> C::Element {
-    let set: BTreeSet<_> = shares.keys().copied().take(threshold).collect();
-    let terms: Vec<_> = lagrange_all::<C>(&set).into_iter().zip(shares.values().copied()).collect();
-    C::Element::vartime_sum_of_products(&terms)
 }
