@@ -24,8 +24,8 @@ enum Operation {
     Renew,
     /// A renewal of which a member misses the end; it is told later.
     MissTheEnd(usize),
-    /// A renewal in which a member gets no deal, which the others leave behind.
-    LeaveBehind(usize),
+    /// A renewal in which a member gets no deal, which the others leave behind; perhaps they say so.
+    LeaveBehind(usize, bool),
     Join,
     Leave(usize),
     Threshold(u16),
@@ -43,7 +43,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         (one.clone(), 2..5_usize).prop_map(|(first, count)| Operation::Sign(first, count)),
         Just(Operation::Renew),
         one.clone().prop_map(Operation::MissTheEnd),
-        one.clone().prop_map(Operation::LeaveBehind),
+        (one.clone(), any::<bool>()).prop_map(|(who, abandons)| Operation::LeaveBehind(who, abandons)),
         Just(Operation::Join),
         one.clone().prop_map(Operation::Leave),
         (2..=3_u16).prop_map(Operation::Threshold),
@@ -61,7 +61,7 @@ fn perform(world: &mut World, operation: Operation) {
         Operation::Sign(first, count) => world.sign(first, count),
         Operation::Renew => world.renew(),
         Operation::MissTheEnd(who) => world.miss_the_end(who),
-        Operation::LeaveBehind(who) => world.leave_behind(who),
+        Operation::LeaveBehind(who, abandons) => world.leave_behind(who, abandons),
         Operation::Join => world.join(),
         Operation::Leave(who) => world.leave(who),
         Operation::Threshold(threshold) => world.change_threshold(threshold),
@@ -74,10 +74,15 @@ fn perform(world: &mut World, operation: Operation) {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::default())]
+/// As many as `PROPTEST_CASES` says; by default no more than a test run has time for.
+fn lives() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig::with_cases(asked.unwrap_or(48))
+}
 
-    /// `PROPTEST_CASES` many lives.
+proptest! {
+    #![proptest_config(lives())]
+
     #[test]
     fn whatever_happens_the_address_stays_and_t_members_sign_and_fewer_never(
         suite in prop::sample::select(Suite::ALL.to_vec()),
@@ -103,7 +108,7 @@ fn in_one_life_everything_happens() {
     let life = [
         (Sign(1, 3), 0),
         (MissTheEnd(0), 1),
-        (LeaveBehind(1), 2),
+        (LeaveBehind(1, true), 2),
         (Join, 2),
         (Join, 2),
         (Threshold(3), 2),

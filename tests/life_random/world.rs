@@ -201,7 +201,7 @@ impl World {
         }
     }
 
-    pub(crate) fn leave_behind(&mut self, who: usize) {
+    pub(crate) fn leave_behind(&mut self, who: usize, abandons: bool) {
         // Devices that were lost are replaced first, so that the attempt is of the same members as its successor.
         self.renew();
         if self.in_state(KeyState::Active).len() < self.seats.len() {
@@ -215,9 +215,27 @@ impl World {
         });
         assert!(results.iter().all(|result| matches!(result, Ok(None))), "{results:?}");
         assert_eq!(self.newest().epoch, epoch);
+        if abandons {
+            self.abandon();
+            self.is_well();
+        }
         let again = self.invite_refresh().expect("everybody is there");
         self.deal(&again);
         assert!(self.newest().epoch != epoch && self.newest().pending.is_empty());
+    }
+
+    /// Everybody gives up what was signed and not certified. It erases nothing.
+    fn abandon(&self) {
+        let mut given_up = 0;
+        for (_, member) in self.alive() {
+            let before = member.session.key(self.key.id).unwrap();
+            for attempt in &before.pending {
+                let after = member.session.abandon(self.key.id, *attempt).unwrap();
+                assert_eq!((after.epoch, &after.pending), (before.epoch, &before.pending));
+                given_up += 1;
+            }
+        }
+        assert!(given_up > 0, "the others have signed it");
     }
 
     /// What everybody goes on with, if all are there.
