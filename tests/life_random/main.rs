@@ -77,7 +77,7 @@ fn perform(world: &mut World, operation: Operation) {
 /// As many as `PROPTEST_CASES` says; by default no more than a test run has time for.
 fn lives() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
-    ProptestConfig::with_cases(asked.unwrap_or(48))
+    ProptestConfig::with_cases(asked.unwrap_or(16))
 }
 
 proptest! {
