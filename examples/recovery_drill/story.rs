@@ -201,9 +201,11 @@ impl Story {
                 let [one, _, _] = self.three()?;
                 let officer = one.store.login_so(&officer_pin(1)?)?;
                 for key in &self.keys {
-                    for (height, old) in (0..).zip(self.old_epochs(key)?) {
+                    for height in 0..one.session.key(key.id)?.height {
                         let of_then = KeyInfo { height, ..key.clone() };
                         (1..=3).try_for_each(|number| self.safe.shred(number, &of_then))?;
+                    }
+                    for old in self.old_epochs(key)? {
                         for Holder { identifier, holding } in old.holders {
                             let epoch = old.epoch;
                             let declaration = match holding {
