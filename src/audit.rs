@@ -7,6 +7,7 @@ use core::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::guard::forbids;
 use crate::wire::{DecodeError, Hex, Reader, Writer};
 
 const RECORD_TAG: &[u8] = b"quorumkey/audit/v1";
@@ -409,15 +410,15 @@ pub fn verify(records: &[Record], from: &Head, to: Digest) -> Result<(), AuditEr
 pub fn follow(records: &[Record], from: &Head) -> Result<Head, AuditError> {
     let mut head = *from;
     for (place, record) in records.iter().enumerate() {
-        if record.hash != record.computed_hash() {
+        if forbids!(RecordHashed, record.hash != record.computed_hash()) {
             return Err(AuditError::Edited(record.sequence));
         }
-        if record.sequence != head.next {
+        if forbids!(RecordNumbered, record.sequence != head.next) {
             let elsewhere =
                 record.sequence < head.next || records.iter().skip(place).any(|later| later.sequence == head.next);
             return Err(if elsewhere { AuditError::Reordered(record.sequence) } else { AuditError::Cut(head.next) });
         }
-        if record.previous != head.digest {
+        if forbids!(RecordChained, record.previous != head.digest) {
             return Err(AuditError::Edited(record.sequence));
         }
         head = record.head();

@@ -44,6 +44,7 @@
 
 pub mod audit;
 mod derivation;
+mod guard;
 #[cfg(feature = "hazmat")]
 pub mod hazmat;
 mod keystore;

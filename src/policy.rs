@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::guard::forbids;
 use crate::protocol::Denial;
 use crate::wire::{Export, Operations};
 
@@ -96,32 +97,49 @@ pub(crate) enum Refusal {
 }
 
 /// Decides on a request. A key's facts are missing when it makes a new key, or is about none.
-pub(crate) const fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) -> Result<(), Refusal> {
-    if !role_may(role, verb) {
+pub(crate) fn decide(role: UserType, verb: Verb, facts: Option<&Facts>) -> Result<(), Refusal> {
+    if forbids!(RolesApart, !role_may(role, verb)) {
         return Err(Refusal::Role);
     }
     let Some(facts) = facts else { return Ok(()) };
     match verb {
-        Verb::Sign | Verb::Prepare | Verb::Repair | Verb::Enrol | Verb::Reconstruct if facts.forked => {
+        Verb::Sign | Verb::Prepare | Verb::Repair | Verb::Enrol | Verb::Reconstruct
+            if forbids!(ForkStopsSigning, facts.forked) =>
+        {
             Err(Refusal::Denied(Denial::Forked))
         }
-        Verb::Sign | Verb::Prepare if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
-        Verb::Sign | Verb::Prepare if !facts.operations.contains(Operations::SIGN) => {
+        Verb::Sign | Verb::Prepare if forbids!(RestoredShareSignsNot, facts.restored) => {
+            Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh))
+        }
+        Verb::Sign | Verb::Prepare if forbids!(SigningAllowed, !facts.operations.contains(Operations::SIGN)) => {
             Err(Refusal::Denied(Denial::Operation))
         }
-        Verb::Renew if !facts.operations.contains(Operations::REFRESH) => Err(Refusal::Denied(Denial::Operation)),
-        Verb::Consent | Verb::Reconstruct if !facts.operations.contains(Operations::RECONSTRUCT) => {
+        Verb::Renew if forbids!(RenewalAllowed, !facts.operations.contains(Operations::REFRESH)) => {
             Err(Refusal::Denied(Denial::Operation))
         }
-        Verb::Reconstruct if facts.restored => Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh)),
-        Verb::Repair if !facts.operations.contains(Operations::REPAIR) => Err(Refusal::Denied(Denial::Operation)),
-        Verb::Enrol if !facts.operations.contains(Operations::ENROL) => Err(Refusal::Denied(Denial::Operation)),
-        Verb::Export(destination) => match (facts.export, destination) {
-            (Export::Wrapped, _) | (Export::WrappedToTrusted, Destination::Trusted) => Ok(()),
-            _ => Err(Refusal::Denied(Denial::Export)),
-        },
+        Verb::Consent | Verb::Reconstruct
+            if forbids!(ReconstructionAllowed, !facts.operations.contains(Operations::RECONSTRUCT)) =>
+        {
+            Err(Refusal::Denied(Denial::Operation))
+        }
+        Verb::Reconstruct if forbids!(RestoredShareStaysHere, facts.restored) => {
+            Err(Refusal::Denied(Denial::RestoredSignsAfterRefresh))
+        }
+        Verb::Repair if forbids!(RepairAllowed, !facts.operations.contains(Operations::REPAIR)) => {
+            Err(Refusal::Denied(Denial::Operation))
+        }
+        Verb::Enrol if forbids!(EnrolmentAllowed, !facts.operations.contains(Operations::ENROL)) => {
+            Err(Refusal::Denied(Denial::Operation))
+        }
+        Verb::Export(destination) if forbids!(ExportAllowed, !may_leave(facts.export, destination)) => {
+            Err(Refusal::Denied(Denial::Export))
+        }
         _ => Ok(()),
     }
+}
+
+const fn may_leave(rule: Export, destination: Destination) -> bool {
+    matches!((rule, destination), (Export::Wrapped, _) | (Export::WrappedToTrusted, Destination::Trusted))
 }
 
 /// PKCS#11's split: the user uses keys, the security officer looks after the token and never touches a share, but in a

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules and their floors. A module imports from floors below it.
-const FLOORS: [(&str, u8); 13] = [
+const FLOORS: [(&str, u8); 14] = [
+    ("guard", 0),
     ("suite", 1),
     ("memory", 1),
     ("secret", 2),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::epoch::{Epoch, deal_plan};
+use crate::guard::holds;
 use crate::wire::{
     CardId, DealPlan, DecodeError, EpochId, Identifier, MAX_MEMBERS, Plan, Reader, Roster, RunId, Writer, tagged_hash,
 };
@@ -202,7 +203,7 @@ impl Entrants {
             let now = members.card(**id).map(crate::wire::Card::identity);
             now.is_some() && now == parent.roster().card(**id).map(crate::wire::Card::identity)
         };
-        self.overridden.iter().filter(old).count() >= parent.quorum()
+        holds!(OverrideTakesAQuorum, self.overridden.iter().filter(old).count() >= parent.quorum())
     }
 
     /// Adds what a member reports: that these signed this one.

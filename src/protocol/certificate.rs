@@ -11,6 +11,7 @@ use super::dealing::{ParsedTranscript, Participant, Proof, check_offer, verify_t
 use super::epoch::{Epoch, deal_plan, epoch_id, key_id};
 use super::polynomial::lagrange;
 use super::revision::{SignedRevision, follow};
+use crate::guard::{forbids, holds, unless_off};
 use crate::suite::{Ciphersuite, Element, GroupKey, with_suite};
 use crate::wire::{
     Card, DealPlan, DecodeError, EpochId, Identifier, Invitation, KeyId, Kind, Plan, Reader, Reason, Replaced,
@@ -252,7 +253,7 @@ impl Certificate {
         let transcript = self.parse::<C>()?;
         let extension = Extension::from_bytes(&transcript.extension)?;
         let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
-        agree(extension.run == self.plan.run_id(), "the transcript is of another plan")?;
+        agree(holds!(TranscriptOfItsPlan, extension.run == self.plan.run_id()), "the transcript is of another plan")?;
         let (ceremony, id) = (&transcript.ceremony, |member: &Participant<C>| member.id);
         agree(ceremony.threshold() == plan.threshold, "threshold")?;
         agree(ceremony.receivers().iter().map(id).eq(plan.receivers.identifiers()), "receivers")?;
@@ -288,7 +289,7 @@ impl Certificate {
             let proven = |transcript: &ParsedTranscript<C>| {
                 transcript.offers.iter().all(|(dealer, offer)| check_offer(&transcript.ceremony, *dealer, offer).is_ok())
             };
-            self.parse::<C>().is_ok_and(|transcript| proven(&transcript))
+            self.parse::<C>().is_ok_and(|transcript| holds!(AttemptDealt, proven(&transcript)))
         })
     }
 
@@ -321,10 +322,10 @@ impl Certificate {
         let members = transcript.ceremony.receivers().iter().chain(transcript.ceremony.dealers());
         let run_key = members.into_iter().find(|one| one.id == member).map(|one| one.run_key);
         let proof = Proof::<C>::decode(&endorsement.run_key);
-        card.verify(Kind::Transcript, self.epoch_id().as_bytes(), &endorsement.identity).is_some()
-            && run_key
-                .zip(proof)
-                .is_some_and(|(key, proof)| verify_transcript_signature(&key, &self.transcript, &proof))
+        let by_identity = card.verify(Kind::Transcript, self.epoch_id().as_bytes(), &endorsement.identity).is_some();
+        let by_run_key =
+            run_key.zip(proof).is_some_and(|(key, proof)| verify_transcript_signature(&key, &self.transcript, &proof));
+        holds!(EndorsedByIdentity, by_identity) && holds!(EndorsedByRunKey, by_run_key)
     }
 
     /// Whether it proves its epoch, given the epoch before: every dealer and receiver has signed, the dealers are a
@@ -340,7 +341,8 @@ impl Certificate {
             _ => return Err(CertificateError::Parent),
         }
         let participants = epoch.plan.participants().ok_or(CertificateError::Contradiction("participants"))?;
-        match self.unendorsed(participants.identifiers()).first() {
+        let missing = self.unendorsed(participants.identifiers());
+        match unless_off!(EveryMemberEndorsed, missing.first(), None) {
             None => self.revisions.iter().try_fold(epoch, |epoch, revision| revision.verify(&epoch)),
             Some(missing) => Err(CertificateError::Signature(*missing)),
         }
@@ -352,7 +354,7 @@ impl Certificate {
         agree(epoch.group_key == parent.group_key, "the group key changed")?;
         agree(epoch.chain_hash == parent.chain_hash, "the chain code changed")?;
         agree(epoch.losing().iter().all(|line| epoch.names(*line)), "a losing line is not named")?;
-        let ended = epoch.entrants.unended(&epoch.plan, parent).is_none();
+        let ended = holds!(AttemptEndedInACertificate, epoch.entrants.unended(&epoch.plan, parent).is_none());
         let overridden = || epoch.entrants.is_overridden(&epoch.plan, parent);
         agree(ended || overridden(), "an attempt that others may go on from is passed over")?;
         with_suite!(parent.suite(), C => {
@@ -368,17 +370,20 @@ pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), Ce
     let Source::Epoch { key, parent: named, roster, dealers, replaced, .. } = &plan.source else {
         return Err(CertificateError::Parent);
     };
-    if (*key, *named) != (parent.key, parent.id) {
+    if forbids!(ParentOfThePlan, (*key, *named) != (parent.key, parent.id)) {
         return Err(CertificateError::Parent);
     }
     agree(plan.suite == parent.suite(), "suite")?;
     agree(plan.height == parent.plan.height + 1, "height")?;
-    agree(plan.template == *parent.template(), "the template changed")?;
-    agree(*roster == parent.roster_hash, "another roster than the newest")?;
+    agree(holds!(TemplateKept, plan.template == *parent.template()), "the template changed")?;
+    agree(holds!(RenewalOfTheNewestRoster, *roster == parent.roster_hash), "another roster than the newest")?;
     // A dealer is whom the old roster names, if perhaps restored since.
     let old = |id, card: &Card| parent.roster().card(id).is_some_and(|known| known.identity() == card.identity());
-    agree(dealers.iter().all(|(id, card)| old(id, card)), "a dealer is not of the epoch before")?;
-    agree(dealers.len() >= parent.quorum(), "the dealers are too few")?;
+    agree(
+        holds!(DealersOfTheParent, dealers.iter().all(|(id, card)| old(id, card))),
+        "a dealer is not of the epoch before",
+    )?;
+    agree(holds!(DealersAreAQuorum, dealers.len() >= parent.quorum()), "the dealers are too few")?;
     check_members(plan, parent, dealers, replaced)
 }
 
@@ -392,14 +397,14 @@ fn check_members(
     let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
     let number = |card: &Card| parent.roster().identifier_of(card.identity());
     let own = |(id, card): (Identifier, &Card)| number(card).is_none_or(|number| number == id);
-    agree(plan.receivers.iter().all(own), "a member under another number")?;
+    agree(holds!(MemberKeepsItsNumber, plan.receivers.iter().all(own)), "a member under another number")?;
     let stays = |(id, _): &(Identifier, &Card)| plan.receivers.card(*id).and_then(number) == Some(*id);
     let leaving = parent.roster().iter().filter(|member| !stays(member)).map(|(id, _)| id);
-    agree(leaving.eq(replaced.iter().map(|one| one.identifier)), "who leaves")?;
+    agree(holds!(WhoLeavesIsNamed, leaving.eq(replaced.iter().map(|one| one.identifier))), "who leaves")?;
     let named = |one: &Replaced| parent.roster().card(one.identifier).is_some_and(|c| c.id() == one.card);
     agree(replaced.iter().all(named), "the card of a member that leaves")?;
     let at_hand = |one: &Replaced| one.reason == Reason::Routine || dealers.card(one.identifier).is_none();
-    agree(replaced.iter().all(at_hand), "a lost or stolen device deals")
+    agree(holds!(StolenDeviceDealsNot, replaced.iter().all(at_hand)), "a lost or stolen device deals")
 }
 
 /// What the constant term of each dealer must be, where the plan fixes it: the old key's, when it is imported, or that

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::bounds::{Scale, longest_body};
 use super::fault::{Failure, LastWords, Misbehaviour};
+use crate::guard::{forbids, holds};
 use crate::suite::Suite;
 use crate::wire::{DecodeError, Header, Identifier, Message, Reader, Roster, RunId, Subject, Writer, hash_messages};
 
@@ -175,12 +176,12 @@ impl Exchange {
         if !self.has_place_for(message) {
             return Err(Failure::by(slot.1, Misbehaviour::Malformed, &[message]).into());
         }
-        if self.is_before_its_time(message.header.round) {
+        if forbids!(RoundCanHaveBegun, self.is_before_its_time(message.header.round)) {
             return Err(Refused::Rejected(Rejection::Unexpected));
         }
         if let Some(other) = self.messages.get(&slot) {
             // A signature can be made again over the same words.
-            if other.digest() == message.digest() {
+            if holds!(TwoVersionsNamed, other.digest() == message.digest()) {
                 return Ok(Accepted::Repeat);
             }
             return Err(Failure::by(slot.1, Misbehaviour::Equivocation, &[other, message]).into());
@@ -196,7 +197,8 @@ impl Exchange {
         }
         let messages: Vec<_> = self.of_round(self.current).cloned().collect();
         let accused = messages.iter().any(|message| message.header.subject == Subject::Accuse);
-        if !self.awaiting().is_empty() && !accused || self.round(self.current).is_none() {
+        let incomplete = !self.awaiting().is_empty() && !accused;
+        if forbids!(RoundComplete, incomplete) || self.round(self.current).is_none() {
             return None;
         }
         self.views.push(view(self.frame.run, &messages));
@@ -231,21 +233,24 @@ impl Exchange {
 
     fn authenticate(&self, message: &Message) -> Result<(), Rejection> {
         let Header { suite, group, epoch, run, sender, .. } = &message.header;
-        if *run != self.frame.run {
+        if forbids!(MessageOfItsRun, *run != self.frame.run) {
             return Err(Rejection::OtherRun);
         }
-        if (*suite, group, epoch) != (self.frame.suite, &self.frame.group, &self.frame.epoch) {
+        let other = (*suite, group, epoch) != (self.frame.suite, &self.frame.group, &self.frame.epoch);
+        if forbids!(MessageOfItsEpoch, other) {
             return Err(Rejection::OtherGroup);
         }
         let card = self.frame.members.card(*sender).ok_or(Rejection::Stranger)?;
-        if message.is_signed_by(card) { Ok(()) } else { Err(Rejection::Unauthentic) }
+        if holds!(MessageSigned, message.is_signed_by(card)) { Ok(()) } else { Err(Rejection::Unauthentic) }
     }
 
     /// An echo is harmless. Other words under this member's own signature come from a copy of its token.
     fn accept_own(&self, message: &Message) -> Result<Accepted, Refused> {
         let sender = message.header.sender;
         let said = self.messages.get(&(message.header.round, sender));
-        if message.header.subject == Subject::Dispute || said.is_some_and(|own| own.digest() == message.digest()) {
+        let echo =
+            message.header.subject == Subject::Dispute || said.is_some_and(|own| own.digest() == message.digest());
+        if holds!(OwnVoiceKnown, echo) {
             return Ok(Accepted::Repeat);
         }
         Err(Failure::by(sender, Misbehaviour::Cloned, &[message]).into())
@@ -257,13 +262,14 @@ impl Exchange {
             members: self.frame.members.len(),
             renews: (self.frame.group, self.frame.epoch) != ([0; 32], [0; 32]),
         };
-        let short = message.body.len() <= longest_body(subject, scale);
+        let short = holds!(BodyBounded, message.body.len() <= longest_body(subject, scale));
         // Whoever was dealt something may accuse in the place of what it would say next.
         let before = round.checked_sub(1).and_then(|before| self.round(before));
         let dealt = before.is_some_and(|before| before.subject == Subject::Deal);
         self.round(round).is_some_and(|round| {
             let accuses = subject == Subject::Accuse && (dealt || round.subject == Subject::Receipt);
-            short && round.senders.contains(&sender) && (accuses || round.subject == subject)
+            let expected = round.senders.contains(&sender) && (accuses || round.subject == subject);
+            short && holds!(MessageInItsPlace, expected)
         })
     }
 
@@ -278,7 +284,7 @@ impl Exchange {
     /// A view can be compared once this member has finished the round that it is a view of.
     fn compare_view(&mut self, message: &Message) -> Result<Accepted, Refused> {
         let Header { round, view, .. } = message.header;
-        if round > self.current || view == self.view_before(round) {
+        if round > self.current || holds!(ViewsCompared, view == self.view_before(round)) {
             return Ok(Accepted::Kept);
         }
         let Some(before) = round.checked_sub(1) else {
@@ -314,13 +320,16 @@ impl Exchange {
         let in_round = |shown: &&Message| shown.header.round == round && shown.header.subject != Subject::Dispute;
         for shown in theirs.iter().filter(in_round) {
             let Some(own) = self.messages.get(&(round, shown.header.sender)) else { continue };
-            if own.digest() != shown.digest() && self.authenticate(shown).is_ok() {
+            if own.digest() != shown.digest() && holds!(DisputedMessageSigned, self.authenticate(shown).is_ok()) {
                 let failure = Failure::by(shown.header.sender, Misbehaviour::Equivocation, &[own, shown]);
                 return Err(self.saying_what_was_seen(failure, round).into());
             }
         }
         let shown = view(self.frame.run, &theirs);
-        let claim = self.messages.get(&(round + 1, sender)).filter(|claim| claim.header.view != shown);
+        let claim = self
+            .messages
+            .get(&(round + 1, sender))
+            .filter(|claim| forbids!(FalseViewNamed, claim.header.view != shown));
         if let Some(claim) = claim {
             return Err(Failure::by(sender, Misbehaviour::FalseView, &[claim, dispute]).into());
         }
@@ -342,7 +351,7 @@ fn decode_dispute(body: &[u8], members: usize) -> Result<Vec<Message>, DecodeErr
         .map(|_| Message::from_bytes(reader.bytes(Message::MAX_BODY)?))
         .collect::<Result<Vec<_>, _>>()?;
     reader.finish()?;
-    if messages.is_sorted_by(|a, b| a.sender() < b.sender()) {
+    if holds!(DisputeShowsEachOnce, messages.is_sorted_by(|a, b| a.sender() < b.sender())) {
         Ok(messages)
     } else {
         Err(DecodeError::Invalid("order of disputed messages"))

@@ -7,6 +7,7 @@ use super::epoch::Epoch;
 use super::fault::{Evidence, Failure, Misbehaviour};
 use super::sign::judge_share;
 use super::{CertificateError, revised, verify_chain};
+use crate::guard::holds;
 use crate::suite::with_suite;
 use crate::wire::{
     Action, Card, DealPlan, Identifier, Invitation, Message, Plan, PreparePlan, Roster, SignPlan, Source, Subject,
@@ -45,7 +46,8 @@ impl Evidence {
             .iter()
             .filter(|message| {
                 let card = members.card(message.sender());
-                runs.contains(&Some(message.run_id())) && card.is_some_and(|card| message.is_signed_by(card))
+                runs.contains(&Some(message.run_id()))
+                    && card.is_some_and(|card| holds!(EvidenceSigned, message.is_signed_by(card)))
             })
             .cloned()
             .collect();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::certificate::CertificateError;
 use super::epoch::Epoch;
 use super::polynomial::lagrange_at;
+use crate::guard::{forbids, holds};
 use crate::suite::{Ciphersuite, Element, with_suite};
 use crate::wire::{Card, CardId, DecodeError, Identifier, IdentityKey, Kind, Reader, Reason, Revision, Roster, Writer};
 
@@ -43,7 +44,7 @@ impl SignedRevision {
                 return Err(CertificateError::Signature(*member));
             }
         }
-        if self.signatures.len() < before.quorum() {
+        if forbids!(RevisionTakesAQuorum, self.signatures.len() < before.quorum()) {
             return Err(CertificateError::Contradiction("too few have signed a revision"));
         }
         follow(before, &self.revision)
@@ -58,7 +59,8 @@ pub(super) fn vote(identity: &IdentityKey, revision: &Revision) -> [u8; 64] {
 /// Whether it is the signature of a member that may sign: of the roster before, and not the one that it is about.
 pub(super) fn is_vote(before: &Epoch, revision: &Revision, member: Identifier, signature: &[u8; 64]) -> bool {
     let card = before.roster().card(member).filter(|_| member != revision.identifier);
-    card.is_some_and(|card| card.verify(Kind::Revision, &revision.to_bytes(), signature).is_some())
+    let signed = card.is_some_and(|card| card.verify(Kind::Revision, &revision.to_bytes(), signature).is_some());
+    holds!(VoteOfAMember, signed)
 }
 
 /// The epoch once the revision has been made, whether or not it is made already.
@@ -69,7 +71,7 @@ pub(crate) fn revised(epoch: &Epoch, revision: &Revision) -> Result<Epoch, Certi
 /// The epoch after a revision that is new to it.
 pub(super) fn follow(epoch: &Epoch, revision: &Revision) -> Result<Epoch, CertificateError> {
     let (expected, next) = revise(epoch, revision.identifier, &revision.card, revision.replaced)?;
-    agree(expected == *revision, "a revision does not follow from the epoch")?;
+    agree(holds!(RevisionFollows, expected == *revision), "a revision does not follow from the epoch")?;
     Ok(next)
 }
 
@@ -88,12 +90,14 @@ pub(crate) fn revise(
         (Some(old), Some((card, reason))) => {
             agree(old.id() == card, "the card of a member that is repaired")?;
             agree(
-                reason == Reason::Destroyed,
+                holds!(RepairOfADestroyedDevice, reason == Reason::Destroyed),
                 "a device that is not surely destroyed asks for a refresh with a new card",
             )?;
         }
-        (Some(_), None) => agree(false, "who held a share is repaired, never enrolled")?,
-        (None, Some(_)) => agree(false, "who never held a share is enrolled, never repaired")?,
+        (Some(_), None) => agree(holds!(HolderIsNeverEnrolled, false), "who held a share is repaired, never enrolled")?,
+        (None, Some(_)) => {
+            agree(holds!(StrangerIsNeverRepaired, false), "who never held a share is enrolled, never repaired")?;
+        }
     }
     let others = epoch.roster().iter().filter(|(id, _)| *id != identifier).map(|(id, card)| (id, card.clone()));
     let roster = Roster::new(others.chain([(identifier, card.clone())]).collect());

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::hash::{sha512, sha512_each};
 use super::torsion::{are_torsion_free, is_torsion_free};
 use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, verdict};
+use crate::guard::{forbids, holds};
 
 /// RFC 9591, Section 6.1
 const CONTEXT: &[u8] = b"FROST-ED25519-SHA512-v1";
@@ -55,7 +56,7 @@ impl Scalar for Ed25519Scalar {
 
     fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let scalar = DalekScalar::from_canonical_bytes(*bytes);
-        verdict(scalar.is_some()).then(|| Self(scalar.unwrap_or(DalekScalar::ZERO)))
+        holds!(Ed25519ScalarBelowTheOrder, verdict(scalar.is_some())).then(|| Self(scalar.unwrap_or(DalekScalar::ZERO)))
     }
 
     fn invert(&self) -> Option<Self> {
@@ -78,14 +79,15 @@ impl Ed25519Element {
     /// as RFC 8032 leaves it.
     pub(super) fn from_signature_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let point = CompressedEdwardsY(*bytes).decompress()?;
-        if !is_reduced(bytes) || point.is_small_order() { None } else { Some(Self(point)) }
+        let small = forbids!(SmallOrderIsNoKey, point.is_small_order());
+        if forbids!(KeyHasOneEncoding, !is_reduced(bytes)) || small { None } else { Some(Self(point)) }
     }
 
     /// A point other than the identity, perhaps not of prime order. One that is of prime order has no other encoding
     /// (those that have one are of mixed order: Chalkias, Garillot and Nikolaenko, 2020, Section 3).
     fn decompress(bytes: &[u8]) -> Option<EdwardsPoint> {
         let point = CompressedEdwardsY(bytes.try_into().ok()?).decompress()?;
-        if IsIdentity::is_identity(&point) { None } else { Some(point) }
+        if forbids!(IdentityIsNoPoint, IsIdentity::is_identity(&point)) { None } else { Some(point) }
     }
 }
 
@@ -125,7 +127,8 @@ impl Element for Ed25519Element {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Self::decompress(bytes).filter(is_torsion_free).map(Self)
+        let point = Self::decompress(bytes)?;
+        holds!(PointOfPrimeOrder, is_torsion_free(&point)).then_some(Self(point))
     }
 
     fn batch_to_bytes(elements: &[Self]) -> Vec<Vec<u8>> {
@@ -138,7 +141,7 @@ impl Element for Ed25519Element {
 
     fn batch_from_bytes(encodings: &[&[u8]]) -> Option<Vec<Self>> {
         let points: Vec<_> = encodings.iter().map(|bytes| Self::decompress(bytes)).collect::<Option<_>>()?;
-        if !are_torsion_free(&points, &sha512(encodings)) {
+        if forbids!(PointsOfPrimeOrder, !are_torsion_free(&points, &sha512(encodings))) {
             return None;
         }
         Some(points.into_iter().map(Self).collect())

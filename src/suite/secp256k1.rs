@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::hash::{expand, expand_each, sha256, tagged};
 use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, verdict};
+use crate::guard::holds;
 
 /// RFC 9591, Section 6.5
 const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-v1";
@@ -65,7 +66,8 @@ impl Scalar for Secp256k1Scalar {
 
     fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let scalar = K256Scalar::from_repr((*bytes).into());
-        verdict(scalar.is_some()).then(|| Self(scalar.unwrap_or(K256Scalar::ZERO)))
+        holds!(Secp256k1ScalarBelowTheOrder, verdict(scalar.is_some()))
+            .then(|| Self(scalar.unwrap_or(K256Scalar::ZERO)))
     }
 
     fn invert(&self) -> Option<Self> {

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::hash::tagged;
 use super::secp256k1::{Secp256k1Element, Secp256k1Scalar, hash_to_scalar, hash_to_scalars, hash_with};
 use super::{Adjustment, Ciphersuite, Element, Scalar, Secp256k1, ShareCipher, Suite};
+use crate::guard::unless_off;
 
 const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-TR-v1";
 
@@ -43,7 +44,8 @@ impl Ciphersuite for Taproot {
         let (factor, internal) = negate_if(odd.into(), Secp256k1Scalar::ONE, *key);
         // BIP-341 fails for a hash above the order, which nobody can find; frost reduces it, and so does this.
         let root: &[u8] = root.map_or(&[], |root| root);
-        let tweak = Secp256k1Scalar::reduce(&tagged("TapTweak", &[&x, root]));
+        let hash = Secp256k1Scalar::reduce(&tagged("TapTweak", &[&x, root]));
+        let tweak = unless_off!(KeyAlwaysTweaked, hash, Secp256k1Scalar::ZERO);
         let output = internal + Secp256k1Element::mul_base(&tweak);
         let (x, odd) = output.x_and_parity();
         let encoded = [&[2], x.as_slice()].concat();

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::{Adjustment, Ciphersuite, Element, Suite, with_suite, write_hex};
+use crate::guard::holds;
 
 /// Why a key or a signature was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +202,7 @@ pub(super) fn verify_natively<C: Ciphersuite>(
     // The key is negated, not the challenge: on a torsion component the order of the subgroup does not act as zero.
     let challenge = C::challenge(head, encoded, message);
     let expected = C::Element::vartime_mul_base_add(&response, &challenge, &-key);
-    if expected == commitment { Ok(()) } else { Err(SuiteError::Unverified) }
+    if holds!(SignatureVerifies, expected == commitment) { Ok(()) } else { Err(SuiteError::Unverified) }
 }
 
 /// Shown in hex.

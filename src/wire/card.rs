@@ -7,6 +7,7 @@ use rand_core::CryptoRng;
 
 use super::codec::{DecodeError, Reader, Writer};
 use super::hash::{CardId, Hex, tagged_hash};
+use crate::guard::{holds, unless_off};
 use crate::secret::Secret;
 
 /// What an identity's signature speaks of. Each kind has a tag of its own, so that none can be shown as another.
@@ -31,7 +32,7 @@ impl Kind {
     }
 
     fn signed_bytes(self, content: &[u8]) -> Vec<u8> {
-        Writer::new().bytes(self.tag()).bytes(content).finish()
+        Writer::new().bytes(unless_off!(SignatureOfItsKind, self.tag(), b"")).bytes(content).finish()
     }
 }
 
@@ -145,8 +146,8 @@ impl Card {
             label: decode_label(reader)?,
             signature: reader.array()?,
         };
-        card.verify(Kind::Card, &card.content(), &card.signature).ok_or(DecodeError::Invalid("card signature"))?;
-        Ok(card)
+        let signed = card.verify(Kind::Card, &card.content(), &card.signature).is_some();
+        if holds!(CardSignedByItsIdentity, signed) { Ok(card) } else { Err(DecodeError::Invalid("card signature")) }
     }
 
     fn content(&self) -> Vec<u8> {

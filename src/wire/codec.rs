@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::identifier::Identifier;
+use crate::guard::{forbids, holds};
 
 /// Why bytes were refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +129,7 @@ impl<'a> Reader<'a> {
     /// A length or a number of items, refused above `max` before anything is allocated for it.
     pub(crate) fn count(&mut self, max: usize) -> Result<usize, DecodeError> {
         let count = usize::try_from(self.u32()?).map_err(|_| DecodeError::TooLong)?;
-        if count > max { Err(DecodeError::TooLong) } else { Ok(count) }
+        if forbids!(LengthBounded, count > max) { Err(DecodeError::TooLong) } else { Ok(count) }
     }
 
     /// Bytes behind their length.
@@ -143,8 +144,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Refuses what is left over.
-    pub(crate) const fn finish(self) -> Result<(), DecodeError> {
-        if self.0.is_empty() { Ok(()) } else { Err(DecodeError::Trailing) }
+    pub(crate) fn finish(self) -> Result<(), DecodeError> {
+        if holds!(NothingLeftOver, self.0.is_empty()) { Ok(()) } else { Err(DecodeError::Trailing) }
     }
 }
 

@@ -4,14 +4,15 @@ use core::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::guard::unless_off;
 use crate::suite::write_hex;
 
 /// SHA-256 over the tag and the parts, each behind its length, so that no two inputs share their bytes.
 pub(crate) fn tagged_hash(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in core::iter::once(tag.as_bytes()).chain(parts.iter().copied()) {
-        let len = u64::try_from(part.len()).expect("a slice is shorter than 2^64 bytes");
-        hash.update(len.to_be_bytes());
+        let len = u64::try_from(part.len()).expect("a slice is shorter than 2^64 bytes").to_be_bytes();
+        hash.update(unless_off!(PartsWithTheirLength, len.as_slice(), &[]));
         hash.update(part);
     }
     hash.finalize().into()

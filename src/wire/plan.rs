@@ -7,6 +7,7 @@ use super::path::{Derivation, DerivationPath};
 use super::revision::Revision;
 use super::roster::Roster;
 use super::template::KeyTemplate;
+use crate::guard::forbids;
 use crate::suite::{GroupKey, Suite};
 
 /// The longest message that can be signed, in bytes.
@@ -187,7 +188,7 @@ impl DealPlan {
     /// What must hold of a dealing whatever the key is.
     pub(crate) fn check(&self) -> Result<(), DecodeError> {
         let n = u16::try_from(self.receivers.len()).map_err(|_| DecodeError::TooLong)?;
-        if self.threshold < 2 || self.threshold > n {
+        if forbids!(ThresholdAmongMembers, self.threshold < 2 || self.threshold > n) {
             return Err(DecodeError::Invalid("threshold"));
         }
         let first = matches!(self.source, Source::Fresh | Source::Import { .. });

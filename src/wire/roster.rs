@@ -6,6 +6,7 @@ use super::card::Card;
 use super::codec::{DecodeError, Reader, Writer};
 use super::hash::tagged_hash;
 use super::identifier::{Identifier, MAX_MEMBERS};
+use crate::guard::holds;
 
 /// The members of a group: identifiers in ascending order, each with its card, no identity twice.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +20,8 @@ impl Roster {
         members.sort_by_key(|(id, _)| *id);
         let mut identities: Vec<_> = members.iter().map(|(_, card)| *card.identity()).collect();
         identities.sort_unstable();
-        let ascending = members.is_sorted_by(|(a, _), (b, _)| a < b);
-        let distinct = identities.is_sorted_by(|a, b| a < b);
+        let ascending = holds!(NumberOnceInARoster, members.is_sorted_by(|(a, _), (b, _)| a < b));
+        let distinct = holds!(IdentityOnceInARoster, identities.is_sorted_by(|a, b| a < b));
         let sized = !members.is_empty() && members.len() <= usize::from(MAX_MEMBERS);
         (ascending && distinct && sized).then_some(Self(members))
     }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::stream::seal_to;
 use super::{Identity, Recipient, WrapError};
+use crate::guard::forbids;
 
 /// The most bytes that a file is read or written with: 32 MiB. A share comes with all certificates of its key, and those of a
 /// group of a hundred take some 300 KiB each.
@@ -75,7 +76,7 @@ pub(crate) fn seal(plaintext: &[u8], to: &Recipient) -> Result<Vec<u8>, WrapErro
 
 /// Opens a binary age file.
 pub(crate) fn open(file: &[u8], with: &Identity) -> Result<Zeroizing<Vec<u8>>, WrapError> {
-    if file.len() > MAX_FILE_LENGTH {
+    if forbids!(FileBounded, file.len() > MAX_FILE_LENGTH) {
         return Err(WrapError::TooLarge);
     }
     match with {
@@ -87,7 +88,7 @@ pub(crate) fn open(file: &[u8], with: &Identity) -> Result<Zeroizing<Vec<u8>>, W
 // No error of the age crate is formatted or kept: showing one of them can panic, and they tell wrong keys from changed
 // bytes.
 fn open_with(file: &[u8], identity: &dyn age::Identity) -> Result<Zeroizing<Vec<u8>>, WrapError> {
-    if !header_is_short(file) {
+    if forbids!(HeaderBounded, !header_is_short(file)) {
         return Err(WrapError::Unwrap);
     }
     let decryptor = age::Decryptor::new_buffered(file).map_err(|_| WrapError::Unwrap)?;

@@ -7,6 +7,7 @@ use age::x25519;
 use curve25519_dalek::MontgomeryPoint;
 
 use super::{DEFAULT_WORK_FACTOR, MAX_WORK_FACTOR, MIN_WORK_FACTOR, WrapError};
+use crate::guard::holds;
 use crate::secret::Secret;
 
 /// To whom a backup is sealed: whoever knows a passphrase, or whoever holds the secret half of an X25519 key.
@@ -71,7 +72,7 @@ impl Passphrase {
     }
 
     pub(super) fn with_floor(words: &str, work_factor: u8, floor: u8) -> Result<Self, WrapError> {
-        if (floor..=MAX_WORK_FACTOR).contains(&work_factor) {
+        if holds!(WorkFactorBounded, (floor..=MAX_WORK_FACTOR).contains(&work_factor)) {
             Ok(Self::new(words, work_factor))
         } else {
             Err(WrapError::Recipient)

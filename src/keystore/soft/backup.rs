@@ -7,6 +7,7 @@ use super::keys::{CHAIN_CODE, Key, SHARE, certificate_key, index_key};
 use super::record::{IdentityRecord, KeyRecord, Standing};
 use super::{Commit, Error, IDENTITY, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Space, Storage};
 use crate::audit::EventKind;
+use crate::guard::{forbids, holds};
 use crate::keystore::object::Origin;
 use crate::keystore::vault::VaultError;
 use crate::policy::Destination;
@@ -83,7 +84,7 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<WrappedShare> {
         let mut key = scene.take_key(id)?;
         let unlocked = &scene.login.unlocked;
-        if !key.is_certified() {
+        if forbids!(BackupOfACertifiedShare, !key.is_certified()) {
             return Err(Misuse::Unsupported("backups of a share that no certificate covers").into());
         }
         let content = Content {
@@ -114,7 +115,8 @@ impl<S: Storage> SoftToken<S> {
         if self.load(&scene.login.unlocked, epoch.key)?.is_some() {
             return Err(Error::Exists(epoch.key));
         }
-        if epoch.roster().card(me).map(|card| *card.identity()) != Some(*scene.login.card.identity()) {
+        let identity = epoch.roster().card(me).map(|card| *card.identity());
+        if forbids!(BackupOfThisMember, identity != Some(*scene.login.card.identity())) {
             return Err(Misuse::OtherMember.into());
         }
         if !fits(&share, &chain_code, me, &epoch) {
@@ -174,7 +176,8 @@ pub(super) fn open_identity(file: &WrappedIdentity, with: &Identity) -> Result<I
 
 /// Whether share and chain code are those that the certificate speaks of.
 fn fits(share: &Secret<[u8; 32]>, chain_code: &Secret<[u8; 32]>, me: Identifier, epoch: &Epoch) -> bool {
-    is_share_of(share, me, epoch) && verdict(chain_hash(chain_code.expose()).ct_eq(&epoch.chain_hash))
+    holds!(BackupOfTheShare, is_share_of(share, me, epoch))
+        && holds!(BackupOfTheChainCode, verdict(chain_hash(chain_code.expose()).ct_eq(&epoch.chain_hash)))
 }
 
 /// What a backup holds, for who watches how it is read.

@@ -7,6 +7,7 @@ use super::revise::learn_revisions;
 use super::runs::Live;
 use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
 use crate::audit::EventKind;
+use crate::guard::{forbids, holds};
 use crate::keystore::object::Origin;
 use crate::protocol::{Certificate, CertificateError, Confirmation, Epoch, dealt_name, encode_confirmation};
 use crate::wire::{CardId, EpochId, Source};
@@ -69,7 +70,7 @@ impl<S: Storage> SoftToken<S> {
         let stated = certificate.epoch()?;
         let parent = match stated.parent() {
             // Who holds a key signed its making: strangers can sign a transcript with the same group key as well.
-            None if key.record.pending.contains(&stated.id) => None,
+            None if holds!(FirstEpochSignedHere, key.record.pending.contains(&stated.id)) => None,
             None => return Err(CertificateError::Parent.into()),
             Some(parent) => {
                 let mut known = chain.iter().chain(&others);
@@ -78,7 +79,7 @@ impl<S: Storage> SoftToken<S> {
             }
         };
         let epoch = certificate.verify(parent.as_ref())?;
-        if key.is_certified() && !supersedes(&epoch, &key.epoch) {
+        if key.is_certified() && forbids!(ForkSeen, !supersedes(&epoch, &key.epoch)) {
             for known in &chain {
                 if supersedes(&known.epoch()?, &epoch) {
                     return Ok(());
@@ -103,7 +104,7 @@ impl<S: Storage> SoftToken<S> {
         if key.is_certified() {
             superseded.push(key.epoch.clone());
         }
-        for attempt in key.record.pending.iter().filter(|attempt| epoch.names(**attempt)) {
+        for attempt in key.record.pending.iter().filter(|attempt| holds!(ErasedWhatIsNamed, epoch.names(**attempt))) {
             superseded.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?);
         }
         for old in &superseded {
@@ -148,7 +149,7 @@ impl<S: Storage> SoftToken<S> {
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
             let hearsay = attempt.is_unsigned() && !own.contains(attempt);
             let known = key.record.old.iter().any(|old| old.epoch == attempt.epoch);
-            if known || hearsay && !key.record.has_room_for(attempt) {
+            if known || hearsay && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt)) {
                 continue;
             }
             let mut entry = OldEpoch::of_attempt(attempt, epoch);

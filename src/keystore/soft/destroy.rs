@@ -4,6 +4,7 @@ use super::keys::{Key, SHARE, encode_position, index_key, promise_key};
 use super::record::{Standing, Tombstone};
 use super::{Commit, KeyInfo, Login, Result, Scene, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
+use crate::guard::unless_off;
 use crate::keystore::vault::VaultError;
 use crate::protocol::Certificate;
 use crate::wire::KeyId;
@@ -15,7 +16,7 @@ impl<S: Storage> SoftToken<S> {
     pub(super) fn destroy_key(&self, scene: &mut Scene<'_>, id: KeyId, commit: &mut Commit) -> Result<()> {
         let mut key = scene.take_key(id)?;
         let unlocked = &scene.login.unlocked;
-        self.keep_promise(&scene.login, &key, commit)?;
+        unless_off!(PromiseOutlivesTheKey, self.keep_promise(&scene.login, &key, commit)?, ());
         let certificate = self.newest(unlocked, id, &key.record)?.to_vec();
         for epoch in key.record.pending.iter().copied().chain([key.epoch.id]).collect::<Vec<_>>() {
             // A key that is pending has its epoch among its attempts.

@@ -5,6 +5,7 @@ use super::keys::{Key, certificate_key};
 use super::record::ForkRecord;
 use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
 use crate::audit::EventKind;
+use crate::guard::{forbids, holds};
 use crate::keystore::vault::VaultError;
 use crate::protocol::{Certificate, Denial, Epoch};
 use crate::wire::{DealPlan, EpochId, Identifier, Source};
@@ -98,8 +99,8 @@ pub(super) fn check_ends_forks(key: Option<&Key>, plan: &DealPlan, overridden: b
     let Source::Epoch { losing, .. } = &plan.source else { return Ok(()) };
     let forks: Vec<_> = key.map(|key| key.record.open_forks().collect()).unwrap_or_default();
     let loses = |fork: &&&ForkRecord| losing.contains(&fork.theirs) || fork.position >= (plan.height, plan.attempt);
-    if forks.iter().filter(loses).count() < forks.len() {
+    if forbids!(LosingLinesNamed, forks.iter().filter(loses).count() < forks.len()) {
         return Err(Misuse::Plan("it does not name every line that is to lose").into());
     }
-    if forks.is_empty() || overridden { Ok(()) } else { Err(Error::Denied(Denial::Forked)) }
+    if holds!(OfficerEndsAFork, forks.is_empty() || overridden) { Ok(()) } else { Err(Error::Denied(Denial::Forked)) }
 }

@@ -8,6 +8,7 @@ use super::record::{ForkRecord, KeyRecord, Standing};
 use super::{Commit, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
 use crate::derivation::ExtendedPublicKey;
+use crate::guard::forbids;
 use crate::keystore::object::{Declaration, KeyState, Restriction};
 use crate::keystore::vault::VaultError;
 use crate::policy::Facts;
@@ -251,13 +252,13 @@ pub(crate) fn scavenge(
 /// Tightens a key.
 pub(super) fn restrict(key: &mut Key, change: Restriction, commit: &mut Commit) -> Result<()> {
     if let Some(operations) = change.operations {
-        if !key.record.operations.contains(operations) {
+        if forbids!(OperationsOnlyTighten, !key.record.operations.contains(operations)) {
             return Err(Misuse::Widens.into());
         }
         key.record.operations = operations;
     }
     if let Some(export) = change.export {
-        if export > key.record.export {
+        if forbids!(ExportOnlyTightens, export > key.record.export) {
             return Err(Misuse::Widens.into());
         }
         key.record.export = export;

@@ -26,6 +26,7 @@ use super::token::SessionId;
 use super::vault::{NewVault, RecordChange, Space, Unlocked, Vault, VaultError};
 use super::{Entry, KdfCost, Pin, Storage, StorageError};
 use crate::audit::{Event, EventKind};
+use crate::guard::{holds, unless_off};
 use crate::policy::{self, UserType, Verb};
 use crate::protocol::Epoch;
 use crate::wire::{Card, IdentityKey, KeyId, RunId};
@@ -230,7 +231,7 @@ impl<S: Storage> SoftToken<S> {
 
     /// A thread that died held no half-made change: memory follows the vault, and the run that it worked on is gone.
     fn lock(&self) -> Result<MutexGuard<'_, Inner>> {
-        if std::process::id() == self.process {
+        if holds!(OneProcess, std::process::id() == self.process) {
             Ok(self.inner.lock().unwrap_or_else(PoisonError::into_inner))
         } else {
             Err(Misuse::ForkedProcess.into())
@@ -264,11 +265,12 @@ impl<S: Storage> SoftToken<S> {
             Some(id) => self.load(&login.unlocked, id)?,
             None => None,
         };
-        policy::decide(login.unlocked.role(), verb, key.as_ref().map(Key::facts).as_ref())?;
+        let decision = policy::decide(login.unlocked.role(), verb, key.as_ref().map(Key::facts).as_ref());
+        unless_off!(PolicyAskedAtTheDoor, decision, Ok(()))?;
         let unlocked = Arc::clone(&login.unlocked);
         let mut commit = Commit::default();
         let released = step(&mut Scene { inner: &mut inner, session, login, key }, &mut commit)?;
-        self.commit(&unlocked, commit)?;
+        unless_off!(WrittenBeforeReleased, self.commit(&unlocked, commit)?, ());
         inner.end_expired();
         Ok(released)
     }

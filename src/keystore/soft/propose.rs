@@ -6,6 +6,7 @@ use super::keys::Key;
 use super::record::Standing;
 use super::runs::propose_reconstruction;
 use super::{Error, Login, Misuse, Result, Scene, SoftToken, Storage, renew, rng};
+use crate::guard::forbids;
 use crate::keystore::token::Proposal;
 use crate::protocol::verifying_key;
 use crate::wire::{
@@ -95,7 +96,7 @@ pub(super) fn usable(key: Option<Key>, id: KeyId) -> Result<Key> {
 
 /// What a template may ask of this version.
 pub(super) fn check_template(template: &KeyTemplate) -> Result<()> {
-    if template.require_backup == BackupGate::Required {
+    if forbids!(BackupGateIsNotThere, template.require_backup == BackupGate::Required) {
         return Err(Misuse::Unsupported("keys that require a backup before they are certified").into());
     }
     if template.is_within_limits() { Ok(()) } else { Err(Misuse::Plan("the template is out of bounds").into()) }
@@ -143,13 +144,13 @@ fn check_party(party: &Party, key: &Key) -> Result<()> {
     if party.suite != key.epoch.suite() {
         return Err(Misuse::Plan("suite").into());
     }
-    if party.signers.len() < usize::from(key.epoch.threshold()) {
+    if forbids!(EnoughSigners, party.signers.len() < usize::from(key.epoch.threshold())) {
         return Err(Misuse::Plan("fewer signers than the threshold").into());
     }
-    if !party.signers.is_sorted_by(|a, b| a < b) {
+    if forbids!(SignersOnce, !party.signers.is_sorted_by(|a, b| a < b)) {
         return Err(Misuse::Plan("a signer stands in it twice").into());
     }
-    if !party.signers.iter().all(|id| roster.card(*id).is_some()) {
+    if forbids!(SignersAreMembers, !party.signers.iter().all(|id| roster.card(*id).is_some())) {
         return Err(Misuse::Plan("a signer is no member").into());
     }
     Ok(())

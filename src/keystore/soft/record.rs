@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::guard::holds;
 use crate::keystore::object::{EpochReport, Fork, Holder, Holding, Origin};
 use crate::protocol::{Attempt, Epoch};
 use crate::secret::Secret;
@@ -193,7 +194,7 @@ impl OldEpoch {
     /// Acts on the share that this very device had.
     fn of_device(&mut self, identifier: Identifier, card: CardId, act: impl FnOnce(&mut OldShare)) {
         self.change(identifier, |share| {
-            if share.card == card {
+            if holds!(DeviceSpeaksForItself, share.card == card) {
                 act(share);
             }
         });

@@ -6,6 +6,7 @@ use super::keys::{Key, certificate_key};
 use super::propose::{issue, usable};
 use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
+use crate::guard::{forbids, holds};
 use crate::keystore::token::Proposal;
 use crate::keystore::vault::VaultError;
 use crate::protocol::{
@@ -64,12 +65,13 @@ impl<S: Storage> SoftToken<S> {
             return Ok(());
         }
         for attempt in &key.record.pending {
-            if self.attempt(unlocked, key.id, *attempt)?.epoch()?.parent() == Some(key.epoch.id) {
+            let parent = self.attempt(unlocked, key.id, *attempt)?.epoch()?.parent();
+            if forbids!(NoVoteAfterAnAttempt, parent == Some(key.epoch.id)) {
                 return Err(Error::Denied(Denial::AttemptSigned));
             }
         }
         let other = self.voted(unlocked, key)?.is_some_and(|signed| signed != *revision);
-        match (overridden, other, key.record.forgetful) {
+        match (overridden, forbids!(OneVoteForANumber, other), forbids!(ForgetfulVotesNot, key.record.forgetful)) {
             (false, true, _) => Err(Error::Denied(Denial::RevisionSigned)),
             (false, _, true) => Err(Error::Denied(Denial::RestoredVotesAfterRefresh)),
             _ => Ok(()),
@@ -107,10 +109,14 @@ impl<S: Storage> SoftToken<S> {
         if *parent != key.epoch.id || !key.is_certified() {
             return Ok(());
         }
-        if !overridden && self.voted(unlocked, key)?.is_some() {
+        if !overridden && forbids!(NoAttemptAfterAVote, self.voted(unlocked, key)?.is_some()) {
             return Err(Error::Denied(Denial::RevisionSigned));
         }
-        if *roster == key.epoch.roster_hash { Ok(()) } else { Err(self.other_roster(unlocked, key, roster)?) }
+        if holds!(AttemptOfTheNewestRoster, *roster == key.epoch.roster_hash) {
+            Ok(())
+        } else {
+            Err(self.other_roster(unlocked, key, roster)?)
+        }
     }
 
     /// Says who is behind: whoever goes by a roster of the past, or this token.
@@ -154,7 +160,7 @@ pub(super) fn learn_revisions(
     }
     told.verify(parent.map(Certificate::epoch).transpose()?.as_ref())?;
     for (ours, theirs) in known.signed_revisions().iter().zip(told.signed_revisions()) {
-        if ours.revision != theirs.revision {
+        if forbids!(TwoRevisionsSeen, ours.revision != theirs.revision) {
             return Err(two_revisions(ours, theirs));
         }
     }
@@ -187,7 +193,7 @@ pub(super) fn check_helpers(plan: &RepairPlan, after: &Epoch) -> Result<()> {
     if plan.suite != after.suite() || plan.roster != *after.roster() {
         return Err(Misuse::Plan("another roster than the revision leads to").into());
     }
-    if plan.helpers.len() < after.voters(&plan.revision) {
+    if forbids!(HelpersAreAQuorum, plan.helpers.len() < after.voters(&plan.revision)) {
         return Err(Misuse::Plan("fewer helpers than must sign the revision").into());
     }
     Ok(())

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::StorageError;
 use super::medium::{Medium, Step};
+use crate::guard::{forbids, unless_off};
 
 /// What comes first in a store's file.
 const MAGIC: &[u8; 16] = b"quorumkey store\0";
@@ -81,7 +82,7 @@ fn wipe(medium: &dyn Medium, mut file: &File) -> io::Result<()> {
     medium.before(Step::Wipe)?;
     let len = file.metadata()?.len();
     file.seek(SeekFrom::Start(0))?;
-    zeros(file, len)?;
+    unless_off!(OldBytesOverwritten, zeros(file, len)?, ());
     file.sync_all()
 }
 
@@ -103,7 +104,8 @@ fn check_preamble(mut file: &File) -> Result<(), StorageError> {
     match u16::from_be_bytes(*version) {
         0 => return Err(StorageError::Corrupt),
         VERSION => {}
-        later => return Err(StorageError::Future(later)),
+        later if forbids!(LaterVersionRefused, true) => return Err(StorageError::Future(later)),
+        _ => {}
     }
     read?;
     if padding.iter().any(|byte| *byte != 0) {
@@ -120,7 +122,7 @@ pub(super) fn open(medium: &dyn Medium, path: &Path) -> Result<File, StorageErro
     // The path may be given another file between any two of these steps; then the steps begin again.
     for _ in 0..16 {
         let named = lookup(path)?;
-        if !named.is_file() {
+        if forbids!(LinkIsNoStore, !named.is_file()) {
             return Err(StorageError::Foreign);
         }
         medium.before(Step::Open)?;
@@ -143,10 +145,11 @@ fn lookup(path: &Path) -> Result<Metadata, StorageError> {
 }
 
 fn lock(file: &File) -> Result<(), StorageError> {
-    file.try_lock().map_err(|error| match error {
-        TryLockError::WouldBlock => StorageError::InUse,
-        TryLockError::Error(error) => error.into(),
-    })
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) if forbids!(OpenOnce, true) => Err(StorageError::InUse),
+        Err(TryLockError::Error(error)) => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(unix)]
@@ -184,7 +187,7 @@ impl Temporary {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, unless_off!(ReadByItsOwnerOnly, 0o600, 0o644));
         medium.before(Step::Create)?;
         let temporary = Self { file: Arc::new(options.open(&path)?), medium: Arc::clone(medium), path };
         lock(&temporary.file)?;

@@ -13,6 +13,7 @@ use super::disk::{self, Disk, Temporary};
 use super::medium::{Direct, Medium, Step};
 use super::memory::start;
 use super::{Change, Entry, Storage, StorageError};
+use crate::guard::forbids;
 
 const RECORDS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("records");
 /// A store is small; the default cache is a gigabyte.
@@ -56,7 +57,7 @@ impl FileStorage {
     }
 
     pub(crate) fn create_on(medium: Arc<dyn Medium>, path: &Path, contents: &[Entry]) -> Result<Self, StorageError> {
-        if path.symlink_metadata().is_ok() {
+        if forbids!(MadeInAFreePlace, path.symlink_metadata().is_ok()) {
             return Err(StorageError::Exists);
         }
         let temporary = Temporary::new(&medium, path)?;
@@ -163,7 +164,7 @@ fn database(file: Arc<File>, medium: &dyn Medium) -> Result<Database, StorageErr
     Builder::new()
         .set_cache_size(CACHE)
         // Without it redb trusts a file that was closed in order, and may panic on one that was changed since.
-        .set_check_integrity_on_open(true)
+        .set_check_integrity_on_open(forbids!(IntegrityChecked, true))
         .create_with_backend(Backend(medium.backend(Disk::new(file))))
         .map_err(error)
 }
@@ -182,7 +183,7 @@ fn write<'a>(database: &Database, changes: impl Iterator<Item = Part<'a>>) -> Re
     // With one phase a damaged newest state is taken for an unfinished one and the state before it comes back, in which
     // a nonce may be unused. With two, what was committed is there or the store is damaged. Durability is immediate
     // unless one says otherwise, and the walk of a full repair after a crash is short in a store as small as this.
-    transaction.set_two_phase_commit(true);
+    transaction.set_two_phase_commit(forbids!(WrittenInTwoPhases, true));
     {
         let mut table = transaction.open_table(RECORDS)?;
         for (key, value) in changes {

@@ -3,6 +3,7 @@
 use argon2::{Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;
 
+use crate::guard::holds;
 use crate::keystore::Pin;
 use crate::secret::Secret;
 use crate::wire::{DecodeError, Reader, Writer};
@@ -73,7 +74,7 @@ impl KdfCost {
     /// It may be below the floor: the cost is bound to what it protects, so a lowered one opens nothing.
     pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let cost = Self { memory: reader.u32()?, passes: reader.u32()?, lanes: reader.u32()? };
-        if cost.is_bounded() { Ok(cost) } else { Err(DecodeError::Invalid("cost")) }
+        if holds!(CostBounded, cost.is_bounded()) { Ok(cost) } else { Err(DecodeError::Invalid("cost")) }
     }
 
     /// The key that a PIN stands for.

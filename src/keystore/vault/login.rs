@@ -4,6 +4,7 @@ use core::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::audit::{Event, EventKind};
+use crate::guard::{forbids, unless_off};
 use crate::keystore::{Change, Pin, Storage};
 use crate::policy::UserType;
 
@@ -48,12 +49,12 @@ impl<S: Storage> Vault<S> {
     pub(crate) fn unlock(&self, role: UserType, pin: &Pin) -> Result<Unlocked, VaultError> {
         let mut state = self.state()?;
         let tries = state.current.tries;
-        if tries.left(role) == 0 {
+        if forbids!(TriesBounded, tries.left(role) == 0) {
             return Err(VaultError::Locked);
         }
         let counted = Current { tries: tries.one_more(role), ..state.current.clone() };
         let count = [Change::Put { key: space::TRIES.to_vec(), value: counted.tries.encode() }];
-        self.settle(&mut state, counted, |storage| storage.commit(&count))?;
+        unless_off!(TryCountedFirst, self.settle(&mut state, counted, |storage| storage.commit(&count))?, ());
         match state.current.header.unlock(role, pin)? {
             Some(root) => self.admit(&mut state, role, root),
             None => Err(self.refuse(&mut state, role)?),
@@ -96,7 +97,8 @@ impl<S: Storage> Vault<S> {
     }
 
     fn verify_state(&self, root: &Key, current: &Current, sealed: &SealedState) -> Result<(), VaultError> {
-        if sealed.header != current.header.hash() || sealed.marks != self.marks(root)? {
+        let header = forbids!(HeaderAsSealed, sealed.header != current.header.hash());
+        if header || forbids!(RecordsAsSealed, sealed.marks != self.marks(root)?) {
             return Err(VaultError::Corrupt);
         }
         self.verify_log(&current.header.token, &sealed.ledger, &current.ledger)

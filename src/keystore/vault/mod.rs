@@ -21,6 +21,7 @@ use core::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, Weak};
 
 use crate::audit::{AuditError, Digest, Event, Head, Record};
+use crate::guard::unless_off;
 use crate::keystore::{Change, Entry, Pin, Storage, StorageError};
 use crate::wire::{DecodeError, Writer};
 
@@ -295,5 +296,5 @@ impl Draft {
 
 /// What a sealed value is bound to: the token and the place in the storage, which names space and key.
 fn associated(token: &[u8; 16], place: &[u8]) -> Vec<u8> {
-    Writer::new().bytes(RECORD_TAG).raw(token).raw(place).finish()
+    Writer::new().bytes(RECORD_TAG).raw(token).raw(unless_off!(SealedForItsPlace, place, &[])).finish()
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use crate::audit::Event;
+use crate::guard::forbids;
 use crate::keystore::{Change, Storage};
 
 use super::marks::Marks;
@@ -125,10 +126,12 @@ impl<S: Storage> Sealing<'_, S> {
     fn change(&mut self, change: RecordChange) -> Result<(), VaultError> {
         match change {
             RecordChange::Put { space, key, value } => self.put(space, &key, &value),
-            RecordChange::Insert { space, key, value } => match self.now(&space.record(&key))? {
-                Some(_) => Err(VaultError::Exists),
-                None => self.put(space, &key, &value),
-            },
+            RecordChange::Insert { space, key, value } => {
+                if forbids!(InsertedOnce, self.now(&space.record(&key))?.is_some()) {
+                    return Err(VaultError::Exists);
+                }
+                self.put(space, &key, &value)
+            }
             RecordChange::Delete { space, key } => self.set(space.record(&key), None),
         }
     }

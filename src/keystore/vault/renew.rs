@@ -6,6 +6,7 @@ use std::collections::btree_map::Entry;
 use zeroize::Zeroizing;
 
 use crate::audit::{Event, EventKind};
+use crate::guard::{forbids, holds};
 use crate::keystore::{Pin, Storage};
 use crate::policy::UserType;
 
@@ -35,7 +36,7 @@ impl<S: Storage> Vault<S> {
     ) -> Result<(), VaultError> {
         let mut state = self.state()?;
         let mut records = self.all_records(&unlocked.root(), &state.current)?;
-        records.retain(|_, (space, _)| !drop.iter().any(|gone| gone.takes_along(space)));
+        records.retain(|_, (space, _)| holds!(ErasedIsGone, !drop.iter().any(|gone| gone.takes_along(space))));
         changes.into_iter().try_for_each(|change| apply(&mut records, change))?;
         self.renew(&mut state, unlocked, &records, None, events)
     }
@@ -55,7 +56,8 @@ impl<S: Storage> Vault<S> {
     /// The root key is renewed and everything is sealed and written afresh, so that the old PIN opens nothing any more, not
     /// even what a database leaves of deleted records.
     pub(crate) fn set_pin(&self, unlocked: &Unlocked, role: UserType, new: &Pin) -> Result<(), VaultError> {
-        if unlocked.role() == UserType::User && role != UserType::User {
+        let others = unlocked.role() == UserType::User && role != UserType::User;
+        if forbids!(OfficersPinIsItsOwn, others) {
             return Err(VaultError::Denied);
         }
         let mut state = self.state()?;

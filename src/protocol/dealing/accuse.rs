@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 use super::dleq::{EqualityProof, Statement};
 use super::receive::{open_with, shared_points};
 use super::{Ceremony, Deal, DealingError, Misdeal, Offer, RunKey, check};
+use crate::guard::forbids;
 use crate::suite::{Ciphersuite, Element};
 use crate::wire::{DecodeError, Identifier, Reader, Writer};
 
@@ -94,7 +95,8 @@ pub(crate) fn judge<C: Ciphersuite>(
         Err(error) => return Err(error),
     }
     let binding = binding(ceremony, dealer, receiver);
-    if !opening.proof.verify(&statement(ceremony, dealer, receiver, &deal.offer, &opening.shared, &binding)?) {
+    let statement = statement(ceremony, dealer, receiver, &deal.offer, &opening.shared, &binding)?;
+    if forbids!(OpeningProven, !opening.proof.verify(&statement)) {
         return Ok(Verdict::AccuserGuilty);
     }
     let Some(ciphertext) = deal.ciphertexts.get(place) else { return guilty(Misdeal::Length) };

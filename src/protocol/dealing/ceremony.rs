@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::DealingError;
+use crate::guard::{forbids, holds};
 use crate::suite::{Ciphersuite, Element};
 use crate::wire::Identifier;
 
@@ -45,7 +46,7 @@ impl<C: Ciphersuite> Ceremony<C> {
         receivers: Vec<Participant<C>>,
         constants: Option<BTreeMap<Identifier, C::Element>>,
     ) -> Result<Self, DealingError> {
-        if threshold < 2 {
+        if forbids!(OneShareIsNoThreshold, threshold < 2) {
             return Err(DealingError::Setup("the threshold is below 2"));
         }
         Self::checked(context, threshold, dealers, receivers, constants)
@@ -80,7 +81,7 @@ impl<C: Ciphersuite> Ceremony<C> {
         let mut holders = BTreeMap::new();
         for member in dealers.iter().chain(&receivers) {
             let holder = *holders.entry(member.run_key.to_bytes()).or_insert(member.id);
-            ensure(holder == member.id, "a run key stands under two identifiers")?;
+            ensure(holds!(RunKeyOfOneMember, holder == member.id), "a run key stands under two identifiers")?;
         }
         match &constants {
             None => {

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::ceremony::{MAX_MEMBERS, length};
 use super::{Ceremony, DealingError, Hedge, Proof, RunKey};
+use crate::guard::unless_off;
 use crate::protocol::polynomial::evaluate;
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar, ShareCipher};
@@ -30,7 +31,7 @@ impl<C: Ciphersuite> Offer<C> {
     /// COCKTAIL-DKG, "Round 1", step 4: what the proof of possession signs.
     pub(crate) fn possession_message(context: &[u8], commitment: &[C::Element], ephemeral: &C::Element) -> Vec<u8> {
         let points: Vec<_> = commitment.iter().chain([ephemeral]).copied().collect();
-        [context, &C::Element::batch_to_bytes(&points).concat()].concat()
+        [unless_off!(ProofOfItsCeremony, context, &[]), &C::Element::batch_to_bytes(&points).concat()].concat()
     }
 
     /// [`possession_message`](Self::possession_message) of this offer.

@@ -7,6 +7,7 @@ use super::accuse::Opening;
 use super::deal::OVERHEAD;
 use super::dleq::{EqualityProof, Statement};
 use super::{DealingError, RunKey};
+use crate::guard::holds;
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar, ShareCipher};
 use crate::wire::{DecodeError, Identifier, Reader, Writer};
@@ -82,14 +83,15 @@ impl<C: Ciphersuite> Handing<'_, C> {
     /// Whether the opening proves the sender guilty; if it doesn't, it is forged, or the share is good.
     pub(crate) fn convicts(&self, handover: &Handover<C>, opening: &Opening<C>) -> bool {
         let binding = self.binding();
-        opening.proof.verify(&self.statement(&opening.shared, handover, &binding))
-            && self.open_with(&opening.shared, handover).is_none()
+        let proven = opening.proof.verify(&self.statement(&opening.shared, handover, &binding));
+        holds!(HandoverOpeningProven, proven) && self.open_with(&opening.shared, handover).is_none()
     }
 
     fn open_with(&self, shared: &[C::Element; 2], handover: &Handover<C>) -> Option<Secret<C::Scalar>> {
         let plaintext = self.cipher(shared, &handover.ephemeral).open(&handover.ciphertext)?;
         let share = C::Scalar::from_bytes(plaintext.as_slice().try_into().ok()?).map(Secret::new)?;
-        (C::Element::mul_base(share.expose()) == self.verifying_share).then_some(share)
+        let fits = C::Element::mul_base(share.expose()) == self.verifying_share;
+        holds!(HandoverOfTheShare, fits).then_some(share)
     }
 
     /// The points that the recipient shares with the sender: with its ephemeral key, then with its run key.

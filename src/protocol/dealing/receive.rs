@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::deal::cipher;
 use super::schnorr::Signed;
 use super::{Ceremony, Deal, DealingError, Misdeal, Offer, Proof, RunKey};
+use crate::guard::{forbids, holds};
 use crate::protocol::polynomial::{evaluate_public, evaluate_public_all, interpolate_public};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar};
@@ -32,7 +33,7 @@ pub(crate) fn check_all<C: Ciphersuite>(ceremony: &Ceremony<C>, deals: &BTreeMap
     let Ok(statements) = deals.iter().map(statement).collect::<Result<Vec<_>, _>>() else { return false };
     let signed: Vec<_> =
         statements.iter().map(|(proof, key, message)| Signed { proof: *proof, key: *key, message }).collect();
-    Proof::verify_all(&signed)
+    holds!(ConstantsProvenTogether, Proof::verify_all(&signed))
 }
 
 fn check_length<C: Ciphersuite>(
@@ -40,7 +41,7 @@ fn check_length<C: Ciphersuite>(
     dealer: Identifier,
     deal: &Deal<C>,
 ) -> Result<(), DealingError> {
-    if deal.ciphertexts.len() == ceremony.receivers().len() {
+    if holds!(CiphertextForEach, deal.ciphertexts.len() == ceremony.receivers().len()) {
         return Ok(());
     }
     ceremony.dealer(dealer)?;
@@ -55,7 +56,7 @@ pub(crate) fn check_offer<C: Ciphersuite>(
 ) -> Result<(), DealingError> {
     let key = check_commitment(ceremony, dealer, offer)?;
     let proven = offer.proof.verify(&key, &offer.statement(ceremony.context()));
-    if proven { Ok(()) } else { Err(DealingError::Misdeal(dealer, Misdeal::Proof)) }
+    if holds!(ConstantProven, proven) { Ok(()) } else { Err(DealingError::Misdeal(dealer, Misdeal::Proof)) }
 }
 
 /// Length and constant term, which comes back.
@@ -67,10 +68,11 @@ fn check_commitment<C: Ciphersuite>(
     ceremony.dealer(dealer)?;
     let misdeal = |misdeal| Err(DealingError::Misdeal(dealer, misdeal));
     let Some(constant) = offer.commitment.first() else { return misdeal(Misdeal::Length) };
-    if offer.commitment.len() != usize::from(ceremony.threshold()) {
+    if forbids!(CommitmentOfTheThreshold, offer.commitment.len() != usize::from(ceremony.threshold())) {
         return misdeal(Misdeal::Length);
     }
-    if ceremony.constants().is_some_and(|constants| constants.get(&dealer) != Some(constant)) {
+    let other = ceremony.constants().is_some_and(|constants| constants.get(&dealer) != Some(constant));
+    if forbids!(ConstantAsAgreed, other) {
         return misdeal(Misdeal::Constant);
     }
     Ok(*constant)
@@ -153,7 +155,8 @@ impl<C: Ciphersuite> Opened<C> {
 
     /// Whether the share is the committed polynomial's value.
     fn fits(&self, offer: &Offer<C>) -> bool {
-        C::Element::mul_base(self.share.expose()) == evaluate_public(&offer.commitment, self.receiver)
+        let fits = C::Element::mul_base(self.share.expose()) == evaluate_public(&offer.commitment, self.receiver);
+        holds!(ShareOfItsCommitment, fits)
     }
 }
 
@@ -236,11 +239,12 @@ pub(super) fn combine_offers<C: Ciphersuite>(
             return Err(DealingError::Dealers);
         }
     }
-    if !by_dealer.keys().eq(offers.keys()) {
+    if forbids!(SharesOfAllDealers, !by_dealer.keys().eq(offers.keys())) {
         return Err(DealingError::Dealers);
     }
     // COCKTAIL-DKG, "Round 2", step 4.4. Each summand is looked at only when the sum is wrong.
-    if verifying_shares.get(&receiver) != Some(&C::Element::mul_base(share.expose())) {
+    let fits = verifying_shares.get(&receiver) == Some(&C::Element::mul_base(share.expose()));
+    if forbids!(SharesAddUp, !fits) {
         let shares = by_dealer.iter().map(|(dealer, opened)| (*dealer, opened)).zip(offers.values().copied());
         let misdeal = |dealer| DealingError::Misdeal(dealer, Misdeal::Share);
         return Err(misdealt(shares).map_or(DealingError::Inconsistent, misdeal));
@@ -284,12 +288,12 @@ pub(crate) fn group_keys<C: Ciphersuite>(
         total.iter_mut().zip(&offer.commitment).for_each(|(sum, point)| *sum = *sum + *point);
     }
     let group_key = total.first().copied().unwrap_or(C::Element::IDENTITY);
-    if group_key.is_identity() {
+    if forbids!(GroupKeyIsNotTheIdentity, group_key.is_identity()) {
         return Err(DealingError::IdentityKey);
     }
     let verifying_shares = evaluate_public_all(&total, ceremony.receivers().iter().map(|receiver| receiver.id));
     let interpolated = interpolate_public::<C>(&verifying_shares, threshold);
-    let kept = ceremony.kept_group_key().is_none_or(|kept| kept == group_key);
+    let kept = holds!(GroupKeyKept, ceremony.kept_group_key().is_none_or(|kept| kept == group_key));
     if interpolated != group_key || !kept {
         return Err(DealingError::Inconsistent);
     }

@@ -4,6 +4,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::DealingError;
+use crate::guard::unless_off;
 use crate::protocol::batch::multiples;
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar};
@@ -122,7 +123,10 @@ pub(crate) fn nonce<C: Ciphersuite>(secret: &Secret<C::Scalar>, message: &[u8], 
     let secret = Zeroizing::new(secret.expose().to_bytes());
     Secret::new(match hedge {
         Hedge::Deterministic => C::cocktail_nonce(&[secret.as_slice(), message]),
-        Hedge::Mixed(random) => C::cocktail_nonce(&[secret.as_slice(), random, message]),
+        Hedge::Mixed(random) => {
+            let random = unless_off!(NonceMixedWithRandomness, random.as_slice(), &[]);
+            C::cocktail_nonce(&[secret.as_slice(), random, message])
+        }
     })
 }
 

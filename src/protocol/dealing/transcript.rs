@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::ceremony::{MAX_CONTEXT, MAX_MEMBERS, length};
 use super::deal::{point, points, raw_proof};
 use super::{Ceremony, Deal, DealingError, GroupKeys, Hedge, Offer, Participant, Proof, RunKey};
+use crate::guard::forbids;
 use crate::suite::{Ciphersuite, Element};
 use crate::wire::{DecodeError, Identifier, Reader, Writer};
 
@@ -39,7 +40,7 @@ pub(crate) fn transcript<C: Ciphersuite>(
     extension: &[u8],
 ) -> Result<Vec<u8>, DealingError> {
     let threshold = usize::from(ceremony.threshold());
-    if !deals.keys().eq(ceremony.dealers().iter().map(|dealer| &dealer.id))
+    if forbids!(TranscriptOfAllDealers, !deals.keys().eq(ceremony.dealers().iter().map(|dealer| &dealer.id)))
         || deals.values().any(|deal| deal.offer.commitment.len() != threshold)
     {
         return Err(DealingError::Dealers);

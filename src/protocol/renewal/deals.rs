@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::endorsements::ExpectEndorsements;
 use super::join::chain_commitment;
 use super::joins::Setup;
+use crate::guard::holds;
 use crate::protocol::attempt::Entrants;
 use crate::protocol::certificate::{Certificate, Endorsement, Extension, planned_chain_hash};
 use crate::protocol::dealing::{
@@ -66,9 +67,12 @@ impl PayloadRule {
     }
 
     pub(super) fn allows(&self, dealer: Identifier, payload: &[u8]) -> bool {
-        match self.chain_hash {
-            Some(expected) => payload.try_into().is_ok_and(|chain_code| chain_hash(chain_code) == expected),
-            None => self.chain_commitments.get(&dealer) == Some(&chain_commitment(self.run, dealer, payload)),
+        if let Some(expected) = self.chain_hash {
+            let kept = payload.try_into().is_ok_and(|chain_code| chain_hash(chain_code) == expected);
+            holds!(ChainCodeKept, kept)
+        } else {
+            let committed = chain_commitment(self.run, dealer, payload);
+            holds!(ChainPartAsCommitted, self.chain_commitments.get(&dealer) == Some(&committed))
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::join::{Join, possession_statement};
+use crate::guard::{forbids, holds};
 use crate::protocol::attempt::Attempt;
 use crate::protocol::certificate::{Certificate, planned_constants};
 use crate::protocol::dealing::{Ceremony, Participant, RunKey, cocktail_context};
@@ -34,7 +35,7 @@ pub(super) fn entered<C: Ciphersuite>(
         if !tells_of_the_past(deal, parent, &members, sender, &join) {
             return Err(Failure::by(sender, Misbehaviour::Malformed, &[message]));
         }
-        if !proves_possession(run, &members, sender, &join) {
+        if forbids!(RunKeyProven, !proves_possession(run, &members, sender, &join)) {
             return Err(Failure::by(sender, Misbehaviour::RunKey, &[message]));
         }
         joins.insert(sender, join);
@@ -75,14 +76,16 @@ fn tells_of_the_past<C: Ciphersuite>(
     let identity = |card: Option<&Card>| card.map(|card| *card.identity());
     let signed = |certificate: &Certificate| {
         certificate.epoch().is_ok_and(|epoch| {
-            epoch.position() < below
-                && (&epoch.group_key, epoch.chain_hash) == (group_key, chain_hash)
+            holds!(AttemptToldIsBelow, epoch.position() < below)
+                && holds!(AttemptToldIsOfTheKey, (&epoch.group_key, epoch.chain_hash) == (group_key, chain_hash))
                 && (identity(epoch.card(sender)) == identity(members.card(sender)) || loses(deal, epoch.id))
-        }) && is_endorsed(certificate, loses(deal, certificate.epoch_id()), sender)
+        }) && holds!(AttemptToldIsSigned, is_endorsed(certificate, loses(deal, certificate.epoch_id()), sender))
             && certificate.is_dealt()
     };
     let dealt = |attempt: &Attempt| {
-        attempt.is_unsigned() && attempt.position < below && attempt.dealers.iter().any(|(id, _)| *id == sender)
+        attempt.is_unsigned()
+            && holds!(DealtIsBelow, attempt.position < below)
+            && holds!(DealtByItsTeller, attempt.dealers.iter().any(|(id, _)| *id == sender))
     };
     join.attempts.iter().all(signed) && join.dealt.iter().all(dealt)
 }

@@ -1,5 +1,6 @@
 //! What a member says when it enters the run of a dealing.
 
+use crate::guard::forbids;
 use crate::protocol::attempt::{Attempt, MAX_DEALT};
 use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::Proof;
@@ -60,7 +61,7 @@ impl<C: Ciphersuite> Join<C> {
                 .collect::<Result<_, DecodeError>>()?,
         };
         reader.finish()?;
-        if Attempt::newest(&join.dealt).len() < join.dealt.len() {
+        if forbids!(FewDealingsTold, Attempt::newest(&join.dealt).len() < join.dealt.len()) {
             return Err(DecodeError::TooLong);
         }
         let ascending = join.attempts.is_sorted_by(|a, b| a.epoch_id() < b.epoch_id());

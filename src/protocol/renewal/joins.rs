@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::deals::ExpectDeals;
 use super::entered::{Entered, entered, loses};
 use super::join::{Join, chain_commitment, possession_statement};
+use crate::guard::{forbids, unless_off};
 use crate::protocol::attempt::{Attempt, Entrants};
 use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::{Ceremony, Hedge, RunKey, deal};
@@ -201,7 +202,8 @@ impl<C: Ciphersuite> ExpectJoins<C> {
                 return Err(Failure::unattributed().into());
             }
         }
-        let Some(attempt) = entrants.unended(&self.setup.deal, parent) else { return Ok(()) };
+        let unended = entrants.unended(&self.setup.deal, parent);
+        let Some(attempt) = unless_off!(AttemptEndedBeforeDealing, unended, None) else { return Ok(()) };
         let old = parent.roster().card(self.setup.me).is_some();
         if entrants.is_overridden(&self.setup.deal, parent) && (standing.overridden || !old) {
             return Ok(());
@@ -222,13 +224,14 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         };
         let remembering: Vec<_> =
             joins.iter().filter(|(id, join)| **id != self.setup.me && !join.restored && old(**id)).collect();
-        if remembering.len() < parent.quorum() {
+        if forbids!(RestoredDealsInAQuorum, remembering.len() < parent.quorum()) {
             return Err(Halt::Denied(Denial::RestoredNeedsQuorum));
         }
         let told = remembering.iter().flat_map(|(_, join)| &join.attempts);
         let highest = told.filter_map(|one| one.epoch().ok()).map(|one| one.position()).max();
+        let own = (self.setup.deal.height, self.setup.deal.attempt);
         match highest {
-            Some(highest) if highest >= (self.setup.deal.height, self.setup.deal.attempt) => {
+            Some(highest) if forbids!(RestoredDealsAboveTheOthers, highest >= own) => {
                 Err(Halt::Denied(Denial::AttemptTooLow { least: highest.1.saturating_add(1) }))
             }
             _ => Ok(()),

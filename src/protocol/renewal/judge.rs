@@ -3,6 +3,7 @@
 use super::deals::{PayloadRule, read_deal};
 use super::endorsements::decide;
 use super::entered::{Entered, entered};
+use crate::guard::holds;
 use crate::protocol::epoch::{Epoch, deal_plan};
 use crate::protocol::exchange::view;
 use crate::protocol::fault::Failure;
@@ -22,9 +23,10 @@ pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed:
     };
     let (run, deals) = (plan.run_id(), round_of(signed, Subject::Deal));
     let (join_view, deal_view) = (view(run, &joins), view(run, &deals));
-    let mut answers = deals.iter().filter(|deal| deal.header.view == join_view);
+    let mut answers = deals.iter().filter(|deal| holds!(DealJudgedByItsJoins, deal.header.view == join_view));
     let accusation = signed.iter().find(|message| message.header.subject == Subject::Accuse);
-    if let Some(accusation) = accusation.filter(|accusation| accusation.header.view == deal_view) {
+    let answers_deals = |accusation: &&Message| holds!(AccusationJudgedByItsDeals, accusation.header.view == deal_view);
+    if let Some(accusation) = accusation.filter(answers_deals) {
         let commitments = members.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
         let rule = PayloadRule::new(deal_plan(plan)?, run, commitments, parent);
         let deals = answers.map(|deal| (deal.sender(), deal.clone())).collect();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::share::ShareError;
 use super::{SignatureShare, SigningPackage};
+use crate::guard::forbids;
 use crate::suite::{Ciphersuite, Element, Scalar, Signature};
 use crate::wire::Identifier;
 
@@ -39,7 +40,7 @@ pub(crate) fn aggregate<C: Ciphersuite>(
     verifying_shares: &BTreeMap<Identifier, C::Element>,
 ) -> Result<Signature, AggregateError> {
     let unexpected: BTreeSet<_> = shares.keys().filter(|id| !package.signers().contains(id)).copied().collect();
-    if !unexpected.is_empty() {
+    if forbids!(SharesOfTheSigners, !unexpected.is_empty()) {
         return Err(AggregateError::Unexpected(unexpected));
     }
     let present = |id: &&Identifier| shares.contains_key(id) && verifying_shares.contains_key(id);

@@ -4,6 +4,7 @@ use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Commitments, SignatureShare};
+use crate::guard::holds;
 use crate::protocol::batch::multiples;
 use crate::protocol::epoch::Epoch;
 use crate::protocol::polynomial::{lagrange, lagrange_all, point};
@@ -156,7 +157,8 @@ impl<C: Ciphersuite> SigningPackage<C> {
         let signature = Signature::new::<C>(&self.encoded_commitment, response);
         let key = C::verifier_key(&self.adjustment.encoded);
         let verified = C::verify_by_library(&key, &self.message, signature.as_bytes());
-        verified.unwrap_or_else(|| self.is_response(response)).then_some(signature)
+        let verified = verified.unwrap_or_else(|| self.is_response(response));
+        holds!(SignatureOutIsVerified, verified).then_some(signature)
     }
 
     fn is_response(&self, response: &C::Scalar) -> bool {

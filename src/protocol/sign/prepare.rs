@@ -10,6 +10,7 @@ use rand_core::CryptoRng;
 
 use super::rounds::{Answer, answer, follow};
 use super::{Commitments, Nonces, SignSetup};
+use crate::guard::holds;
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
 use crate::secret::Secret;
@@ -49,7 +50,7 @@ impl<C: Ciphersuite> Machine for ExpectPrepared<C> {
         let mut commitments = BTreeMap::new();
         for message in round {
             let (sender, read) = (message.sender(), decode::<C>(&message.body));
-            let read = read.filter(|read| read.len() == self.nonces.len());
+            let read = read.filter(|read| holds!(ListOfItsLength, read.len() == self.nonces.len()));
             let read = read.ok_or_else(|| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
             commitments.insert(sender, read);
         }

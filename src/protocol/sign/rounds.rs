@@ -8,6 +8,7 @@ use super::prepare::at;
 use super::{
     AggregateError, Commitments, Nonces, SignatureShare, SigningPackage, Target, aggregate, sign, verify_share,
 };
+use crate::guard::{holds, unless_off};
 use crate::protocol::epoch::Epoch;
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
@@ -106,8 +107,9 @@ pub(super) fn answer<C: Ciphersuite>(
     let next = ExpectShares::new(setup, commitments, commits).ok_or_else(Failure::unattributed)?;
     let mut derivation = Writer::new();
     next.setup.plan.encode_derivation(&mut derivation);
+    let named = unless_off!(NonceNamedByItsCommitments, nonces.commitments().as_bytes(), next.package.message());
     let claim = Claim {
-        commitment: tagged_hash("quorumkey/nonce/v1", &[nonces.commitments().as_bytes()]),
+        commitment: tagged_hash("quorumkey/nonce/v1", &[named]),
         run: next.setup.run,
         message: tagged_hash("quorumkey/signed-message/v1", &[next.package.message()]),
         package: next.hash,
@@ -156,7 +158,7 @@ impl<C: Ciphersuite> ExpectShares<C> {
     /// exchange; a signer that names another package than the one it saw is at fault.
     fn read(&self, message: &Message) -> Option<SignatureShare<C>> {
         let (hash, share) = decode_share(&message.body).ok()?;
-        if hash == self.hash { SignatureShare::from_bytes(share) } else { None }
+        if holds!(ShareAnswersItsPackage, hash == self.hash) { SignatureShare::from_bytes(share) } else { None }
     }
 }
 
@@ -223,7 +225,8 @@ pub(crate) fn judge_share<C: Ciphersuite>(
     let package = package(plan, epoch, commitments)?;
     let hash = hash_messages("quorumkey/package/v1", run, &commits);
     let is_wrong = |message: &&Message| {
-        let answered = decode_share(&message.body).ok().filter(|(answered, _)| *answered == hash);
+        let answered =
+            decode_share(&message.body).ok().filter(|(answered, _)| holds!(ShareJudgedByItsPackage, *answered == hash));
         let share = answered.and_then(|(_, share)| SignatureShare::<C>::from_bytes(share));
         let public = epoch.verifying_shares.get(&message.sender()).and_then(|share| C::Element::from_bytes(share));
         let right = |share, public| verify_share(&package, message.sender(), &share, &public);

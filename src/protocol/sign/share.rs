@@ -5,6 +5,7 @@ use core::fmt;
 use zeroize::Zeroizing;
 
 use super::{Nonces, SigningPackage};
+use crate::guard::forbids;
 use crate::secret::Secret;
 use crate::suite::{Adjustment, Ciphersuite, Element, Scalar};
 use crate::wire::Identifier;
@@ -56,7 +57,7 @@ pub(crate) fn sign<C: Ciphersuite>(
     id: Identifier,
 ) -> Result<SignatureShare<C>, SignError> {
     let (commitments, binding_factor) = package.of(id).ok_or(SignError::NotASigner)?;
-    if commitments != nonces.commitments() {
+    if forbids!(NoncesOfTheirCommitments, commitments != nonces.commitments()) {
         return Err(SignError::OtherCommitments);
     }
     let Adjustment { factor, addend, .. } = package.adjustment();

@@ -7,6 +7,7 @@ use super::Live;
 use super::enter::{Entered, override_key, whoami};
 use super::import::before_history;
 use crate::audit::EventKind;
+use crate::guard::{forbids, holds};
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::imported::ImportedKey;
@@ -41,10 +42,11 @@ impl<S: Storage> SoftToken<S> {
         check_template(&plan.template)?;
         let participants = plan.participants().ok_or(Misuse::Plan("dealers"))?;
         let me = whoami(&participants, &scene.login.card)?;
-        let inviter = participants.card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
+        let inviter = participants.card(invitation.inviter());
+        let inviter = inviter.filter(|card| holds!(InvitationToDealSigned, invitation.is_signed_by(card)));
         inviter.ok_or(Misuse::Inviter)?;
         let mut key = scene.key.take();
-        if key.as_ref().is_some_and(|key| key.record.me != me) {
+        if forbids!(OwnNumberKept, key.as_ref().is_some_and(|key| key.record.me != me)) {
             return Err(Misuse::Plan("a member under another number").into());
         }
         if imported.is_some() && !matches!(plan.source, Source::Import { .. }) {
@@ -126,11 +128,11 @@ impl<S: Storage> SoftToken<S> {
         let before = key.as_ref().map_or((0, 0), |key| key.record.promise);
         let promised = before.max(self.promised(login, founding)?);
         let position = (plan.height, plan.attempt);
-        if position <= promised {
+        if forbids!(AttemptAboveThePromise, position <= promised) {
             return Err(Error::Denied(Denial::AttemptTooLow { least: promised.1.saturating_add(1) }));
         }
         let promised_here = if promised.0 == plan.height { promised.1 } else { 0 };
-        if plan.attempt.saturating_sub(promised_here) > MAX_SKIPPED {
+        if forbids!(AttemptsNotUsedUp, plan.attempt.saturating_sub(promised_here) > MAX_SKIPPED) {
             return Err(Misuse::Plan("the attempt is far above the last one").into());
         }
         // A key that is imported has no history yet, and may be destroyed and come again.
@@ -139,7 +141,7 @@ impl<S: Storage> SoftToken<S> {
             key.record.promise = position;
             key.save(commit);
         }
-        if absent || matches!(plan.source, Source::Import { .. }) {
+        if absent || forbids!(ImportPromiseKept, matches!(plan.source, Source::Import { .. })) {
             commit.put(Space::Token, &promise_key(founding), encode_position(position));
         }
         Ok(())
@@ -179,7 +181,8 @@ impl<S: Storage> SoftToken<S> {
             if known.len() > chain.len() && known.iter().any(|known| known.epoch_id() == newest.id) {
                 return Err(self.stale(login, key, invitation, parent)?);
             }
-            if !known.iter().zip(&chain).all(|(known, told)| known.epoch_id() == told.epoch_id()) {
+            let same = known.iter().zip(&chain).all(|(known, told)| known.epoch_id() == told.epoch_id());
+            if forbids!(HistoryToldIsTheKnownOne, !same) {
                 return Err(Error::Fork { ours: key.epoch.id, theirs: newest.id });
             }
         }
@@ -256,7 +259,9 @@ impl<S: Storage> SoftToken<S> {
         let id = live.key.ok_or(Misuse::NoShare)?;
         let mut key = self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?;
         // A certificate may have come since: its erased share must not be dealt from this run's memory.
-        if let Some(parent) = live.parent.as_ref().filter(|parent| parent.id != key.epoch.id) {
+        if let Some(parent) =
+            live.parent.as_ref().filter(|parent| forbids!(DealsWhatItHolds, parent.id != key.epoch.id))
+        {
             let certificates = self.chain_after(&scene.login.unlocked, key.id, parent.id)?;
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
@@ -285,12 +290,14 @@ impl<S: Storage> SoftToken<S> {
             None if certificate.imports() => before_history(key.id),
             None => self.founding(&scene.login.unlocked, &key)?,
         };
-        if epoch.position() < key.record.promise.max(self.promised(&scene.login, founding)?) {
+        let promised = key.record.promise.max(self.promised(&scene.login, founding)?);
+        if forbids!(SignsAboveThePromise, epoch.position() < promised) {
             let least = epoch.plan.attempt.saturating_add(1);
             return Err(Error::Denied(Denial::AttemptTooLow { least }));
         }
         // A certificate may have come since: what it superseded must not come to life again.
-        if let Some(parent) = live.parent.as_ref().filter(|parent| !is_renewed(&key, parent, &live.chain)) {
+        let over = |parent: &&Epoch| forbids!(SignsWhileItHoldsTheParent, !is_renewed(&key, parent, &live.chain));
+        if let Some(parent) = live.parent.as_ref().filter(over) {
             let certificates = self.chain_after(&scene.login.unlocked, key.id, parent.id)?;
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
@@ -356,7 +363,7 @@ fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -
 
 /// Rule 8: a member of the old epoch that knows nothing of the key was restored without its share, or destroyed it.
 fn has_forgotten(parent: &Epoch, card: &Card) -> bool {
-    parent.roster().identifier_of(card.identity()).is_some()
+    forbids!(WhoForgotSaysSo, parent.roster().identifier_of(card.identity()).is_some())
 }
 
 fn dealing_rounds(plan: &DealPlan, participants: &Roster) -> Vec<Round> {

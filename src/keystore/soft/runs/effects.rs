@@ -2,6 +2,7 @@
 
 use super::{Live, reconstruct};
 use crate::audit::{Event, EventKind};
+use crate::guard::forbids;
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::soft::keys::Key;
@@ -98,7 +99,7 @@ impl<S: Storage> SoftToken<S> {
         let detail = Writer::new().raw(commitment).raw(message).raw(package).raw(epoch).raw(derivation).finish();
         let space = Space::Object(*key.as_bytes());
         let place = [CLAIM, &claim.commitment].concat();
-        if self.vault.get(&login.unlocked, space, &place)?.is_some() {
+        if forbids!(NonceClaimedOnce, self.vault.get(&login.unlocked, space, &place)?.is_some()) {
             return Err(Misuse::Expired.into());
         }
         commit.insert(space, &place, detail.clone());

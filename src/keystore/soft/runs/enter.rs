@@ -6,6 +6,7 @@ use super::clock::now;
 use super::prepared::{MAX_PREPARED, Stocked};
 use super::{Live, report};
 use crate::audit::{Event, EventKind};
+use crate::guard::{forbids, holds};
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::soft::keys::Key;
@@ -81,20 +82,23 @@ impl<S: Storage> SoftToken<S> {
 
     fn check_not_entered(&self, scene: &Scene<'_>, run: RunId) -> Result<()> {
         let known = self.vault.get(&scene.login.unlocked, Space::Token, &run_key(run))?.is_some();
-        if known || scene.inner.runs.contains_key(&run) { Err(Misuse::RunEnteredBefore(run).into()) } else { Ok(()) }
+        let before = known || scene.inner.runs.contains_key(&run);
+        if forbids!(RunEnteredOnce, before) { Err(Misuse::RunEnteredBefore(run).into()) } else { Ok(()) }
     }
 
     /// The key that a party signs with, whose epoch and invitation are in order, and the signers' cards.
     fn party_key(&self, scene: &mut Scene<'_>, invitation: &Invitation, party: &Party) -> Result<(Key, Roster)> {
         let key = scene.take_key(party.key)?;
-        if party.epoch != key.epoch.id || !key.is_certified() || key.record.standing == Standing::Retired {
+        let stale = party.epoch != key.epoch.id || !key.is_certified() || key.record.standing == Standing::Retired;
+        if forbids!(SigningWithTheNewestEpoch, stale) {
             let certificates = self.chain_after(&scene.login.unlocked, key.id, party.epoch)?;
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
-        if party.roster != key.epoch.roster_hash {
+        if forbids!(SigningWithTheNewestRoster, party.roster != key.epoch.roster_hash) {
             return Err(self.other_roster(&scene.login.unlocked, &key, &party.roster)?);
         }
-        let inviter = key.epoch.roster().card(invitation.inviter()).filter(|card| invitation.is_signed_by(card));
+        let inviter = key.epoch.roster().card(invitation.inviter());
+        let inviter = inviter.filter(|card| holds!(InvitationToSignSigned, invitation.is_signed_by(card)));
         inviter.ok_or(Misuse::Inviter)?;
         let signers = party.signers.iter().filter_map(|id| Some((*id, key.epoch.roster().card(*id)?.clone())));
         let signers = Roster::new(signers.collect()).ok_or(Misuse::Plan("signers"))?;
@@ -144,17 +148,17 @@ impl<S: Storage> SoftToken<S> {
         plan: &SignPlan,
         (message, derivation): (&[u8], &Derivation),
     ) -> Result<()> {
-        if plan.party.purpose != key.epoch.template().purpose {
+        if forbids!(SignaturesForTheirPurpose, plan.party.purpose != key.epoch.template().purpose) {
             return Err(Error::Denied(Denial::Purpose));
         }
-        if plan.message != message {
+        if forbids!(MessageAsApproved, plan.message != message) {
             return Err(Error::Denied(Denial::OtherMessage));
         }
-        if plan.derivation != *derivation {
+        if forbids!(ChildAsApproved, plan.derivation != *derivation) {
             return Err(Error::Denied(Denial::OtherDerivation));
         }
         // Who invites could name any key that it knows the distance to.
-        if plan.offset != self.offset(&scene.login.unlocked, key, derivation)? {
+        if forbids!(OffsetOfThePath, plan.offset != self.offset(&scene.login.unlocked, key, derivation)?) {
             return Err(Misuse::Plan("the offset is not that of the path").into());
         }
         Ok(())
@@ -168,7 +172,7 @@ impl<S: Storage> SoftToken<S> {
         }
         let me = whoami(&signers, &scene.login.card)?;
         let share = self.share(&scene.login.unlocked, &key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
-        if scene.inner.prepared() + usize::from(plan.count) > MAX_PREPARED {
+        if forbids!(NoncesBounded, scene.inner.prepared() + usize::from(plan.count) > MAX_PREPARED) {
             return Err(Misuse::Full.into());
         }
         let (machine, body) = prepare(plan, &share, &mut rng())?;
@@ -236,7 +240,7 @@ fn party_exchange(
 /// The member whose card this is, to the byte: a card of another incarnation is another token.
 pub(super) fn whoami(members: &Roster, card: &Card) -> Result<Identifier> {
     let me = members.identifier_of(card.identity()).ok_or(Misuse::NotAMember)?;
-    if members.card(me) == Some(card) { Ok(me) } else { Err(Misuse::NotAMember.into()) }
+    if holds!(CardToTheByte, members.card(me) == Some(card)) { Ok(me) } else { Err(Misuse::NotAMember.into()) }
 }
 
 fn run_key(run: RunId) -> Vec<u8> {

@@ -17,6 +17,7 @@ use super::keys::Key;
 use super::record::PeerRecord;
 use super::{Commit, Error, Inner, Login, Misuse, Result, Scene, SoftToken, Storage, rng};
 use crate::audit::{Event, EventKind};
+use crate::guard::{forbids, holds, unless_off};
 use crate::keystore::token::{Progress, SessionId};
 use crate::policy::{self, Verb};
 use crate::protocol::{Accepted, Certificate, Epoch, Exchange, Failure, Halt, LastWords, Machine, Refused, Rejection};
@@ -71,7 +72,8 @@ impl<S: Storage> SoftToken<S> {
     /// Gives a run a message. A run that fails is gone; what it wanted to say last is in the progress.
     pub(super) fn give(&self, scene: &mut Scene<'_>, run: RunId, message: &Message) -> Result<Progress> {
         // Looked at before it is taken out: another session's message must not end the run.
-        let mine = scene.inner.runs.get(&run).is_some_and(|live| live.session == scene.session);
+        let mine =
+            scene.inner.runs.get(&run).is_some_and(|live| holds!(RunOfItsSession, live.session == scene.session));
         let live = if mine { scene.inner.runs.remove(&run) } else { None };
         let mut live = live.ok_or(Misuse::NoSuchRun(run))?;
         let mut progress = Progress::default();
@@ -104,7 +106,7 @@ impl<S: Storage> SoftToken<S> {
         self.dispute(scene, live, accepted, progress)?;
         while let Some(round) = live.exchange.take_round() {
             let Some(machine) = live.machine.take() else { break };
-            self.policy(scene, live)?;
+            unless_off!(PolicyAskedAtEachRound, self.policy(scene, live)?, ());
             if live.is_expired() {
                 return Err(Misuse::Expired.into());
             }
@@ -112,7 +114,7 @@ impl<S: Storage> SoftToken<S> {
                 Ok(transition) => {
                     let mut commit = Commit::default();
                     let output = self.settle(scene, live, transition.effect, &mut commit)?;
-                    self.commit(&scene.login.unlocked, commit)?;
+                    unless_off!(WrittenBeforeSent, self.commit(&scene.login.unlocked, commit)?, ());
                     live.machine = Some(transition.next);
                     if let Some((subject, body)) = transition.send {
                         self.say(&scene.login, live, subject, body, progress)?;
@@ -230,8 +232,8 @@ impl Live {
     fn is_expired(&self) -> bool {
         let age = now().saturating_duration_since(self.begun);
         match self.verb {
-            Verb::Sign => !self.finished && age > NONCE_LIFE,
-            Verb::Prepare => age > PREPARED_LIFE,
+            Verb::Sign => !self.finished && forbids!(NoncesLiveTenMinutes, age > NONCE_LIFE),
+            Verb::Prepare => forbids!(PreparedNoncesLiveAnHour, age > PREPARED_LIFE),
             _ => false,
         }
     }
@@ -240,7 +242,7 @@ impl Live {
 impl Inner {
     /// Ends the runs of a session.
     pub(super) fn end_runs(&mut self, session: SessionId) {
-        self.runs.retain(|_, live| live.session != session);
+        self.runs.retain(|_, live| holds!(LogoutEndsRuns, live.session != session));
         self.reconstructions.retain(|(of, _)| *of != session);
     }
 
@@ -265,8 +267,10 @@ impl Inner {
     pub(super) fn end_signing(&mut self, key: KeyId) {
         self.runs.retain(|_, live| match live.verb {
             _ if live.key != Some(key) => true,
-            Verb::Sign | Verb::Reconstruct | Verb::Repair | Verb::Enrol => live.finished,
-            Verb::Prepare => false,
+            Verb::Sign | Verb::Reconstruct | Verb::Repair | Verb::Enrol => {
+                holds!(SigningEndsWithItsEpoch, live.finished)
+            }
+            Verb::Prepare => holds!(PreparedNoncesEndWithTheirEpoch, false),
             _ => true,
         });
     }

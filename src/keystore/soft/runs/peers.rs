@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Live;
+use crate::guard::forbids;
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Result};
 use crate::keystore::soft::record::PeerRecord;
@@ -19,7 +20,8 @@ const CONVICTED: &[u8] = b"convicted/";
 /// here. One of the first round may have been made before another run's later state was shown.
 pub(super) fn note_state(live: &mut Live, message: &Message) -> Result<()> {
     let (member, header) = (message.sender(), &message.header);
-    if header.round > 0 && live.floors.get(&member).is_some_and(|floor| header.counter < *floor) {
+    let fell = live.floors.get(&member).is_some_and(|floor| header.counter < *floor);
+    if header.round > 0 && forbids!(StateNeverFallsBack, fell) {
         return Err(Error::RolledBack { member });
     }
     let Some(card) = live.exchange.frame().members.card(member) else { return Ok(()) };
@@ -37,12 +39,13 @@ impl<S: Storage> SoftToken<S> {
     pub(super) fn floors(&self, scene: &Scene<'_>, exchange: &Exchange) -> Result<BTreeMap<Identifier, u64>> {
         let mut floors = BTreeMap::new();
         for (id, card) in exchange.frame().members.iter().filter(|(id, _)| Some(*id) != exchange.frame().me) {
-            if self.vault.get(&scene.login.unlocked, Space::Token, &convicted_key(card))?.is_some() {
+            let convicted = self.vault.get(&scene.login.unlocked, Space::Token, &convicted_key(card))?.is_some();
+            if forbids!(ConvictedIsRefused, convicted) {
                 return Err(Error::Denied(Denial::Convicted { member: id }));
             }
             if let Some(known) = self.vault.get(&scene.login.unlocked, Space::Token, &peer_key(card))? {
                 let known = PeerRecord::decode(&known)?;
-                if card.incarnation() < known.incarnation {
+                if forbids!(IncarnationNeverFallsBack, card.incarnation() < known.incarnation) {
                     return Err(Error::RolledBack { member: id });
                 }
                 floors.insert(id, if card.incarnation() == known.incarnation { known.counter } else { 0 });

@@ -1,6 +1,7 @@
 //! Nonces that were made beforehand, as runs keep them.
 
 use super::{Inner, Live};
+use crate::guard::forbids;
 use crate::keystore::error::{Misuse, Result};
 use crate::keystore::token::{Batch, SessionId};
 use crate::policy::Verb;
@@ -59,7 +60,8 @@ impl Inner {
             (frame.suite, &frame.group, &frame.epoch) == (party.suite, party.key.as_bytes(), party.epoch.as_bytes());
         // A member that was repaired since has another card, and not the nonces that its old device made.
         let same = |id| frame.members.card(id).is_some_and(|card| setup.epoch.roster().card(id) == Some(card));
-        if !of || !party.signers.iter().all(|id| same(*id)) {
+        let devices = party.signers.iter().all(|id| same(*id));
+        if forbids!(BatchOfItsKey, !of) || forbids!(BatchOfItsDevices, !devices) {
             return Err(Misuse::NoNonces.into());
         }
         let nonces = live.stock.nonces.as_mut().ok_or(Misuse::NoNonces)?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::Live;
 use super::enter::{Entered, whoami};
 use crate::audit::{Event, EventKind};
+use crate::guard::{forbids, holds};
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::reconstructed::ReconstructedKey;
@@ -59,7 +60,7 @@ impl<S: Storage> SoftToken<S> {
         let key = scene.take_key(plan.key)?;
         let Assembly { members, me } = self.assemble(&scene.login, &key, invitation, plan)?;
         let unlocked = &scene.login.unlocked;
-        if self.vault.get(unlocked, Space::Token, &consent_key(run))?.is_none() {
+        if forbids!(UserConsented, self.vault.get(unlocked, Space::Token, &consent_key(run))?.is_none()) {
             return Err(Error::Denied(Denial::NoConsent));
         }
         commit.delete(Space::Token, &consent_key(run));
@@ -82,7 +83,8 @@ impl<S: Storage> SoftToken<S> {
 
     /// What must hold of the plan, given the key.
     fn assemble(&self, login: &Login, key: &Key, invitation: &Invitation, plan: &ReconstructPlan) -> Result<Assembly> {
-        if plan.epoch != key.epoch.id || !key.is_certified() || key.record.standing == Standing::Retired {
+        let stale = plan.epoch != key.epoch.id || !key.is_certified() || key.record.standing == Standing::Retired;
+        if forbids!(NewestShareHandedOver, stale) {
             let certificates = self.chain_after(&login.unlocked, key.id, plan.epoch)?;
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
@@ -135,7 +137,10 @@ fn check_members(plan: &ReconstructPlan, recipient: Identifier, key: &Key) -> Re
     let members = &plan.members;
     let holds = |holds, rule| if holds { Ok(()) } else { Err(Error::from(Misuse::Plan(rule))) };
     holds(plan.suite == key.epoch.suite(), "suite")?;
-    holds(members.len() >= usize::from(key.epoch.threshold()), "fewer members than the threshold")?;
+    holds(
+        holds!(EnoughToReconstruct, members.len() >= usize::from(key.epoch.threshold())),
+        "fewer members than the threshold",
+    )?;
     holds(members.is_sorted_by(|a, b| a < b), "a member stands in it twice")?;
     holds(members.iter().all(|id| key.epoch.roster().card(*id).is_some()), "a member is not of the key")?;
     holds(members.contains(&recipient), "who gets the key is not among the members")
