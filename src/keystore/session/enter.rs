@@ -1,0 +1,107 @@
+//! The runs that a user enters.
+
+use super::Session;
+use crate::keystore::error::Result;
+use crate::keystore::imported::ImportedKey;
+use crate::keystore::run::{Dealing, Preprocessing, Run, Signing};
+use crate::keystore::token::Operation;
+use crate::wire::{Derivation, Invitation};
+
+impl Session {
+    /// Enters the run of an import as the one that brings the key. The key is dealt once all members have joined, and wiped;
+    /// also when the run ends before that. It is never on disk.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when the invitation imports another key, or names another dealer; else as
+    /// [`start`](Self::start).
+    #[allow(clippy::needless_pass_by_value, reason = "what is taken whole is wiped here, and not used again")]
+    pub fn start_import(&self, invitation: &Invitation, key: ImportedKey) -> Result<Run<Dealing>> {
+        self.begin(Operation::Import(invitation, &key))
+    }
+
+    /// Enters the run that makes nonces beforehand. Its output says when they can be used; the run holds them.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when this token holds nonces for more than 1,024 signatures with these;
+    /// [`Denied`](crate::Error::Denied) and [`Stale`](crate::Error::Stale) as for a signature.
+    pub fn start_preprocess(&self, invitation: &Invitation) -> Result<Run<Preprocessing>> {
+        self.begin(Operation::Preprocess(invitation))
+    }
+
+    /// Enters the run of a dealing: a new key, new shares, or a share for a member that is repaired or enrolled. Look at what
+    /// the invitation says first.
+    ///
+    /// # Errors
+    ///
+    /// [`Stale`](crate::Error::Stale) when it renews another epoch than the one held here,
+    /// [`Denied`](crate::Error::Denied) when this token has promised more than it proposes.
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when this token is not in it, a member did not sign it, or it was entered before;
+    /// [`RolledBack`](crate::Error::RolledBack) when a member comes with an older card than it has shown.
+    ///
+    /// # Security
+    ///
+    /// Whoever is a receiver will hold a share. Compare [`Invitation::fingerprint`] with the other members over a channel that an
+    /// attacker does not hold; nothing else can tell a made-up group.
+    pub fn start(&self, invitation: &Invitation) -> Result<Run<Dealing>> {
+        self.begin(Operation::Deal(invitation))
+    }
+
+    /// Enters a signing run, for the message that this member approves. The invitation's message is only a proposal; if
+    /// it is another one, nothing happens.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// let members = three();
+    /// let key = key(&members);
+    /// let invitation = members[0].invite_sign(key.id, &[id(1), id(3)], b"pay the baker")?;
+    /// assert_eq!((invitation.signers(), invitation.dealers()), ([id(1), id(3)].as_slice(), None));
+    /// assert_eq!(invitation.message(), Some(b"pay the baker".as_slice()));
+    /// assert!(members[2].start_sign(&invitation, b"pay the butcher").is_err());
+    ///
+    /// let runs = [0, 2].map(|place| members[place].start_sign(&invitation, b"pay the baker"));
+    /// let signature = exchange(runs.into_iter().collect::<Result<_, _>>()?).remove(0);
+    /// key.verifying_key.verify(b"pay the baker", &signature)?;
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::Error::Denied) for another message or purpose, for a child or a script root, and for a share that was
+    /// restored; [`Stale`](crate::Error::Stale), with the certificates that tell, for another epoch.
+    pub fn start_sign(&self, invitation: &Invitation, approved: &[u8]) -> Result<Run<Signing>> {
+        self.start_sign_under(invitation, approved, &Derivation::default())
+    }
+
+    /// The same under the child, or with the script root, that this member approves.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::Error::Denied) when the invitation proposes another one; else as [`start_sign`](Self::start_sign).
+    pub fn start_sign_under(
+        &self,
+        invitation: &Invitation,
+        approved: &[u8],
+        derivation: &Derivation,
+    ) -> Result<Run<Signing>> {
+        self.begin(Operation::Sign(invitation, approved, derivation))
+    }
+
+    /// Consents to a run that puts a key together again, in the hands of who invites. The officer of this token must
+    /// [start](OfficerSession::start_reconstruct) it besides; neither can do it alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`](crate::Error::Denied) when the key does not allow it; else as [`start_sign`](Self::start_sign).
+    ///
+    /// # Security
+    ///
+    /// The consent is to this one run: this key, this epoch, these members, this recipient. Ask the recipient over another
+    /// channel. Once t members have consented the key is in one place, for ever.
+    pub fn consent_to_reconstruct(&self, invitation: &Invitation) -> Result<()> {
+        self.token.consent(self.id, invitation)
+    }
+}
