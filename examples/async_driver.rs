@@ -18,7 +18,7 @@ use smol::{Executor, Timer};
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let [anna, ben, carla] = [member("anna")?, member("ben")?, member("carla")?];
-    let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).ok_or("two cards are the same")?;
+    let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?])?;
     let template = KeyTemplate::wallet("treasury");
     let invitation = anna.invite(Dkg { suite: Suite::Ed25519, threshold: 2, members, template })?;
     let runs = vec![anna.start(&invitation)?, ben.start(&invitation)?, carla.start(&invitation)?];

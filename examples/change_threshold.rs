@@ -10,7 +10,7 @@ use quorumkey::{
 
 fn main() -> Result<(), Box<dyn Error>> {
     let old = [member("anna")?, member("ben")?, member("carla")?];
-    let members = Roster::numbered([old[0].card()?, old[1].card()?, old[2].card()?]).ok_or("two cards are the same")?;
+    let members = Roster::numbered([old[0].card()?, old[1].card()?, old[2].card()?])?;
     let template = KeyTemplate::wallet("treasury");
     let invitation = old[0].invite(Dkg { suite: Suite::Ed25519, threshold: 2, members, template })?;
     let runs = old.iter().map(|member| member.start(&invitation)).collect::<Result<_, _>>()?;
@@ -19,8 +19,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // Two more people join. All that they have is a token, and all that they give is its card.
     let new = [member("dora")?, member("emil")?];
-    let members = key.roster.with(number(4), new[0].card()?).ok_or("this card is there already")?;
-    let members = members.with(number(5), new[1].card()?).ok_or("this card is there already")?;
+    let members = key.roster.with(number(4), new[0].card()?)?;
+    let members = members.with(number(5), new[1].card()?)?;
     let invitation = old[0].invite_reshare(key.id, Reshare { threshold: 3, members, ..Reshare::of(&key) })?;
     assert!(invitation.warnings().is_empty(), "{:?}", invitation.warnings());
 

@@ -17,7 +17,7 @@ const WORDS: &str = "abandon abandon abandon abandon abandon abandon abandon aba
 
 fn main() -> Result<(), Box<dyn Error>> {
     let [anna, ben, carla] = [member("anna")?, member("ben")?, member("carla")?];
-    let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).ok_or("two cards are the same")?;
+    let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?])?;
     println!("group:      {}", members.fingerprint());
 
     // Anna has the words. Before anything else she compares the key with what the old wallet shows.
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     // She proposes; the others see which key it is, and who deals it. Only she enters with the secret.
     let template = KeyTemplate::wallet("the old wallet");
-    let invitation = anna.invite_import(Import { key: &old, threshold: 2, members, template, attempt: 0 })?;
+    let invitation = anna.invite_import(Import { key: &old, threshold: 2, members, template, least_attempt: 0 })?;
     if invitation.imports() != Some(&public) {
         return Err("this is another key".into());
     }

@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let [anna, ben, carla] = [member("anna")?, member("ben")?, member("carla")?];
 
     // The members exchange their cards, and compare one fingerprint of the group by telephone.
-    let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).ok_or("two cards are the same")?;
+    let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?])?;
     println!("group:     {}", members.fingerprint());
 
     // One invites, everybody starts: a taproot key of which any two sign, and that is nowhere whole.

@@ -21,7 +21,7 @@ use quorumkey::{
 fn main() -> Result<(), Box<dyn Error>> {
     // Three directors hold the shop's key; any two of them spend.
     let [anna, ben, carla] = [member("anna")?, member("ben")?, member("carla")?];
-    let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).ok_or("two cards are the same")?;
+    let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?])?;
     let template = KeyTemplate::wallet("till");
     let invitation = anna.invite(Dkg { suite: Suite::Secp256k1Taproot, threshold: 2, members, template })?;
     let key = run_all(vec![anna.start(&invitation)?, ben.start(&invitation)?, carla.start(&invitation)?])?.remove(0);

@@ -12,7 +12,7 @@ use quorumkey::{
 fn main() -> Result<(), Box<dyn Error>> {
     let [anna, ben, carla, dora] = [member("anna")?, member("ben")?, member("carla")?, member("dora")?];
     let cards = [anna.card()?, ben.card()?, carla.card()?, dora.card()?];
-    let members = Roster::numbered(cards).ok_or("two cards are the same")?;
+    let members = Roster::numbered(cards)?;
     let template = KeyTemplate::wallet("savings");
     let invitation = anna.invite(Dkg { suite: Suite::Secp256k1Taproot, threshold: 2, members, template })?;
     let key = run_all(start(&[&anna, &ben, &carla, &dora], &invitation)?)?.remove(0);
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("stolen phone: {:?}", carla.complete(&anna.certificate(key.id)?)?.state);
 
     // Dora leaves for good, and nobody takes her place: a reshare. Her device is at hand, so she helps to deal.
-    let members = key.roster.without(number(4)).ok_or("somebody is left")?;
+    let members = key.roster.without(number(4))?;
     let leaving = vec![Leaving { identifier: number(4), reason: Reason::Routine }];
     let invitation = ben.invite_reshare(key.id, Reshare { members, leaving, ..Reshare::of(&key) })?;
     let outcomes = run_all(start(&[&anna, &ben, &new_phone, &dora], &invitation)?)?;

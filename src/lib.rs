@@ -14,7 +14,7 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | tokens, sessions, PINs | [`KeyStore`], [`Session`], [`OfficerSession`], [`Pin`], [`Init`], [`KdfCost`] |
+//! | tokens, sessions, PINs | [`KeyStore`], [`Session`], [`OfficerSession`], [`Pin`], [`Init`], [`Restore`], [`KdfCost`] |
 //! | keys as objects | [`KeyInfo`], [`KeyState`], [`KeyTemplate`], [`Restriction`], [`Filter`] |
 //! | runs | [`Run`], [`Dkg`], [`Import`], [`ImportedKey`], [`Batch`], [`Invitation`], [`Message`], [`Coordinator`] |
 //! | members | [`Card`], [`Roster`], [`Fingerprint`], [`Identifier`], [`NewCard`], [`Reshare`], [`Leaving`], [`Revision`], [`Lineage`] |
@@ -62,8 +62,8 @@ pub use keystore::{
     Advice, Batch, Change, Coordinator, Dealing, Declaration, Dkg, Entry, EpochReport, Error, FileStorage, Filter,
     Fork, Holder, Holding, Import, ImportError, ImportedKey, Init, KdfCost, KeyInfo, KeyState, KeyStore, Leaving,
     MemoryStorage, Misuse, NewCard, OfficerSession, Operation, Origin, Output, Pin, PinError, Preprocessing, Progress,
-    Proposal, Protection, Protocol, ReconstructedKey, Reconstructing, Reshare, Restriction, Result, Run, RunProgress,
-    Session, SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
+    Proposal, Protection, Protocol, ReconstructedKey, Reconstructing, Reshare, Restore, Restriction, Result, Run,
+    RunProgress, Session, SessionId, Signing, SoftToken, Storage, StorageError, Token, TokenInfo,
 };
 pub use policy::UserType;
 pub use protocol::{
@@ -73,5 +73,5 @@ pub use suite::{GroupKey, Network, Signature, Suite, SuiteError, VerifyingKey};
 pub use wire::{
     BackupGate, Card, CardId, DecodeError, Derivation, DerivationPath, EpochId, Export, Fingerprint, Identifier,
     Invitation, KeyId, KeyTemplate, MAX_BATCH, MAX_MESSAGE, Message, Operations, PathError, Quorum, Reason, Replaced,
-    Revision, Roster, RunId,
+    Revision, Roster, RosterError, RunId,
 };

@@ -9,7 +9,7 @@ use quorumkey::hazmat::{self, SampleDealing, sample_dealing, wrap};
 use quorumkey::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 use quorumkey::{
     Card, Certificate, Derivation, Dkg, Import, ImportedKey, Invitation, KeyState, KeyStore, KeyTemplate, Message,
-    NewCard, Operations, Reason, Roster, Suite,
+    NewCard, Operations, Reason, Restore, Roster, Suite,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -214,7 +214,7 @@ fn an_invitation_to_import_a_key_is_what_the_document_says() {
         let members = Roster::numbered([other.card().unwrap(), session.card().unwrap()]).unwrap();
         let key = ImportedKey::from_scalar(suite, [7; 32].into()).unwrap();
         let template = KeyTemplate::wallet("an old wallet");
-        let import = Import { key: &key, threshold: 2, members: members.clone(), template, attempt: 5 };
+        let import = Import { key: &key, threshold: 2, members: members.clone(), template, least_attempt: 5 };
         let invitation = session.invite_import(import).unwrap().to_bytes();
 
         let plan = Bytes(&invitation[1..]).bytes().to_vec();
@@ -244,7 +244,7 @@ fn an_invitation_to_import_a_key_is_what_the_document_says() {
 #[test]
 fn an_invitation_to_reconstruct_a_key_is_what_the_document_says() {
     let members = common::group(3);
-    let operations = Operations::ALL.and(Operations::RECONSTRUCT);
+    let operations = Operations::ALL.union(Operations::RECONSTRUCT);
     let template = KeyTemplate { operations, ..KeyTemplate::wallet("on trial") };
     let dkg = Dkg { suite: Suite::Secp256k1, threshold: 2, members: common::roster(&members), template };
     let key = common::deal(&members, &members[0].session.invite(dkg).unwrap());
@@ -400,7 +400,13 @@ fn backups_made_by_hand_after_the_document_are_restored() {
                 let share = wrap::seal(&share_content(&sample, place), &to).unwrap();
                 let identity = WrappedIdentity::from_bytes(identity).unwrap();
                 let init = init(&format!("restored {}", place + 1));
-                let store = KeyStore::restore_in_memory(&init, &identity, &with, 0).unwrap();
+                let store = KeyStore::restore_in_memory(&Restore {
+                    init: &init,
+                    identity: &identity,
+                    with: &with,
+                    incarnation: 0,
+                })
+                .unwrap();
                 let session = store.login(&user_pin()).unwrap();
                 assert_eq!(session.card().unwrap().incarnation(), 1);
                 let key = session.restore(&WrappedShare::from_bytes(share).unwrap(), &with).unwrap();

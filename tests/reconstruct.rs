@@ -37,7 +37,7 @@ mount! {
 }
 
 fn template() -> KeyTemplate {
-    KeyTemplate { operations: Operations::ALL.and(Operations::RECONSTRUCT), ..KeyTemplate::wallet("on trial") }
+    KeyTemplate { operations: Operations::ALL.union(Operations::RECONSTRUCT), ..KeyTemplate::wallet("on trial") }
 }
 
 /// A key that allows it, made by all.
@@ -98,7 +98,7 @@ fn any_t_members_put_together_what_was_imported_with_every_suite(backend: &dyn B
                 threshold: 2,
                 members: members_and_template.0,
                 template: members_and_template.1,
-                attempt: 0,
+                least_attempt: 0,
             };
             let invitation = members[0].session.invite_import(import).unwrap();
             let mut runs = vec![members[0].session.start_import(&invitation, key).unwrap()];
@@ -136,7 +136,7 @@ fn a_key_that_was_not_made_for_it_has_no_door(backend: &dyn Backend) {
     let members = backend::group(backend, 2);
     let shut = dkg(&members, Suite::Ed25519, 2);
     refused!(invite(&members, shut.id, &[1, 2]), Error::Denied(Denial::Operation));
-    let open = Restriction { operations: Some(Operations::ALL.and(Operations::RECONSTRUCT)), export: None };
+    let open = Restriction { operations: Some(Operations::ALL.union(Operations::RECONSTRUCT)), export: None };
     refused!(members[0].session.restrict(shut.id, &open), Error::Misuse(Misuse::Widens));
     // The template is part of what all signed: a refresh keeps it shut.
     refresh(&members, shut.id);

@@ -26,11 +26,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use common::{Member, dkg_invitation, exchange, exchange_over, id, init, roster, user_pin};
+use common::{Member, Shared, dkg_invitation, exchange, exchange_over, id, init, roster, user_pin};
 use quorumkey::hazmat::verifying_shares;
 use quorumkey::{
-    Change, Dealing, Entry, Import, ImportedKey, KeyId, KeyStore, KeyTemplate, MemoryStorage, Run, Signing, Storage,
-    StorageError, Suite,
+    Dealing, Entry, Import, ImportedKey, KeyId, KeyStore, KeyTemplate, MemoryStorage, Run, Signing, Storage, Suite,
 };
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -145,28 +144,6 @@ fn victim(suite: Suite) {
     stage("dropped");
 }
 
-/// A storage that the victim can look into.
-#[derive(Clone, Debug)]
-struct Shared(Arc<MemoryStorage>);
-
-impl Storage for Shared {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.0.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
-        self.0.scan(prefix, after, limit)
-    }
-
-    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
-        self.0.commit(changes)
-    }
-
-    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
-        self.0.rewrite(contents)
-    }
-}
-
 /// A member, of which is said what a thief of its file has: the state that is sealed under the root key.
 fn victim_enters(number: u16) -> Member {
     let storage = Shared(Arc::new(MemoryStorage::new(&[])));
@@ -237,7 +214,7 @@ fn old_key(suite: Suite, number: u8) -> ImportedKey {
 fn victim_starts_import(members: &[Member], suite: Suite, number: u8) -> Run<Dealing> {
     let key = old_key(suite, number);
     let template = KeyTemplate::wallet("an old wallet");
-    let import = Import { key: &key, threshold: 2, members: roster(members), template, attempt: 0 };
+    let import = Import { key: &key, threshold: 2, members: roster(members), template, least_attempt: 0 };
     let invitation = members[0].session.invite_import(import).unwrap();
     members[0].session.start_import(&invitation, key).unwrap()
 }
@@ -245,7 +222,7 @@ fn victim_starts_import(members: &[Member], suite: Suite, number: u8) -> Run<Dea
 fn victim_imports(members: &[Member], suite: Suite) {
     let key = old_key(suite, 1);
     let template = KeyTemplate::wallet("an old wallet");
-    let import = Import { key: &key, threshold: 2, members: roster(members), template, attempt: 0 };
+    let import = Import { key: &key, threshold: 2, members: roster(members), template, least_attempt: 0 };
     let invitation = members[0].session.invite_import(import).unwrap();
     let mut runs = vec![members[0].session.start_import(&invitation, key).unwrap()];
     runs.extend(members[1..].iter().map(|member| member.session.start(&invitation).unwrap()));

@@ -25,7 +25,7 @@ const NEVER_GIVEN_ANY: &str = "
     Digest Dkg Endpoint EpochId EpochReport EventKind Export ExtendedPublicKey Faults Filter Fingerprint Fork GroupKey Head Holder
     Holding Identifier ImportError Judgement KdfCost KeyId KeyState KeyTemplate Leaving Lineage MemoryError Misbehaviour Misuse
     Network NewCard Operations Origin Patience PathError PinError Preprocessing Protection PublicKey Quorum Reason Reconstructing Rejection Replaced Reshare Revision
-    Restriction Roster RunId RunProgress SessionId Signature Signing StorageError Suite SuiteError TokenInfo UserType
+    Restriction Roster RosterError RunId RunProgress SessionId Signature Signing StorageError Suite SuiteError TokenInfo UserType
     VerifyingKey Warning WrapError AuditError Driven";
 /// Traits, and another name for something.
 const NO_TYPES: &str = "Entry Protocol Result Storage Token Transport";
@@ -87,7 +87,7 @@ impl World {
             Member::new(Forger::new(SEEDS[number]).store(storage, &init("a token"), 0).unwrap())
         };
         let members: Vec<_> = [0, 1].map(member).into();
-        let operations = Operations::ALL.and(Operations::RECONSTRUCT);
+        let operations = Operations::ALL.union(Operations::RECONSTRUCT);
         let template = KeyTemplate { operations, ..KeyTemplate::wallet("a wallet") };
         let dealing = Dkg { suite, threshold: 2, members: roster(&members), template };
         let key = deal(&members, &members[0].session.invite(dealing).unwrap());
@@ -158,7 +158,10 @@ fn show_backups(texts: &Texts, world: &World) {
     }
     texts.error(session.restore(&share, &Identity::X25519(secret())));
     texts.error(session.restore(&share, &Identity::passphrase(WORDS)));
-    texts.error(KeyStore::restore_in_memory(&init("a token"), &identity, &Identity::passphrase(WORDS), 0));
+    let (init, with) = (init("a token"), Identity::passphrase(WORDS));
+    let from = Restore { init: &init, identity: &identity, with: &with, incarnation: 0 };
+    texts.debug(&from);
+    texts.error(KeyStore::restore_in_memory(&from));
 }
 
 /// A run shows itself after each message, and every message is shown.
@@ -214,7 +217,7 @@ fn show_whole_keys(texts: &Texts, world: &World) -> Vec<Vec<u8>> {
     let imported = ImportedKey::from_seed(Zeroizing::new(SECRET));
     texts.debug(&imported);
     let (members, template) = (roster(&world.members), KeyTemplate::wallet("an old wallet"));
-    texts.debug(&Import { key: &imported, threshold: 2, members, template, attempt: 0 });
+    texts.debug(&Import { key: &imported, threshold: 2, members, template, least_attempt: 0 });
 
     let officers: Vec<_> = world.members.iter().map(|member| member.store.login_so(&officer_pin()).unwrap()).collect();
     let invitation = officers[0].invite_reconstruct(world.key.id, &[id(1), id(2)]).unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quorumkey::transport::{Bus, Patience, Transport, drive};
 use quorumkey::wrap::{Identity, WrappedIdentity};
-use quorumkey::{Identifier, Init, KdfCost, KeyStore, Message, Pin, Protocol, Run, Session};
+use quorumkey::{Identifier, Init, KdfCost, KeyStore, Message, Pin, Protocol, Restore, Run, Session};
 
 /// How patient the members are with each other.
 pub(crate) const PATIENCE: Patience = Patience {
@@ -43,7 +43,10 @@ impl Member {
         with: &Identity,
     ) -> Result<Self, Box<dyn Error>> {
         fs::create_dir(&directory)?;
-        let store = KeyStore::restore(token_file(&directory), &init(number)?, backup, with, 0)?;
+        let store = KeyStore::restore(
+            token_file(&directory),
+            &Restore { init: &init(number)?, identity: backup, with: with, incarnation: 0 },
+        )?;
         Self::log_in(number, directory, store)
     }
 

@@ -40,7 +40,7 @@ impl Story {
             (1..=3).map(|number| Member::new(number, directory(number))).collect::<Outcome<Vec<_>>>()
         })?;
         let cards = members.iter().map(|member| member.session.card()).collect::<quorumkey::Result<Vec<_>>>()?;
-        let roster = Roster::numbered(cards).ok_or("two members have one identity")?;
+        let roster = Roster::numbered(cards)?;
         report.say(&format!("        the members compare the group's fingerprint: {}", roster.fingerprint()));
         let taproot = report
             .step("a 2-of-3 taproot key is made", |_| make(&members, &roster, Suite::Secp256k1Taproot, "bitcoin"))?;
@@ -122,7 +122,7 @@ impl Story {
                 let [one, two, three] = self.three()?;
                 let invitation = one.session.invite_refresh(key.id, self.restored_cards()?)?;
                 for member in [two, three] {
-                    member.store.login_so(&officer_pin(member.id.get())?)?.override_restored(&invitation)?;
+                    member.store.login_so(&officer_pin(member.id.get())?)?.override_fork_rules(&invitation)?;
                 }
                 renewed(&self.refresh(&invitation)?, key)
             });

@@ -124,7 +124,7 @@ impl Forger {
         let mut plan = invitation.plan.clone();
         if let Action::Deal(deal) = &mut plan.action {
             let others = deal.receivers.iter().filter(|(id, _)| *id != member).map(|(id, card)| (id, card.clone()));
-            deal.receivers = Roster::new(others.collect()).unwrap_or_else(|| deal.receivers.clone());
+            deal.receivers = Roster::new(others.collect()).unwrap_or_else(|_| deal.receivers.clone());
         }
         Invitation::issue(plan, invitation.chain.clone(), &self.0)
     }
@@ -135,7 +135,7 @@ impl Forger {
         let mut plan = invitation.plan.clone();
         if let Action::Deal(DealPlan { source: Source::Epoch { dealers, .. }, .. }) = &mut plan.action {
             let others = dealers.iter().filter(|(id, _)| *id != member).map(|(id, card)| (id, card.clone()));
-            if let Some(others) = Roster::new(others.collect()) {
+            if let Ok(others) = Roster::new(others.collect()) {
                 *dealers = others;
             }
         }

@@ -50,7 +50,7 @@ pub fn sample_dealing(suite: Suite, rng: &mut dyn CryptoRng) -> Result<SampleDea
     let labels = ["anna's phone", "ben's laptop", "the safe"];
     let cards: Vec<_> =
         identities.iter().zip(labels).map(|(identity, label)| Card::issue(identity, 0, label.to_owned())).collect();
-    let roster = Roster::numbered(cards.clone()).ok_or("roster")?;
+    let roster = Roster::numbered(cards.clone()).map_err(|_| "roster")?;
     let inviter = Identifier::new(1).ok_or("identifier")?;
     let deal = DealPlan {
         suite,

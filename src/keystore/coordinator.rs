@@ -173,5 +173,5 @@ impl<'a> Following<'a> {
 
 fn cards(epoch: &Epoch, signers: &[Identifier]) -> Result<Roster> {
     let cards = signers.iter().map(|id| Some((*id, epoch.roster().card(*id)?.clone())));
-    Ok(cards.collect::<Option<Vec<_>>>().and_then(Roster::new).ok_or(Misuse::Plan("signers"))?)
+    Ok(cards.collect::<Option<Vec<_>>>().and_then(|cards| Roster::new(cards).ok()).ok_or(Misuse::Plan("signers"))?)
 }

@@ -11,7 +11,7 @@ use crate::protocol::{
     Certificate, CertificateError, Denial, Evidence, Failure, Halt, Misbehaviour, Refused, Rejection,
 };
 use crate::suite::SuiteError;
-use crate::wire::{DecodeError, EpochId, Identifier, KeyId, RunId};
+use crate::wire::{DecodeError, EpochId, Identifier, KeyId, RosterError, RunId};
 use crate::wrap::WrapError;
 
 /// What a key store answers.
@@ -95,6 +95,8 @@ pub enum Error {
     Decode(DecodeError),
     /// A certificate that proves nothing here.
     Certificate(CertificateError),
+    /// Members that are no roster.
+    Roster(RosterError),
     /// A key or a signature that is none.
     Suite(SuiteError),
     /// A child that the key does not have.
@@ -124,11 +126,11 @@ pub enum Misuse {
     /// The run is over, was aborted, or belongs to another session.
     NoSuchRun(RunId),
     /// Nonces live for ten minutes, those that were made beforehand for an hour. These are older.
-    Expired,
+    NoncesExpired,
     /// The nonces that were made beforehand are used, were given to another signature, or are not of these signers.
     NoNonces,
     /// So many nonces wait for their messages that this token makes no more.
-    Full,
+    TooManyNonces,
     /// The plan breaks a rule: this one.
     Plan(&'static str),
     /// A process may not use a token that its parent opened.
@@ -181,6 +183,7 @@ impl Error {
             Self::Audit(_) => 20,
             Self::Wrap(_) => 21,
             Self::Derivation(_) => 22,
+            Self::Roster(_) => 23,
         }
     }
 }
@@ -221,6 +224,7 @@ impl fmt::Display for Error {
             Self::Misuse(misuse) => misuse.fmt(f),
             Self::Decode(error) => error.fmt(f),
             Self::Certificate(error) => error.fmt(f),
+            Self::Roster(error) => error.fmt(f),
             Self::Suite(error) => error.fmt(f),
             Self::Derivation(error) => error.fmt(f),
             Self::Pin(error) => error.fmt(f),
@@ -241,9 +245,9 @@ impl fmt::Display for Misuse {
             Self::Unsupported(what) => write!(f, "not supported: {what}"),
             Self::RunEnteredBefore(run) => write!(f, "this token has entered run {run} before"),
             Self::NoSuchRun(run) => write!(f, "run {run} is over or belongs to another session"),
-            Self::Expired => f.write_str("the run's nonces are too old"),
+            Self::NoncesExpired => f.write_str("the run's nonces are too old"),
             Self::NoNonces => f.write_str("the prepared nonces are not there"),
-            Self::Full => f.write_str("too many prepared nonces are held already"),
+            Self::TooManyNonces => f.write_str("too many prepared nonces are held already"),
             Self::Plan(rule) => write!(f, "the plan is refused: {rule}"),
             Self::ForkedProcess => f.write_str("this process did not open the token"),
             Self::Widens => f.write_str("a restriction can only tighten"),
@@ -320,6 +324,7 @@ macro_rules! from {
 from! {
     DecodeError => Decode,
     CertificateError => Certificate,
+    RosterError => Roster,
     SuiteError => Suite,
     DerivationError => Derivation,
     PinError => Pin,

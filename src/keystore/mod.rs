@@ -24,7 +24,7 @@ pub use pin::{Pin, PinError};
 pub use reconstructed::ReconstructedKey;
 pub use run::{Dealing, Preprocessing, Protocol, Reconstructing, Run, RunProgress, Signing};
 pub use session::{Dkg, Import, OfficerSession, Session};
-pub use soft::{Init, SoftToken};
+pub use soft::{Init, Restore, SoftToken};
 #[cfg(feature = "hazmat")]
 pub(crate) use soft::{scavenge, set_clock_ahead};
 pub use storage::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};

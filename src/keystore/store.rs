@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use super::error::Result;
 use super::session::{OfficerSession, Session};
-use super::soft::{Init, SoftToken};
+use super::soft::{Init, Restore, SoftToken};
 use super::token::{Token, TokenInfo};
 use super::{Entry, FileStorage, MemoryStorage, Pin, Storage, StorageError};
 use crate::policy::UserType;
-use crate::wrap::{Identity, WrappedIdentity};
 
 /// A token and the door to it. Cloning it gives another handle on the same token.
 ///
@@ -84,9 +83,27 @@ impl KeyStore {
     }
 
     /// Makes a token in a new file with the identity of a backup. Its card is a new incarnation, that the other members
-    /// admit by naming it in a plan; `incarnation` is the lowest to take, 0 unless the same backup was restored before.
+    /// admit by naming it in a plan. Shares come back with [`Session::restore`].
     ///
-    /// Shares come back with [`Session::restore`].
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::wrap::Identity;
+    /// use quorumkey::{KeyStore, Restore};
+    ///
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let Identity::X25519(offline) = Identity::generate() else { unreachable!() };
+    /// let before = member();
+    /// let backup = before.export_identity(&offline.recipient())?;
+    ///
+    /// let (init, with) = (init("ben's new phone"), Identity::X25519(offline));
+    /// let from = Restore { init: &init, identity: &backup, with: &with, incarnation: 0 };
+    /// let store = KeyStore::restore(directory.path().join("wallet.qk"), &from)?;
+    /// let card = store.login(&init.user)?.card()?;
+    /// assert_eq!(card.identity(), before.card()?.identity());
+    /// assert_eq!(card.incarnation(), 1);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -95,31 +112,21 @@ impl KeyStore {
     /// # Security
     ///
     /// Two tokens with one identity contradict each other and are taken for liars: restore only what is gone.
-    pub fn restore(
-        path: impl AsRef<Path>,
-        init: &Init,
-        backup: &WrappedIdentity,
-        with: &Identity,
-        incarnation: u32,
-    ) -> Result<Self> {
-        let storage = |contents: &[Entry]| FileStorage::create(path.as_ref(), contents);
-        Self::restore_in(storage, init, backup, with, incarnation)
+    pub fn restore(path: impl AsRef<Path>, from: &Restore<'_>) -> Result<Self> {
+        Self::restore_in(|contents| FileStorage::create(path.as_ref(), contents), from)
     }
 
     /// Makes a token in memory with the identity of a backup, for tests and rehearsals.
-    pub fn restore_in_memory(init: &Init, backup: &WrappedIdentity, with: &Identity, incarnation: u32) -> Result<Self> {
-        Self::restore_in(|contents| Ok(MemoryStorage::new(contents)), init, backup, with, incarnation)
+    pub fn restore_in_memory(from: &Restore<'_>) -> Result<Self> {
+        Self::restore_in(|contents| Ok(MemoryStorage::new(contents)), from)
     }
 
     /// Makes a token in a storage of your own with the identity of a backup.
     pub fn restore_in<S: Storage + 'static>(
         storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
-        init: &Init,
-        backup: &WrappedIdentity,
-        with: &Identity,
-        incarnation: u32,
+        from: &Restore<'_>,
     ) -> Result<Self> {
-        Ok(Self::over(SoftToken::restore(storage, init, backup, with, incarnation)?))
+        Ok(Self::over(SoftToken::restore(storage, from)?))
     }
 
     /// A key store over any token.

@@ -56,7 +56,7 @@ pub trait Token: Debug + Send + Sync {
     /// Ends a run.
     fn abort(&self, session: SessionId, run: RunId) -> Result<()>;
     /// Lifts, for that run, the rules that hold back what may fork a key. Of the security officer.
-    fn override_restored(&self, session: SessionId, invitation: &Invitation) -> Result<()>;
+    fn override_fork_rules(&self, session: SessionId, invitation: &Invitation) -> Result<()>;
     /// Lets a member that broke a run take part again. Of the security officer.
     fn pardon(&self, session: SessionId, card: &Card) -> Result<()>;
     /// Records what people know of old shares. Of the security officer.
@@ -127,13 +127,19 @@ pub struct Reshare {
     /// [routine](Reason::Routine).
     pub dealers: Option<Roster>,
     /// The lowest attempt to propose, if another token has refused a lower one; else 0.
-    pub attempt: u32,
+    pub least_attempt: u32,
 }
 
 impl Reshare {
     /// The members and the threshold that there are, to be changed.
     pub fn of(key: &KeyInfo) -> Self {
-        Self { threshold: key.threshold, members: key.roster.clone(), leaving: Vec::new(), dealers: None, attempt: 0 }
+        Self {
+            threshold: key.threshold,
+            members: key.roster.clone(),
+            leaving: Vec::new(),
+            dealers: None,
+            least_attempt: 0,
+        }
     }
 }
 
@@ -174,7 +180,7 @@ pub enum Proposal {
         /// What they agree on.
         template: KeyTemplate,
         /// The lowest attempt to propose, if another token has refused a lower one; else 0.
-        attempt: u32,
+        least_attempt: u32,
     },
     /// New shares of a key for the same members, with the same threshold.
     Refresh {
@@ -183,7 +189,7 @@ pub enum Proposal {
         /// Members with a new card.
         cards: Vec<NewCard>,
         /// The lowest attempt to propose, if another token has refused a lower one; else 0.
-        attempt: u32,
+        least_attempt: u32,
     },
     /// New shares of a key for other members, or with another threshold.
     Reshare {

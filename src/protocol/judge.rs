@@ -76,7 +76,7 @@ fn members(plan: &Plan, epoch: Option<&Epoch>) -> Option<Roster> {
 
 fn of_epoch(epoch: &Epoch, members: &[Identifier]) -> Option<Roster> {
     let card = |id: &Identifier| -> Option<(Identifier, Card)> { Some((*id, epoch.roster().card(*id)?.clone())) };
-    Roster::new(members.iter().map(card).collect::<Option<_>>()?)
+    Roster::new(members.iter().map(card).collect::<Option<_>>()?).ok()
 }
 
 /// Two different messages of one member for one place.

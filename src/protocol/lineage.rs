@@ -82,7 +82,7 @@ impl Invitation {
     /// let members = three();
     /// let key = key(&members);
     /// let dora = member();
-    /// let roster = key.roster.with(id(4), dora.card()?).expect("four different cards");
+    /// let roster = key.roster.with(id(4), dora.card()?)?;
     /// let invitation = members[0].invite_reshare(key.id, Reshare { members: roster, ..Reshare::of(&key) })?;
     ///
     /// // Dora looks before she starts. An old member, whom she knows by voice, reads its own fingerprint out.
@@ -117,7 +117,7 @@ impl Invitation {
     /// use quorumkey::{Dkg, KeyTemplate, Roster, Suite, Warning};
     ///
     /// let [anna, ben, carla] = three();
-    /// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).expect("three different cards");
+    /// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?])?;
     /// let template = KeyTemplate::wallet("all or nothing");
     /// let invitation = anna.invite(Dkg { suite: Suite::Ed25519, threshold: 3, members, template })?;
     /// assert_eq!(invitation.warnings(), [Warning::FewReceivers { receivers: 3, threshold: 3 }]);

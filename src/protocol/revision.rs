@@ -101,7 +101,7 @@ pub(crate) fn revise(
     }
     let others = epoch.roster().iter().filter(|(id, _)| *id != identifier).map(|(id, card)| (id, card.clone()));
     let roster = Roster::new(others.chain([(identifier, card.clone())]).collect());
-    let roster = roster.ok_or(CertificateError::Contradiction("an identity stands in the roster twice"))?;
+    let roster = roster.map_err(|_| CertificateError::Contradiction("an identity stands in the roster twice"))?;
     let number = epoch.revision().checked_add(1).ok_or(CertificateError::Contradiction("too many revisions"))?;
     let share = verifying_share(epoch, identifier).ok_or(CertificateError::Contradiction("verifying shares"))?;
     let hash = Epoch::hash_roster(epoch.id, number, &roster);

@@ -29,5 +29,5 @@ pub(crate) use plan::{
 };
 pub use plan::{MAX_BATCH, MAX_MESSAGE, Reason, Replaced};
 pub use revision::Revision;
-pub use roster::{Fingerprint, Roster};
+pub use roster::{Fingerprint, Roster, RosterError};
 pub use template::{BackupGate, Export, KeyTemplate, Operations, Quorum};

@@ -111,7 +111,7 @@ impl DealPlan {
                         Some(_) => return None,
                     }
                 }
-                Roster::new(all)
+                Roster::new(all).ok()
             }
         }
     }
@@ -217,7 +217,7 @@ fn decode_suite(reader: &mut Reader<'_>) -> Result<Suite, DecodeError> {
 
 /// The roster of that member alone.
 pub(crate) fn one_of(members: &Roster, member: Identifier) -> Option<Roster> {
-    Roster::new(vec![(member, members.card(member)?.clone())])
+    Roster::new(vec![(member, members.card(member)?.clone())]).ok()
 }
 
 fn decode_group_key(reader: &mut Reader<'_>, suite: Suite) -> Result<GroupKey, DecodeError> {
@@ -436,7 +436,7 @@ impl RepairPlan {
     pub(crate) fn participants(&self) -> Option<Roster> {
         let target = self.delivers.then_some(self.revision.identifier);
         let ids = self.helpers.iter().copied().chain(target);
-        Roster::new(ids.map(|id| Some((id, self.roster.card(id)?.clone()))).collect::<Option<_>>()?)
+        Roster::new(ids.map(|id| Some((id, self.roster.card(id)?.clone()))).collect::<Option<_>>()?).ok()
     }
 
     fn encode(&self, writer: &mut Writer) {

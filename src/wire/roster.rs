@@ -15,37 +15,57 @@ pub struct Roster(Vec<(Identifier, Card)>);
 impl Roster {
     /// The roster of these members, in any order.
     ///
-    /// Returns `None` when it is empty or too long, or an identifier or an identity stands in it twice.
-    pub fn new(mut members: Vec<(Identifier, Card)>) -> Option<Self> {
+    /// # Errors
+    ///
+    /// When it is empty or longer than 1,000, or an identifier or an identity stands in it twice.
+    pub fn new(mut members: Vec<(Identifier, Card)>) -> Result<Self, RosterError> {
+        if members.is_empty() {
+            return Err(RosterError::Empty);
+        }
+        if members.len() > usize::from(MAX_MEMBERS) {
+            return Err(RosterError::TooLong);
+        }
         members.sort_by_key(|(id, _)| *id);
-        let mut identities: Vec<_> = members.iter().map(|(_, card)| *card.identity()).collect();
+        let mut pairs = members.iter().zip(members.iter().skip(1));
+        let twice = pairs.find(|((a, _), (b, _))| forbids!(NumberOnceInARoster, a == b));
+        if let Some(((id, _), _)) = twice {
+            return Err(RosterError::Number(*id));
+        }
+        let mut identities: Vec<_> = members.iter().map(|(id, card)| (*card.identity(), *id)).collect();
         identities.sort_unstable();
-        let ascending = holds!(NumberOnceInARoster, members.is_sorted_by(|(a, _), (b, _)| a < b));
-        let distinct = holds!(IdentityOnceInARoster, identities.is_sorted_by(|a, b| a < b));
-        let sized = !members.is_empty() && members.len() <= usize::from(MAX_MEMBERS);
-        (ascending && distinct && sized).then_some(Self(members))
+        let mut pairs = identities.iter().zip(identities.iter().skip(1));
+        match pairs.find(|((a, _), (b, _))| forbids!(IdentityOnceInARoster, a == b)) {
+            Some(((_, one), (_, other))) => Err(RosterError::Identity(*one, *other)),
+            None => Ok(Self(members)),
+        }
     }
 
     /// Members 1 to n, in the order given.
     ///
-    /// Returns `None` when an identity stands in it twice, or it is empty or longer than 1,000.
-    pub fn numbered(cards: impl IntoIterator<Item = Card>) -> Option<Self> {
+    /// # Errors
+    ///
+    /// When an identity stands in it twice, or it is empty or longer than 1,000.
+    pub fn numbered(cards: impl IntoIterator<Item = Card>) -> Result<Self, RosterError> {
         let numbered = (1..=MAX_MEMBERS + 1).zip(cards).map(|(number, card)| Some((Identifier::new(number)?, card)));
-        Self::new(numbered.collect::<Option<_>>()?)
+        Self::new(numbered.collect::<Option<_>>().ok_or(RosterError::TooLong)?)
     }
 
     /// The roster with that member in it, under a number of its own or in the place of whoever has the number.
     ///
-    /// Returns `None` when its identity stands in it already, or there would be more than 1,000 members.
-    #[must_use]
-    pub fn with(&self, id: Identifier, card: Card) -> Option<Self> {
+    /// # Errors
+    ///
+    /// When its identity stands in it already, or there would be more than 1,000 members.
+    pub fn with(&self, id: Identifier, card: Card) -> Result<Self, RosterError> {
         let others = self.iter().filter(|(member, _)| *member != id).map(|(id, card)| (id, card.clone()));
         Self::new(others.chain([(id, card)]).collect())
     }
 
-    /// The roster without that member. Returns `None` when nobody is left.
-    #[must_use]
-    pub fn without(&self, id: Identifier) -> Option<Self> {
+    /// The roster without that member.
+    ///
+    /// # Errors
+    ///
+    /// When nobody is left.
+    pub fn without(&self, id: Identifier) -> Result<Self, RosterError> {
         Self::new(self.iter().filter(|(member, _)| *member != id).map(|(id, card)| (id, card.clone())).collect())
     }
 
@@ -104,9 +124,36 @@ impl Roster {
         if !members.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(DecodeError::Invalid("order of members"));
         }
-        Self::new(members).ok_or(DecodeError::Invalid("roster"))
+        Self::new(members).map_err(|_| DecodeError::Invalid("roster"))
     }
 }
+
+/// Why members are no roster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RosterError {
+    /// Nobody is in it.
+    Empty,
+    /// There are more than 1,000 members.
+    TooLong,
+    /// Two members have this number.
+    Number(Identifier),
+    /// The members with these numbers have one identity.
+    Identity(Identifier, Identifier),
+}
+
+impl fmt::Display for RosterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a roster needs a member"),
+            Self::TooLong => write!(f, "a roster has at most {MAX_MEMBERS} members"),
+            Self::Number(id) => write!(f, "two members have number {id}"),
+            Self::Identity(one, other) => write!(f, "an identity stands in the roster twice: as {one} and as {other}"),
+        }
+    }
+}
+
+impl core::error::Error for RosterError {}
 
 /// A short name of a whole group, for people to compare out of band: 128 bits in eight groups of four hexadecimal digits.
 ///
@@ -118,8 +165,8 @@ impl Roster {
 /// use quorumkey::Roster;
 ///
 /// let [anna, ben] = [member(), member()];
-/// let seen_by_anna = Roster::numbered([anna.card()?, ben.card()?]).expect("two different cards");
-/// let seen_by_ben = Roster::numbered([anna.card()?, member().card()?]).expect("two different cards");
+/// let seen_by_anna = Roster::numbered([anna.card()?, ben.card()?])?;
+/// let seen_by_ben = Roster::numbered([anna.card()?, member().card()?])?;
 /// // Somebody gave Ben's friends another card. Read aloud, it shows.
 /// assert_ne!(seen_by_anna.fingerprint().to_string(), seen_by_ben.fingerprint().to_string());
 /// assert_eq!(seen_by_anna.fingerprint().to_string().len(), 39);
@@ -158,10 +205,11 @@ mod tests {
     #[test]
     fn an_identity_or_a_number_cannot_stand_in_a_roster_twice() {
         let id = |n| Identifier::new(n).unwrap();
-        assert!(Roster::new(vec![(id(1), card(1)), (id(2), card(1))]).is_none());
-        assert!(Roster::new(vec![(id(1), card(1)), (id(1), card(2))]).is_none());
-        assert!(Roster::new(vec![]).is_none());
-        assert!(Roster::new(vec![(id(2), card(1)), (id(1), card(2))]).is_some());
+        let refused = |members| Roster::new(members).unwrap_err();
+        assert_eq!(refused(vec![(id(2), card(1)), (id(1), card(1))]), RosterError::Identity(id(1), id(2)));
+        assert_eq!(refused(vec![(id(1), card(1)), (id(1), card(2))]), RosterError::Number(id(1)));
+        assert_eq!(refused(Vec::new()), RosterError::Empty);
+        assert!(Roster::new(vec![(id(2), card(1)), (id(1), card(2))]).is_ok());
     }
 
     #[test]

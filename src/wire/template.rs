@@ -37,7 +37,7 @@ impl Export {
 ///
 /// ```
 /// use quorumkey::Operations;
-/// let both = Operations::SIGN.and(Operations::REFRESH);
+/// let both = Operations::SIGN.union(Operations::REFRESH);
 /// assert!(both.contains(Operations::SIGN));
 /// assert!(!Operations::SIGN.contains(both));
 /// ```
@@ -73,9 +73,9 @@ impl Operations {
         if bits <= Self::ALL.0 | Self::RECONSTRUCT.0 { Some(Self(bits)) } else { None }
     }
 
-    /// What is in either set: the union, as in "this and that".
+    /// What is in either set.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

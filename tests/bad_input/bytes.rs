@@ -307,7 +307,13 @@ fn a_changed_backup_is_refused_in_its_file_and_in_its_content() {
     let recipient = secret.recipient();
     let file = members[0].session.export(key.id, &recipient).unwrap();
     let token = members[0].session.export_identity(&recipient).unwrap();
-    let store = quorumkey::KeyStore::restore_in_memory(&init("restored"), &token, &identity, 0).unwrap();
+    let store = quorumkey::KeyStore::restore_in_memory(&quorumkey::Restore {
+        init: &init("restored"),
+        identity: &token,
+        with: &identity,
+        incarnation: 0,
+    })
+    .unwrap();
     let session = store.login(&crate::common::user_pin()).unwrap();
 
     let whole = file.as_bytes();

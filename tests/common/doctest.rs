@@ -86,3 +86,15 @@ pub fn exchange_with<P: Protocol>(runs: &mut [Run<P>]) -> Vec<P::Output> {
         }
     }
 }
+
+/// Messages go around so many times, and what is said after that is lost.
+pub fn rounds<P: Protocol>(runs: &mut [Run<P>], count: usize) {
+    for _ in 0..count {
+        let said: Vec<_> = runs.iter_mut().map(|run| run.poll_transmit().unwrap()).collect();
+        for (from, message) in said.iter().enumerate() {
+            for (_, run) in runs.iter_mut().enumerate().filter(|(to, _)| *to != from) {
+                run.handle(message).unwrap();
+            }
+        }
+    }
+}

@@ -2,12 +2,17 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
+mod shared;
+
 use std::collections::BTreeMap;
 
 use quorumkey::{
     Card, Dkg, Error, Identifier, Init, Invitation, KdfCost, KeyId, KeyInfo, KeyStore, KeyTemplate, Message, Pin,
     Protocol, Roster, Run, Session, Signature, Suite,
 };
+
+#[allow(unused_imports, reason = "each test file uses its own part")]
+pub use shared::Shared;
 
 pub fn id(number: u16) -> Identifier {
     Identifier::new(number).unwrap()

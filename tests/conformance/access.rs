@@ -121,7 +121,7 @@ pub fn a_user_overrides_and_declares_nothing(backend: &dyn Backend) {
     let invitation = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
     let token = backend.token("user's");
     let user = token.login(UserType::User, &user_pin()).unwrap();
-    refused!(token.override_restored(user, &invitation), Error::Role);
+    refused!(token.override_fork_rules(user, &invitation), Error::Role);
     let declaration = Declaration::Stolen { epoch: key.epoch, identifier: id(1) };
     refused!(token.declare(user, key.id, &declaration), Error::Role);
     refused!(token.destroy(user), Error::Role);
@@ -137,7 +137,7 @@ pub fn every_call_answers_logged_out_to_a_session_that_has_ended(backend: &dyn B
     let to_refresh = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
     let message = members[1].session.start_sign(&to_sign, b"m").unwrap().poll_transmit().unwrap();
     let certificate = members[0].session.certificate(key.id).unwrap();
-    let proposal = Proposal::Refresh { key: key.id, cards: Vec::new(), attempt: 0 };
+    let proposal = Proposal::Refresh { key: key.id, cards: Vec::new(), least_attempt: 0 };
     let declaration = Declaration::Stolen { epoch: key.epoch, identifier: id(1) };
 
     let token = backend.token("token");
@@ -156,7 +156,7 @@ pub fn every_call_answers_logged_out_to_a_session_that_has_ended(backend: &dyn B
     refused!(token.begin(gone, Operation::Sign(&to_sign, b"m", &Derivation::default())), Error::LoggedOut);
     refused!(token.advance(gone, to_sign.run_id(), &message), Error::LoggedOut);
     refused!(token.abort(gone, to_sign.run_id()), Error::LoggedOut);
-    refused!(token.override_restored(gone, &to_refresh), Error::LoggedOut);
+    refused!(token.override_fork_rules(gone, &to_refresh), Error::LoggedOut);
     refused!(token.declare(gone, key.id, &declaration), Error::LoggedOut);
     refused!(token.wrap_key(gone, key.id, &recipient), Error::LoggedOut);
     refused!(token.wrap_identity(gone, &recipient), Error::LoggedOut);

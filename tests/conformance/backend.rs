@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use quorumkey::hazmat::Loot;
 use quorumkey::wrap::{Identity, Recipient, WrappedIdentity};
-use quorumkey::{Change, Entry, FileStorage, KeyStore, MemoryStorage, SoftToken, Storage, StorageError, Token};
+use quorumkey::{Entry, FileStorage, KeyStore, MemoryStorage, Restore, SoftToken, StorageError, Token};
 use tempfile::TempDir;
 
-use crate::common::{Member, init, user_pin};
+use crate::common::{Member, Shared, init, user_pin};
 
 /// Keeps tokens by their names.
 pub trait Backend {
@@ -26,39 +26,13 @@ pub trait Backend {
     fn loot(&self, name: &str) -> Loot;
 }
 
-/// A storage in memory that outlives the token in it.
-#[derive(Clone, Debug)]
-struct Kept(Arc<MemoryStorage>);
-
-impl Storage for Kept {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.0.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
-        self.0.scan(prefix, after, limit)
-    }
-
-    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
-        self.0.commit(changes)
-    }
-
-    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
-        self.0.rewrite(contents)
-    }
-
-    fn destroy(&self) -> Result<(), StorageError> {
-        self.0.destroy()
-    }
-}
-
 #[derive(Default)]
-pub struct Memory(Mutex<BTreeMap<String, Kept>>);
+pub struct Memory(Mutex<BTreeMap<String, Shared<MemoryStorage>>>);
 
 impl Memory {
-    fn storage(&self, name: &str) -> impl FnOnce(&[Entry]) -> Result<Kept, StorageError> {
+    fn storage(&self, name: &str) -> impl FnOnce(&[Entry]) -> Result<Shared<MemoryStorage>, StorageError> {
         move |contents| {
-            let kept = Kept(Arc::new(MemoryStorage::new(contents)));
+            let kept = Shared(Arc::new(MemoryStorage::new(contents)));
             self.0.lock().unwrap().insert(name.to_owned(), kept.clone());
             Ok(kept)
         }
@@ -79,7 +53,11 @@ impl Backend for Memory {
     }
 
     fn restore(&self, name: &str, backup: &WrappedIdentity, with: &Identity) -> KeyStore {
-        KeyStore::restore_in(self.storage(name), &init(name), backup, with, 0).unwrap()
+        KeyStore::restore_in(
+            self.storage(name),
+            &Restore { init: &init(name), identity: backup, with: with, incarnation: 0 },
+        )
+        .unwrap()
     }
 
     fn loot(&self, name: &str) -> Loot {
@@ -110,7 +88,11 @@ impl Backend for File {
     }
 
     fn restore(&self, name: &str, backup: &WrappedIdentity, with: &Identity) -> KeyStore {
-        KeyStore::restore(self.0.path().join(name), &init(name), backup, with, 0).unwrap()
+        KeyStore::restore(
+            self.0.path().join(name),
+            &Restore { init: &init(name), identity: backup, with: with, incarnation: 0 },
+        )
+        .unwrap()
     }
 
     fn loot(&self, name: &str) -> Loot {

@@ -3,8 +3,8 @@
 use quorumkey::audit::{self, AuditError, EventKind, Head, Record};
 use quorumkey::wrap::{Identity, WrapError, WrappedShare};
 use quorumkey::{
-    Denial, Dkg, Error, Export, KeyId, KeyState, KeyStore, KeyTemplate, Misuse, NewCard, Origin, Reason, Restriction,
-    Suite,
+    Denial, Dkg, Error, Export, KeyId, KeyState, KeyStore, KeyTemplate, Misuse, NewCard, Origin, Reason, Restore,
+    Restriction, Suite,
 };
 
 use crate::backend::{Backend, backup_key, group, reopen};
@@ -59,7 +59,7 @@ pub fn a_restored_member_among_too_few_needs_the_officers_override(backend: &dyn
     let results = exchange_over(&mut runs, &mut |_, _, message| vec![message]);
     assert!(matches!(results[1], Err(Error::Denied(Denial::RestoredNeedsQuorum))), "{results:?}");
     let invitation = invite();
-    members[1].store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+    members[1].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
     deal(&members, &invitation);
     sign(&members, key, &[1, 2], b"m");
     let log = whole_log(&members[1]);
@@ -73,8 +73,8 @@ pub fn there_is_nothing_to_override_in_a_new_key_or_a_signature(backend: &dyn Ba
     let officer = members[0].store.login_so(&officer_pin()).unwrap();
     let to_sign = members[0].session.invite_sign(key, &[id(1), id(2)], b"m").unwrap();
     let to_deal = dkg_invitation(&members, Suite::Ed25519, 2);
-    refused!(officer.override_restored(&to_sign), Error::Misuse(Misuse::Unsupported(_)));
-    refused!(officer.override_restored(&to_deal), Error::Misuse(Misuse::Unsupported(_)));
+    refused!(officer.override_fork_rules(&to_sign), Error::Misuse(Misuse::Unsupported(_)));
+    refused!(officer.override_fork_rules(&to_deal), Error::Misuse(Misuse::Unsupported(_)));
 }
 
 pub fn the_export_rule_decides_who_gets_a_backup(backend: &dyn Backend) {
@@ -120,7 +120,10 @@ pub fn a_backup_opens_for_its_own_member_with_its_own_key_only(backend: &dyn Bac
     refused!(refuse(&mine, &Identity::passphrase("some words")), Error::Wrap(WrapError::Unwrap));
     refused!(refuse(&by_words, &Identity::passphrase("some other words")), Error::Wrap(WrapError::Unwrap));
     refused!(refuse(&theirs, &identity), Error::Misuse(Misuse::OtherMember));
-    refused!(KeyStore::restore_in_memory(&init("x"), &token, &other, 0), Error::Wrap(WrapError::Unwrap));
+    refused!(
+        KeyStore::restore_in_memory(&Restore { init: &init("x"), identity: &token, with: &other, incarnation: 0 }),
+        Error::Wrap(WrapError::Unwrap)
+    );
 
     // Sealed by somebody else with what was changed in it.
     let content = quorumkey::hazmat::wrap::open(mine.as_bytes(), &identity).unwrap();

@@ -9,8 +9,7 @@ use quorumkey::audit::{Head, Record, follow};
 use quorumkey::hazmat::{Cut, Loot, Recorder, Syncs, verifying_shares};
 use quorumkey::wrap::{Identity, Recipient};
 use quorumkey::{
-    Change, Entry, EpochId, Export, FileStorage, Filter, Invitation, KeyInfo, KeyState, KeyStore, Misuse, Restriction,
-    Storage, StorageError, Suite,
+    EpochId, Export, FileStorage, Filter, Invitation, KeyInfo, KeyState, KeyStore, Misuse, Restriction, Suite,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -113,28 +112,6 @@ fn live(path: &Path) -> Life {
     Life { genesis: Head::genesis(&store.info().unwrap().id), recorder, acks, log }
 }
 
-/// One storage for two tokens, one after the other.
-#[derive(Clone, Debug)]
-struct Shared(Arc<FileStorage>);
-
-impl Storage for Shared {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.0.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
-        self.0.scan(prefix, after, limit)
-    }
-
-    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
-        self.0.commit(changes)
-    }
-
-    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
-        self.0.rewrite(contents)
-    }
-}
-
 /// Why a cut lost something.
 type Lost = String;
 
@@ -210,7 +187,7 @@ fn check_keys(session: &Session, before: &Ack) -> Result<(), Lost> {
 
 /// Every key that is there has the share that its certificate speaks of, by arithmetic that is not ours; and every nonce
 /// that the log calls claimed is claimed, unless its key was destroyed.
-fn check_secrets(storage: Shared, before: &Ack) -> Result<(), Lost> {
+fn check_secrets(storage: Shared<FileStorage>, before: &Ack) -> Result<(), Lost> {
     let token = KeyStore::open_in(storage.clone()).map_err(|error| format!("no token: {error}"))?;
     let session = token.login(&user_pin()).map_err(|error| format!("no login: {error}"))?;
     let log = session.audit(None, 10_000).unwrap();

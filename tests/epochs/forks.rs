@@ -34,7 +34,7 @@ fn forked() -> Forked {
 
 fn override_all(members: &[Member], invitation: &Invitation) {
     for member in members {
-        member.store.login_so(&officer_pin()).unwrap().override_restored(invitation).unwrap();
+        member.store.login_so(&officer_pin()).unwrap().override_fork_rules(invitation).unwrap();
     }
 }
 

@@ -111,13 +111,13 @@ fn officers_of_a_quorum_override_it_and_one_of_them_does_not() {
     let attempt = attempt_to_four_and_five(&members, &key, false);
     let officer = |at: usize| members[at].store.login_so(&officer_pin()).unwrap();
     let invitation = retry_to_the_sixth(&members, &key);
-    officer(0).override_restored(&invitation).unwrap();
+    officer(0).override_fork_rules(&invitation).unwrap();
     for result in run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message)) {
         assert!(matches!(result, Err(Error::Denied(Denial::AttemptNotEnded { .. }))), "{result:?}");
     }
     let invitation = retry_to_the_sixth(&members, &key);
     for at in [0, 1] {
-        officer(at).override_restored(&invitation).unwrap();
+        officer(at).override_fork_rules(&invitation).unwrap();
     }
     let results = run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message));
     assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));

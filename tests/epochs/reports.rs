@@ -1,6 +1,6 @@
 //! Whether an old epoch is dead is reported truthfully.
 
-use quorumkey::{Declaration, EpochReport, Holder, Holding, KeyStore, MemoryStorage, Misuse, NewCard, Suite};
+use quorumkey::{Declaration, EpochReport, Holder, Holding, KeyStore, MemoryStorage, Misuse, NewCard, Restore, Suite};
 
 use super::*;
 
@@ -108,7 +108,9 @@ fn the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it
     let (identity, to) = sheet();
     let backup = members[2].session.export(key, &to).unwrap();
     let who = members[2].session.export_identity(&to).unwrap();
-    let again = KeyStore::restore_in_memory(&init("again"), &who, &identity, 0).unwrap();
+    let again =
+        KeyStore::restore_in_memory(&Restore { init: &init("again"), identity: &who, with: &identity, incarnation: 0 })
+            .unwrap();
     // It may turn up at whoever found it.
     let lost = std::mem::replace(&mut members[2], Member::new(again));
     members[2].session.restore(&backup, &identity).unwrap();

@@ -1,7 +1,9 @@
 //! Restored tokens: they deal, sign after a refresh, and go by what the others remember.
 
 use quorumkey::hazmat::Forger;
-use quorumkey::{Certificate, CertificateError, Denial, KeyStore, MemoryStorage, Misuse, NewCard, Reason, Suite};
+use quorumkey::{
+    Certificate, CertificateError, Denial, KeyStore, MemoryStorage, Misuse, NewCard, Reason, Restore, Suite,
+};
 
 use super::*;
 
@@ -10,7 +12,10 @@ pub(super) fn restored(member: &Member, key: KeyId) -> Member {
     let (identity, to) = sheet();
     let backup = member.session.export(key, &to).unwrap();
     let who = member.session.export_identity(&to).unwrap();
-    let again = Member::new(KeyStore::restore_in_memory(&init("again"), &who, &identity, 0).unwrap());
+    let again = Member::new(
+        KeyStore::restore_in_memory(&Restore { init: &init("again"), identity: &who, with: &identity, incarnation: 0 })
+            .unwrap(),
+    );
     assert_eq!(again.session.restore(&backup, &identity).unwrap().state, KeyState::Restored);
     again
 }
@@ -47,7 +52,7 @@ fn a_restored_token_renews_only_with_a_quorum_that_remembers_or_by_override() {
     }
     let invitation = members[0].session.invite_refresh(key, cards()).unwrap();
     for member in &members[1..] {
-        member.store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+        member.store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
     }
     deal(&members, &invitation);
     all_sign(&members, key, b"renewed");
@@ -86,7 +91,7 @@ fn two_lines() -> (KeyId, [(Vec<Member>, Certificate); 2]) {
     let cards = (1..).zip(&line).map(|(number, member)| new_card(number, member)).collect();
     let invitation = line[1].session.invite_refresh(key, cards).unwrap();
     for member in &line[1..] {
-        member.store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+        member.store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
     }
     deal(&line, &invitation);
     let theirs = line[0].session.certificate(key).unwrap();
@@ -149,7 +154,10 @@ fn a_member_restored_without_its_share_has_forgotten_as_much() {
     members[1] = restored(&members[1], key);
     let (identity, to) = sheet();
     let who = members[2].session.export_identity(&to).unwrap();
-    members[2] = Member::new(KeyStore::restore_in_memory(&init("again"), &who, &identity, 0).unwrap());
+    members[2] = Member::new(
+        KeyStore::restore_in_memory(&Restore { init: &init("again"), identity: &who, with: &identity, incarnation: 0 })
+            .unwrap(),
+    );
     let cards = || vec![new_card(2, &members[1]), new_card(3, &members[2])];
     let invite = || forger.without_dealer(&members[0].session.invite_refresh(key, cards()).unwrap(), id(3));
     let invitation = invite();
@@ -159,7 +167,7 @@ fn a_member_restored_without_its_share_has_forgotten_as_much() {
     }
     let invitation = invite();
     for member in &members[1..] {
-        member.store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+        member.store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
     }
     deal(&members, &invitation);
     all_sign(&members, key, b"renewed");

@@ -45,7 +45,7 @@ impl World {
                 let card = members[usize::from(comes) - 1].card();
                 let members = key.roster.without(id(leaves)).unwrap().with(id(comes), card).unwrap();
                 let leaving = vec![Leaving { identifier: id(leaves), reason: Reason::Routine }];
-                let reshare = Reshare { members, leaving, attempt, ..Reshare::of(&key) };
+                let reshare = Reshare { members, leaving, least_attempt: attempt, ..Reshare::of(&key) };
                 inviter.session.invite_reshare(key.id, reshare).unwrap()
             }
         }

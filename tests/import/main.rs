@@ -49,7 +49,7 @@ fn scalar(suite: Suite, fill: u8) -> ImportedKey {
 
 fn invite(members: &[Member], dealer: usize, key: &ImportedKey) -> Invitation {
     let template = KeyTemplate::wallet("an old wallet");
-    let import = Import { key, threshold: 2, members: roster(members), template, attempt: 0 };
+    let import = Import { key, threshold: 2, members: roster(members), template, least_attempt: 0 };
     members[dealer].session.invite_import(import).unwrap()
 }
 

@@ -56,7 +56,7 @@ pub fn every_member_knows_for_ever_that_the_key_was_imported(backend: &dyn Backe
     };
     let cards = vec![new(1, quorumkey::Reason::Lost), new(2, quorumkey::Reason::Lost)];
     let invitation = members[0].session.invite_refresh(key, cards).unwrap();
-    members[2].store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+    members[2].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
     deal(&members, &invitation);
     assert_eq!(origins(&members, key), [Origin::Imported; 3]);
     sign(&members, key, &[2, 3], &[3; 32]);
@@ -156,7 +156,7 @@ pub fn an_attempt_that_nobody_certified_is_named_and_superseded_by_the_next(back
         threshold: 2,
         members: roster(&mixed),
         template: KeyTemplate::wallet("an old wallet"),
-        attempt: 7,
+        least_attempt: 7,
     };
     let above = mixed[1].session.invite_import(above).unwrap();
     let _promised = mixed[0].session.start(&above).unwrap();
@@ -173,7 +173,7 @@ pub fn a_key_is_imported_once(backend: &dyn Backend) {
         threshold: 3,
         members: roster(&members),
         template: KeyTemplate::wallet("another wallet"),
-        attempt: 0,
+        least_attempt: 0,
     };
     refused!(members[1].session.invite_import(again(&old)), Error::Exists(id) if id == key.id);
     members[1].session.destroy(key.id).unwrap();
@@ -213,7 +213,7 @@ pub fn an_import_is_entered_for_what_it_is(backend: &dyn Backend) {
         threshold: 2,
         members: roster(&members),
         template: KeyTemplate::wallet("w"),
-        attempt: 0,
+        least_attempt: 0,
     };
     refused!(stranger.session.invite_import(import), Error::Misuse(Misuse::NotAMember));
 }

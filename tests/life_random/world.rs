@@ -6,7 +6,7 @@ use quorumkey::audit::{self, Head};
 use quorumkey::wrap::{Identity, Recipient, SecretKey, WrappedIdentity, WrappedShare};
 use quorumkey::{
     Dealing, EpochId, Error, Invitation, KeyId, KeyInfo, KeyState, KeyStore, Leaving, Misuse, Network, NewCard, Reason,
-    Reshare, Run, Suite, hazmat,
+    Reshare, Restore, Run, Suite, hazmat,
 };
 
 use crate::common::*;
@@ -245,7 +245,7 @@ impl World {
             return;
         }
         let attempt = self.attempt();
-        let mut reshare = Reshare { attempt, ..Reshare::of(&self.newest()) };
+        let mut reshare = Reshare { least_attempt: attempt, ..Reshare::of(&self.newest()) };
         change(self, &mut reshare);
         self.threshold = reshare.threshold;
         let invitation = self.inviter().session.invite_reshare(self.key.id, reshare).unwrap();
@@ -318,7 +318,13 @@ impl World {
             return;
         }
         let (identity, _) = sheet();
-        let store = KeyStore::restore_in_memory(&init("again"), who, &identity, seat.restores).unwrap();
+        let store = KeyStore::restore_in_memory(&Restore {
+            init: &init("again"),
+            identity: who,
+            with: &identity,
+            incarnation: seat.restores,
+        })
+        .unwrap();
         let member = Member::new(store);
         assert_eq!(member.session.restore(share, &identity).unwrap().state, KeyState::Restored);
         seat.restores += 1;

@@ -67,7 +67,7 @@ pub fn nonces_made_beforehand_live_for_an_hour(backend: &dyn Backend) {
     exchange(&mut runs);
     let late = invite(&members[0], &kept.batch, &[1, 2], MESSAGE);
     set_clock_ahead(Duration::from_secs(3610));
-    refused!(members[0].session.start_sign(&late, MESSAGE), Error::Misuse(Misuse::Expired));
+    refused!(members[0].session.start_sign(&late, MESSAGE), Error::Misuse(Misuse::NoncesExpired));
     // Any call sweeps them out.
     members[1].card();
     refused!(members[1].session.start_sign(&late, MESSAGE), Error::Misuse(Misuse::NoSuchRun(_)));
@@ -88,8 +88,8 @@ pub fn a_token_holds_so_many_nonces_and_no_more(backend: &dyn Backend) {
     let mut held: Vec<_> = (0..4).map(|_| start(MAX_BATCH).unwrap()).collect();
     // Whoever's session it is: the memory is the token's.
     let other = members[0].store.login(&user_pin()).unwrap();
-    refused!(other.start_preprocess(&propose(&members, key, 1)), Error::Misuse(Misuse::Full));
-    refused!(start(1), Error::Misuse(Misuse::Full));
+    refused!(other.start_preprocess(&propose(&members, key, 1)), Error::Misuse(Misuse::TooManyNonces));
+    refused!(start(1), Error::Misuse(Misuse::TooManyNonces));
     drop(held.pop());
     drop(start(MAX_BATCH).unwrap());
 }

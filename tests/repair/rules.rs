@@ -1,7 +1,7 @@
 //! Who may be repaired and enrolled, who must agree, and what everybody goes by afterwards.
 
 use quorumkey::wrap::{Identity, SecretKey};
-use quorumkey::{Denial, KeyState, KeyStore, Misuse, Operations, Reason, Restriction, Suite};
+use quorumkey::{Denial, KeyState, KeyStore, Misuse, Operations, Reason, Restore, Restriction, Suite};
 
 use super::*;
 
@@ -64,7 +64,7 @@ fn a_key_that_does_not_allow_it_is_neither_repaired_nor_enrolled_in() {
     let (members, _, key) = with_a_new_third();
     let invitation = invite_repair(&members, key, 3, &[1, 2]);
     let enrolment = members[0].session.invite_enrolment(key, id(4), members[2].card(), &ids(&[1, 2])).unwrap();
-    let operations = Some(Operations::SIGN.and(Operations::REFRESH));
+    let operations = Some(Operations::SIGN.union(Operations::REFRESH));
     members[0].session.restrict(key, &Restriction { operations, export: None }).unwrap();
     for invitation in [&invitation, &enrolment] {
         let result = members[0].session.start(invitation);
@@ -144,7 +144,7 @@ fn the_officer_may_let_a_token_sign_another_revision() {
     members[2] = Member::in_memory("member 3 on a third device");
     let other = invite_repair(&members, key, 3, &[1, 2]);
     for member in &members[..2] {
-        member.store.login_so(&officer_pin()).unwrap().override_restored(&other).unwrap();
+        member.store.login_so(&officer_pin()).unwrap().override_fork_rules(&other).unwrap();
     }
     repair(&members, &other);
     sign(&members, key, &[2, 3], b"repaired");
@@ -271,7 +271,7 @@ fn who_signed_two_revisions_with_one_number_is_named_when_both_come_to_light() {
         let lost = message.round() >= 2 || message.round() == 1 && (from, to) == (0, 1);
         if lost { Vec::new() } else { vec![message] }
     });
-    members[1].store.login_so(&officer_pin()).unwrap().override_restored(&second).unwrap();
+    members[1].store.login_so(&officer_pin()).unwrap().override_fork_rules(&second).unwrap();
     exchange(&mut start(&[1, 2, 4], &second));
     for (member, told) in [(0, 2), (2, 0), (1, 0)] {
         let told = members[told].session.certificate(key).unwrap();
@@ -301,7 +301,7 @@ fn a_repaired_member_has_forgotten_what_it_signed() {
     let invitation = invite_repair(&members, key, 2, &[1, 3]);
     let result = members[2].session.start(&invitation);
     assert!(matches!(result, Err(Error::Denied(Denial::RestoredVotesAfterRefresh))), "{result:?}");
-    members[2].store.login_so(&officer_pin()).unwrap().override_restored(&invitation).unwrap();
+    members[2].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
     repair(&members, &invitation);
     sign(&members, key, &[2, 3], b"repaired");
 }
@@ -330,7 +330,10 @@ fn a_backup_of_an_enrolled_member_carries_the_revision() {
     let (to, with) = (sheet.recipient(), Identity::X25519(sheet));
     let backup = members[3].session.export(key, &to).unwrap();
     let who = members[3].session.export_identity(&to).unwrap();
-    members[3] = Member::new(KeyStore::restore_in_memory(&init("again"), &who, &with, 0).unwrap());
+    members[3] = Member::new(
+        KeyStore::restore_in_memory(&Restore { init: &init("again"), identity: &who, with: &with, incarnation: 0 })
+            .unwrap(),
+    );
     let info = members[3].session.restore(&backup, &with).unwrap();
     assert_eq!((info.state, info.revision, info.roster.len()), (KeyState::Restored, 1, 4));
 }
@@ -356,7 +359,7 @@ fn no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over() {
         members: roster(&members[..2]),
         leaving: vec![quorumkey::Leaving { identifier: id(3), reason: Reason::Destroyed }],
         dealers: None,
-        attempt: 0,
+        least_attempt: 0,
     };
     let now = deal(&members[..2], &members[0].session.invite_reshare(key, reshare).unwrap());
     assert_eq!(now.height, 1);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::pair::{Shared, Snapshot, init, pin};
 use super::{choice, one_of};
 use crate::hazmat::wrap as door;
-use crate::keystore::{Entry, Filter, KeyStore, Storage, reencode_header, reencode_record};
+use crate::keystore::{Entry, Filter, KeyStore, Restore, Storage, reencode_header, reencode_record};
 use crate::suite::Suite;
 use crate::wrap::{Identity, SecretKey, WrappedIdentity, WrappedShare};
 
@@ -62,7 +62,12 @@ pub(super) fn backup(mut bytes: &[u8]) {
         assert!(session.find(&Filter::default()).is_ok_and(|keys| keys.is_empty()));
     } else {
         let Ok(wrapped) = WrappedIdentity::from_bytes(file) else { return };
-        let _ = KeyStore::restore_in_memory(&init(), &wrapped, &identity, 0);
+        let _ = KeyStore::restore_in_memory(&Restore {
+            init: &init(),
+            identity: &wrapped,
+            with: &identity,
+            incarnation: 0,
+        });
     }
 }
 

@@ -22,6 +22,18 @@ impl Session {
 
     /// Enters the run that makes nonces beforehand. Its output says when they can be used; the run holds them.
     ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// let members = three();
+    /// let key = key(&members);
+    /// let invitation = members[0].invite_preprocess(key.id, &[id(1), id(2)], 4)?;
+    /// let mut kept = vec![members[0].start_preprocess(&invitation)?, members[1].start_preprocess(&invitation)?];
+    /// let batch = exchange_with(&mut kept).remove(0);
+    /// assert_eq!((batch.size, batch.signers), (4, vec![id(1), id(2)]));
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Misuse`](crate::Error::Misuse) when this token holds nonces for more than 1,024 signatures with these;

@@ -27,6 +27,31 @@ impl OfficerSession {
     /// [`RevisionSigned`](crate::Denial::RevisionSigned) for this token; [`AttemptNotEnded`](crate::Denial::AttemptNotEnded) if the
     /// officers of a quorum do it; and [`Forked`](crate::Denial::Forked), in a renewal that ends the fork.
     ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::wrap::Identity;
+    /// use quorumkey::{KeyStore, NewCard, Reason, Restore};
+    ///
+    /// let members = [member(), member()];
+    /// let key = key(&members);
+    /// let [anna, ben] = members;
+    /// let Identity::X25519(offline) = Identity::generate() else { unreachable!() };
+    /// let (who, share) = (ben.export_identity(&offline.recipient())?, ben.export(key.id, &offline.recipient())?);
+    /// // Ben's phone is lost. His new one has identity and share from the backups, and has forgotten what it signed.
+    /// let (init, with) = (init("ben's new phone"), Identity::X25519(offline));
+    /// let from = Restore { init: &init, identity: &who, with: &with, incarnation: 0 };
+    /// let store = KeyStore::restore_in_memory(&from)?;
+    /// let ben = store.login(&init.user)?;
+    /// ben.restore(&share, &with)?;
+    /// let new = NewCard { identifier: id(2), card: ben.card()?, reason: Reason::Lost };
+    /// let invitation = anna.invite_refresh(key.id, vec![new])?;
+    /// // There are no two others who could remind it. Anna and Ben are sure that they began nothing else.
+    /// store.login_so(&init.officer)?.override_fork_rules(&invitation)?;
+    /// assert_eq!(deal(&[anna, ben], &invitation).height, 1);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Misuse`](crate::Error::Misuse) for a new key and for a signature: there is nothing to override.
@@ -35,13 +60,28 @@ impl OfficerSession {
     ///
     /// If a token signs again what excludes what it has signed before, the key forks. Override only when people are sure that
     /// no other attempt at the same epoch is under way, nor certified out of sight.
-    pub fn override_restored(&self, invitation: &Invitation) -> Result<()> {
-        self.token.override_restored(self.id, invitation)
+    pub fn override_fork_rules(&self, invitation: &Invitation) -> Result<()> {
+        self.token.override_fork_rules(self.id, invitation)
     }
 
     /// Lets a member take part in runs again that broke one, as far as this token is concerned. Until then this token
     /// enters no run with its identity, and says [`Convicted`](crate::Denial::Convicted); the audit log has the run that
     /// failed by it.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::audit::EventKind;
+    ///
+    /// let store = token();
+    /// let ben = member();
+    /// // Ben's wallet broke a run. It was a mistake in its program, which is mended.
+    /// let officer = store.login_so(&init("").officer)?;
+    /// officer.pardon(&ben.card()?)?;
+    /// let last = officer.audit(None, 1000)?.pop().expect("a log has records");
+    /// assert_eq!(last.event().kind(), EventKind::MemberPardoned);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
     ///
     /// # Security
     ///
@@ -64,9 +104,9 @@ impl OfficerSession {
     ///
     /// let stores = [token(), token()];
     /// let users = [stores[0].login(&init("").user)?, stores[1].login(&init("").user)?];
-    /// let members = Roster::numbered([users[0].card()?, users[1].card()?]).expect("two different cards");
+    /// let members = Roster::numbered([users[0].card()?, users[1].card()?])?;
     /// // Only a key that was made for it has the door.
-    /// let operations = Operations::ALL.and(Operations::RECONSTRUCT);
+    /// let operations = Operations::ALL.union(Operations::RECONSTRUCT);
     /// let template = KeyTemplate { operations, ..KeyTemplate::wallet("on trial") };
     /// let invitation = users[0].invite(Dkg { suite: Suite::Ed25519, threshold: 2, members, template })?;
     /// let key = deal(&users, &invitation);

@@ -15,7 +15,7 @@ use crate::wire::{Card, Derivation, Identifier, Invitation, KeyId, KeyTemplate, 
 /// use quorumkey::{Dkg, KeyTemplate, Roster, Suite};
 ///
 /// let [anna, ben, carla] = three();
-/// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).expect("three different cards");
+/// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?])?;
 /// let template = KeyTemplate::wallet("savings");
 /// let invitation = anna.invite(Dkg { suite: Suite::Secp256k1Taproot, threshold: 2, members, template })?;
 /// assert_eq!(invitation.threshold(), Some(2));
@@ -46,7 +46,7 @@ pub struct Import<'a> {
     pub template: KeyTemplate,
     /// The lowest attempt to propose, after another token has denied a lower one:
     /// [`Denial::AttemptTooLow`](crate::Denial::AttemptTooLow) says which. Else 0.
-    pub attempt: u32,
+    pub least_attempt: u32,
 }
 
 impl Session {
@@ -61,11 +61,11 @@ impl Session {
     /// use zeroize::Zeroizing;
     ///
     /// let [anna, ben, carla] = three();
-    /// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?]).expect("three different cards");
+    /// let members = Roster::numbered([anna.card()?, ben.card()?, carla.card()?])?;
     /// let old = ImportedKey::from_seed(Zeroizing::new([7; 32]));
     /// let public = old.group_key().clone();
     /// let template = KeyTemplate::wallet("the old wallet");
-    /// let invitation = anna.invite_import(Import { key: &old, threshold: 2, members, template, attempt: 0 })?;
+    /// let invitation = anna.invite_import(Import { key: &old, threshold: 2, members, template, least_attempt: 0 })?;
     ///
     /// assert_eq!(invitation.imports(), Some(&public));
     /// let runs = vec![anna.start_import(&invitation, old)?, ben.start(&invitation)?, carla.start(&invitation)?];
@@ -82,9 +82,10 @@ impl Session {
     ///
     /// Whoever knew the key before can sign alone for ever; see [`Origin::Imported`](crate::Origin::Imported).
     pub fn invite_import(&self, import: Import<'_>) -> Result<Invitation> {
-        let Import { key, threshold, members, template, attempt } = import;
+        let Import { key, threshold, members, template, least_attempt } = import;
         let (group_key, chain_hash) = (key.group_key().clone(), key.chain_hash());
-        self.token.invite(self.id, &Proposal::Import { group_key, chain_hash, threshold, members, template, attempt })
+        self.token
+            .invite(self.id, &Proposal::Import { group_key, chain_hash, threshold, members, template, least_attempt })
     }
 
     /// Proposes a new key. Send the invitation to the members, who compare [`Invitation::fingerprint`] and start it.
@@ -135,8 +136,8 @@ impl Session {
 
     /// The same, with an attempt no lower than that, after another token has denied a lower one:
     /// [`Denial::AttemptTooLow`](crate::Denial::AttemptTooLow) says which.
-    pub fn invite_refresh_from(&self, key: KeyId, cards: Vec<NewCard>, attempt: u32) -> Result<Invitation> {
-        self.token.invite(self.id, &Proposal::Refresh { key, cards, attempt })
+    pub fn invite_refresh_from(&self, key: KeyId, cards: Vec<NewCard>, least_attempt: u32) -> Result<Invitation> {
+        self.token.invite(self.id, &Proposal::Refresh { key, cards, least_attempt })
     }
 
     /// Proposes new shares of a key for other members, or with another threshold. The key and all its addresses stay.
@@ -154,8 +155,7 @@ impl Session {
     /// let key = key(&members);
     /// // From 2-of-3 to 3-of-5: two more members, who have nothing but a token.
     /// members.extend([member(), member()]);
-    /// let roster = key.roster.with(id(4), members[3].card()?).and_then(|all| all.with(id(5), members[4].card().ok()?));
-    /// let roster = roster.expect("five different cards");
+    /// let roster = key.roster.with(id(4), members[3].card()?)?.with(id(5), members[4].card()?)?;
     /// let invitation = members[0].invite_reshare(key.id, Reshare { threshold: 3, members: roster, ..Reshare::of(&key) })?;
     /// let renewed = deal(&members, &invitation);
     /// assert_eq!((renewed.group_key, renewed.threshold, renewed.roster.len()), (key.group_key, 3, 5));
@@ -255,6 +255,26 @@ impl Session {
     /// It ends what a failed run left behind: who has signed a revision signs no other with its number, and no renewal of the
     /// shares, before it is in force. If the member's new device is gone meanwhile, put its revision in force, and repair it
     /// on another.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{NewCard, Reason};
+    ///
+    /// let mut members = three();
+    /// let key = key(&members);
+    /// members[2] = member();
+    /// let new = NewCard { identifier: id(3), card: members[2].card()?, reason: Reason::Destroyed };
+    /// let invitation = members[0].invite_repair(key.id, new, &[id(1), id(2)])?;
+    /// let mut runs: Vec<_> = members.iter().map(|member| member.start(&invitation).unwrap()).collect();
+    /// // The helpers have signed, and neither has heard of it from the other. Then the new device breaks as well.
+    /// rounds(&mut runs, 1);
+    ///
+    /// let revision = invitation.revision().expect("it is a repair");
+    /// let settled = members[0].invite_revision(revision, &[id(1), id(2)])?;
+    /// assert_eq!(deal(&members[..2], &settled).revision, 1);
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

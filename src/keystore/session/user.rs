@@ -55,6 +55,24 @@ impl Session {
     /// Takes a chain of certificates, from any place on, oldest first: whoever was away for several epochs comes back to the
     /// newest, or learns that it is a member no more.
     ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::{KeyState, Leaving, Reason, Reshare};
+    ///
+    /// let members = three();
+    /// let key = key(&members);
+    /// // Member 3 is away for a year, and the others go on without it.
+    /// let leaving = vec![Leaving { identifier: id(3), reason: Reason::Lost }];
+    /// let without = Reshare { members: key.roster.without(id(3))?, leaving, ..Reshare::of(&key) };
+    /// deal(&members[..2], &members[0].invite_reshare(key.id, without)?);
+    /// deal(&members[..2], &members[0].invite_refresh(key.id, Vec::new())?);
+    ///
+    /// let now = members[2].catch_up(&members[0].certificates(key.id)?)?;
+    /// assert_eq!((now.height, now.state), (2, KeyState::Retired));
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of [`complete`](Self::complete), of the first certificate that is refused; those before it count.
@@ -72,6 +90,28 @@ impl Session {
     ///
     /// It erases nothing: as long as no certificate supersedes the attempt, one of the attempt itself may turn up, and this
     /// token [completes](Self::complete) it. Renew the shares again, which names it; that certificate erases it.
+    ///
+    /// ```
+    /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+    /// # use prelude::*;
+    /// use quorumkey::Advice;
+    ///
+    /// let members = three();
+    /// let key = key(&members);
+    /// let invitation = members[0].invite_refresh(key.id, Vec::new())?;
+    /// let mut runs: Vec<_> = members.iter().map(|member| member.start(&invitation).unwrap()).collect();
+    /// // Joins and deals arrive. Then the network is gone for good, and nobody has the others' signatures.
+    /// rounds(&mut runs, 2);
+    ///
+    /// let attempt = members[0].key(key.id)?.pending[0];
+    /// let given_up = members[0].abandon(key.id, attempt)?;
+    /// assert_eq!((given_up.abandoned.clone(), given_up.epoch), (vec![attempt], key.epoch));
+    /// // Its shares are still out there, until a renewal names it.
+    /// assert_eq!(given_up.advice(), [Advice::FinishAttempt(attempt)]);
+    /// deal(&members, &members[0].invite_refresh(key.id, Vec::new())?);
+    /// assert!(members[0].key(key.id)?.advice().is_empty());
+    /// # Ok::<(), quorumkey::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -93,7 +133,7 @@ impl Session {
     /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
     /// # use prelude::*;
     /// use quorumkey::wrap::{Identity, Recipient};
-    /// use quorumkey::{KeyState, KeyStore};
+    /// use quorumkey::{KeyState, KeyStore, Restore};
     ///
     /// let members = three();
     /// let key = key(&members);
@@ -103,8 +143,10 @@ impl Session {
     ///
     /// // Member 2's device has burnt. On a new one:
     /// let with = Identity::X25519(offline);
-    /// let store = KeyStore::restore_in_memory(&init("ben's new phone"), &identity, &with, 0)?;
-    /// let session = store.login(&init("").user)?;
+    /// let init = init("ben's new phone");
+    /// let from = Restore { init: &init, identity: &identity, with: &with, incarnation: 0 };
+    /// let store = KeyStore::restore_in_memory(&from)?;
+    /// let session = store.login(&init.user)?;
     /// assert_eq!(session.restore(&share, &with)?.state, KeyState::Restored);
     /// # Ok::<(), quorumkey::Error>(())
     /// ```

@@ -87,6 +87,19 @@ pub struct Init {
     pub cost: KdfCost,
 }
 
+/// What a token is restored from, and what else it begins with.
+#[derive(Debug)]
+pub struct Restore<'a> {
+    /// Its label, PINs and cost, which need not be those of the token before it.
+    pub init: &'a Init,
+    /// The backup of the identity.
+    pub identity: &'a WrappedIdentity,
+    /// What opens it.
+    pub with: &'a Identity,
+    /// The lowest incarnation to take: 0, unless the same backup was restored before.
+    pub incarnation: u32,
+}
+
 /// 32-byte secrets of any kind.
 #[cfg(feature = "hazmat")]
 pub(crate) type Secrets = Vec<crate::secret::Secret<[u8; 32]>>;
@@ -154,14 +167,12 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Makes a token with the identity of a backup, in its next incarnation: its peers forget nothing, but let its
-    /// counters begin anew. `incarnation` is the lowest to take, for an identity that was restored more than once.
+    /// counters begin anew.
     pub fn restore(
         storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
-        init: &Init,
-        identity: &WrappedIdentity,
-        with: &Identity,
-        incarnation: u32,
+        from: &Restore<'_>,
     ) -> Result<Self> {
+        let Restore { init, identity, with, incarnation } = *from;
         let mut identity = backup::open_identity(identity, with)?;
         let next = identity.incarnation.checked_add(1).ok_or(Misuse::Unsupported("another incarnation"))?;
         identity.incarnation = next.max(incarnation);

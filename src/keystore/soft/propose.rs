@@ -38,9 +38,9 @@ impl<S: Storage> SoftToken<S> {
                 let (me, deal) = self.import_plan(login, key.as_ref(), proposal)?;
                 Ok(issue(login, me, Action::Deal(deal), Vec::new()))
             }
-            Proposal::Refresh { key: id, cards, attempt } => {
+            Proposal::Refresh { key: id, cards, least_attempt } => {
                 let key = usable(key, *id)?;
-                let deal = renew::refresh(&key, cards, *attempt)?;
+                let deal = renew::refresh(&key, cards, *least_attempt)?;
                 self.issue_renewal(login, &key, deal)
             }
             Proposal::Reshare { key: id, reshare } => {

@@ -15,12 +15,11 @@ struct Renewal {
     receivers: Roster,
     dealers: Roster,
     replaced: Vec<Replaced>,
-    /// The lowest attempt.
-    attempt: u32,
+    least_attempt: u32,
 }
 
 /// The same members, with their new cards; every member whose identity stays deals.
-pub(super) fn refresh(key: &Key, cards: &[NewCard], attempt: u32) -> Result<DealPlan> {
+pub(super) fn refresh(key: &Key, cards: &[NewCard], least_attempt: u32) -> Result<DealPlan> {
     let roster = key.epoch.roster();
     let mut replaced = Vec::new();
     for new in cards {
@@ -36,14 +35,14 @@ pub(super) fn refresh(key: &Key, cards: &[NewCard], attempt: u32) -> Result<Deal
         cards.iter().find(|new| new.identifier == id).map_or_else(|| old.clone(), |new| new.card.clone())
     };
     let receivers: Vec<_> = roster.iter().map(|(id, card)| (id, card_of(id, card))).collect();
-    let receivers = Roster::new(receivers).ok_or(Misuse::Plan("an identity stands in it twice"))?;
+    let receivers = Roster::new(receivers)?;
     let dealers = default_dealers(key, &receivers, &replaced)?;
-    renew(key, Renewal { threshold: key.epoch.threshold(), receivers, dealers, replaced, attempt })
+    renew(key, Renewal { threshold: key.epoch.threshold(), receivers, dealers, replaced, least_attempt })
 }
 
 /// Any members and threshold.
 pub(super) fn reshare(key: &Key, reshare: &Reshare) -> Result<DealPlan> {
-    let Reshare { threshold, members, leaving, dealers, attempt } = reshare;
+    let Reshare { threshold, members, leaving, dealers, least_attempt } = reshare;
     let mut replaced = Vec::new();
     for one in leaving {
         let old = key.epoch.roster().card(one.identifier).ok_or(Misuse::Plan("who leaves is no member"))?;
@@ -54,7 +53,8 @@ pub(super) fn reshare(key: &Key, reshare: &Reshare) -> Result<DealPlan> {
         Some(dealers) => dealers.clone(),
         None => default_dealers(key, members, &replaced)?,
     };
-    renew(key, Renewal { threshold: *threshold, receivers: members.clone(), dealers, replaced, attempt: *attempt })
+    let (threshold, receivers, least_attempt) = (*threshold, members.clone(), *least_attempt);
+    renew(key, Renewal { threshold, receivers, dealers, replaced, least_attempt })
 }
 
 /// Every member of the old epoch that stays, and who leaves with its device at hand.
@@ -66,13 +66,13 @@ fn default_dealers(key: &Key, receivers: &Roster, replaced: &[Replaced]) -> Resu
         _ => None,
     };
     let dealers = key.epoch.roster().iter().filter_map(dealer).collect();
-    Ok(Roster::new(dealers).ok_or(Misuse::Plan("nobody is left to deal"))?)
+    Roster::new(dealers).map_err(|_| Misuse::Plan("nobody is left to deal").into())
 }
 
 fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
-    let Renewal { threshold, receivers, dealers, replaced, attempt } = renewal;
+    let Renewal { threshold, receivers, dealers, replaced, least_attempt } = renewal;
     let height = key.epoch.plan.height.checked_add(1).ok_or(Misuse::Plan("height"))?;
-    let mut attempt = next_attempt(key, height).max(attempt);
+    let mut attempt = next_attempt(key, height).max(least_attempt);
     for fork in key.record.open_forks().filter(|fork| fork.position.0 == height) {
         attempt = attempt.max(fork.position.1.saturating_add(1));
     }

@@ -121,7 +121,7 @@ impl<S: Storage> Token for SoftToken<S> {
         self.operate(session, verb, None, |scene, _| scene.inner.end_run(session, run))
     }
 
-    fn override_restored(&self, session: SessionId, invitation: &Invitation) -> Result<()> {
+    fn override_fork_rules(&self, session: SessionId, invitation: &Invitation) -> Result<()> {
         self.operate(session, Verb::Override, invitation.key(), |_, commit| {
             let run = invitation.run_id();
             if invitation.revision().is_none() {

@@ -25,7 +25,7 @@ impl Certificate {
     ) -> Option<Self> {
         let genuine = self.parse::<C>().ok()?;
         let cards = strangers.iter().map(|stranger| Card::issue(stranger, 0, "a stranger".to_owned()));
-        let deal = DealPlan { receivers: Roster::numbered(cards)?, ..plan.clone() };
+        let deal = DealPlan { receivers: Roster::numbered(cards).ok()?, ..plan.clone() };
         let plan = Plan { inviter: Identifier::new(1)?, randomness: [0; 32], action: Action::Deal(deal) };
         let ids: Vec<_> = genuine.ceremony.receivers().iter().map(|member| member.id).collect();
         let keys: Vec<_> = strangers.iter().map(|_| RunKey::<C>::generate(rng)).collect();

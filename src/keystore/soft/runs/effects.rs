@@ -100,7 +100,7 @@ impl<S: Storage> SoftToken<S> {
         let space = Space::Object(*key.as_bytes());
         let place = [CLAIM, &claim.commitment].concat();
         if forbids!(NonceClaimedOnce, self.vault.get(&login.unlocked, space, &place)?.is_some()) {
-            return Err(Misuse::Expired.into());
+            return Err(Misuse::NoncesExpired.into());
         }
         commit.insert(space, &place, detail.clone());
         let event = Event::new(EventKind::NonceClaimed).object(*key.as_bytes()).run(*claim.run.as_bytes());

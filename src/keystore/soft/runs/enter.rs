@@ -101,7 +101,7 @@ impl<S: Storage> SoftToken<S> {
         let inviter = inviter.filter(|card| holds!(InvitationToSignSigned, invitation.is_signed_by(card)));
         inviter.ok_or(Misuse::Inviter)?;
         let signers = party.signers.iter().filter_map(|id| Some((*id, key.epoch.roster().card(*id)?.clone())));
-        let signers = Roster::new(signers.collect()).ok_or(Misuse::Plan("signers"))?;
+        let signers = Roster::new(signers.collect())?;
         Ok((key, signers))
     }
 
@@ -173,7 +173,7 @@ impl<S: Storage> SoftToken<S> {
         let me = whoami(&signers, &scene.login.card)?;
         let share = self.share(&scene.login.unlocked, &key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
         if forbids!(NoncesBounded, scene.inner.prepared() + usize::from(plan.count) > MAX_PREPARED) {
-            return Err(Misuse::Full.into());
+            return Err(Misuse::TooManyNonces.into());
         }
         let (machine, body) = prepare(plan, &share, &mut rng())?;
         let exchange = preparing_exchange(invitation.run_id(), plan, Some(me), signers);

@@ -18,7 +18,7 @@ impl<S: Storage> SoftToken<S> {
         key: Option<&Key>,
         proposal: &Proposal,
     ) -> Result<(Identifier, DealPlan)> {
-        let Proposal::Import { group_key, chain_hash, threshold, members, template, attempt } = proposal else {
+        let Proposal::Import { group_key, chain_hash, threshold, members, template, least_attempt } = proposal else {
             return Err(Misuse::Plan("it imports nothing").into());
         };
         let me = members.identifier_of(login.card.identity()).ok_or(Misuse::NotAMember)?;
@@ -31,7 +31,7 @@ impl<S: Storage> SoftToken<S> {
             suite: group_key.suite(),
             threshold: *threshold,
             height: 0,
-            attempt: promised.saturating_add(1).max(*attempt),
+            attempt: promised.saturating_add(1).max(*least_attempt),
             template: template.clone(),
             receivers: members.clone(),
             source: Source::Import {

@@ -108,7 +108,7 @@ impl<S: Storage> SoftToken<S> {
             let Some(machine) = live.machine.take() else { break };
             unless_off!(PolicyAskedAtEachRound, self.policy(scene, live)?, ());
             if live.is_expired() {
-                return Err(Misuse::Expired.into());
+                return Err(Misuse::NoncesExpired.into());
             }
             match machine.handle(&round, &mut rng()) {
                 Ok(transition) => {

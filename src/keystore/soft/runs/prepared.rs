@@ -73,6 +73,6 @@ impl Inner {
     fn batch(&mut self, session: SessionId, batch: RunId) -> Result<&mut Live> {
         let live = self.runs.get_mut(&batch).filter(|live| live.session == session && live.verb == Verb::Prepare);
         let live = live.ok_or(Misuse::NoSuchRun(batch))?;
-        if live.is_expired() { Err(Misuse::Expired.into()) } else { Ok(live) }
+        if live.is_expired() { Err(Misuse::NoncesExpired.into()) } else { Ok(live) }
     }
 }

@@ -96,7 +96,8 @@ impl<S: Storage> SoftToken<S> {
         inviter.ok_or(Misuse::Inviter)?;
         check_members(plan, invitation.inviter(), key)?;
         let member = |id: &Identifier| -> Option<(Identifier, Card)> { Some((*id, roster.card(*id)?.clone())) };
-        let members = plan.members.iter().map(member).collect::<Option<_>>().and_then(Roster::new);
+        let members =
+            plan.members.iter().map(member).collect::<Option<_>>().and_then(|members| Roster::new(members).ok());
         let members = members.ok_or(Misuse::Plan("a member is not of the key"))?;
         let me = whoami(&members, &login.card)?;
         Ok(Assembly { members, me })
