@@ -9,6 +9,8 @@ mod delivery;
 mod join;
 mod judge;
 mod split;
+#[cfg(test)]
+mod tests;
 mod vote;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,6 +128,9 @@ fn split<C: Ciphersuite>(
 }
 
 /// Each helper gives what it got of that to the one. All of them together are its share.
+///
+/// A helper that waits for the others' deals can deal so that it got nothing, and has nothing to give. That is no lie, and
+/// the sum stays the share: it goes without that helper's deal.
 fn delivery<C: Ciphersuite>(
     run: RunId,
     plan: &RepairPlan,
@@ -136,22 +141,32 @@ fn delivery<C: Ciphersuite>(
     let offers = splits.iter().map(|(id, deal)| (*id, &deal.offer)).collect();
     let helpers: BTreeSet<_> = plan.helpers.iter().copied().collect();
     let weighed = |(id, share)| (id, C::Element::vartime_sum_of_products(&[(lagrange::<C>(id, &helpers), share)]));
-    let constants = group_keys(split, &offers).ok()?.verifying_shares.into_iter().map(weighed).collect();
+    let constants = group_keys(split, &offers).ok()?.verifying_shares.into_iter().map(weighed);
+    let constants: BTreeMap<_, _> = constants.filter(|(_, constant)| !constant.is_identity()).collect();
+    let dealers = split.dealers().iter().filter(|dealer| constants.contains_key(&dealer.id)).copied().collect();
     let target = participant::<C>(run_keys, plan.revision.identifier)?;
     let context = context::<C>("quorumkey/repair/deliver/v1", run, joins, run_keys)?;
-    Ceremony::to_one(context, split.dealers().to_vec(), target, constants).ok()
+    Ceremony::to_one(context, dealers, target, constants).ok()
 }
 
-/// A round of deals, or whose is not what all can see to be a good one.
+/// A round of deals, or whose is not what all can see to be a good one. Who has nothing to deal says nothing.
 fn read_deals<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     round: &[Message],
 ) -> Result<BTreeMap<Identifier, Deal<C>>, (Identifier, Misbehaviour)> {
     let read = |message: &Message| {
-        let deal = read_deal(ceremony, message).map_err(|misbehaviour| (message.sender(), misbehaviour))?;
-        Ok((message.sender(), deal))
+        let sender = message.sender();
+        match (is_dealer(ceremony, sender), message.body.as_slice()) {
+            (false, []) => Ok(None),
+            (false, _) => Err((sender, Misbehaviour::Malformed)),
+            (true, _) => read_deal(ceremony, message).map(|deal| Some((sender, deal))).map_err(|what| (sender, what)),
+        }
     };
-    round.iter().map(read).collect()
+    round.iter().filter_map(|message| read(message).transpose()).collect()
+}
+
+fn is_dealer<C: Ciphersuite>(ceremony: &Ceremony<C>, id: Identifier) -> bool {
+    ceremony.dealers().iter().any(|dealer| dealer.id == id)
 }
 
 /// Evidence against a sender is its message, with all that fixed what it had to be.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_core::CryptoRng;
 
 use super::delivery::ExpectDeliveries;
-use super::{RepairSetup, RunKeys, deal_fixed, delivery, failure, read_deals};
+use super::{RepairSetup, RunKeys, deal_fixed, delivery, failure, is_dealer, read_deals};
 use crate::protocol::dealing::{Ceremony, Deal, RunKey, combine};
 use crate::protocol::fault::Failure;
 use crate::protocol::machine::{Effect, Halt, Machine, Transition};
@@ -55,7 +55,9 @@ impl<C: Ciphersuite> Machine for ExpectSplits<C> {
             None
         } else {
             let sum = self.sum(round, &deals, &before, rng)?;
-            Some((Subject::Deal, deal_fixed(&next, &self.setup, &self.run_key, sum, rng)?))
+            let deals = is_dealer(&next, self.setup.me);
+            let body = if deals { deal_fixed(&next, &self.setup, &self.run_key, sum, rng)? } else { Vec::new() };
+            Some((Subject::Deal, body))
         };
         let next = ExpectDeliveries {
             setup: self.setup,
