@@ -6,7 +6,7 @@ use super::card::Card;
 use super::codec::{DecodeError, Reader, Writer};
 use super::hash::tagged_hash;
 use super::identifier::{Identifier, MAX_MEMBERS};
-use crate::guard::holds;
+use crate::guard::forbids;
 
 /// The members of a group: identifiers in ascending order, each with its card, no identity twice.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -227,3 +227,32 @@ fn a_stolen_token_comes_back_under_a_new_identity_only() {
     let anew = Member::in_memory("member 3 anew");
     assert!(members[0].session.invite_refresh(key, card(anew.card(), Reason::Stolen)).is_ok());
 }
+
+/// It may have signed an attempt that was to make it a member, and does not know: a quorum has to remember for it.
+#[test]
+fn a_restored_token_that_joins_has_forgotten_as_well() {
+    for comes_restored in [false, true] {
+        let mut members = group(3);
+        let key = dkg(&members, Suite::Ed25519, 2);
+        members[1] = restored(&members[1], key.id);
+        members[2] = Member::in_memory("member 4");
+        if comes_restored {
+            let (identity, to) = sheet();
+            let who = members[2].session.export_identity(&to).unwrap();
+            let from = Restore { init: &init("again"), identity: &who, with: &identity, incarnation: 0 };
+            members[2] = Member::new(KeyStore::restore_in_memory(&from).unwrap());
+        }
+        let now = seated(&members, &[(1, 0), (2, 1), (4, 2)]);
+        let leaving = vec![Leaving { identifier: id(3), reason: Reason::Lost }];
+        let reshare = Reshare { members: now, leaving, ..Reshare::of(&key) };
+        let invitation = members[0].session.invite_reshare(key.id, reshare).unwrap();
+        // Of the members that deal one remembers, and one is let through by its officer.
+        members[1].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
+        let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
+        match (comes_restored, &results[2]) {
+            (false, Ok(Some(info))) => assert_eq!(info.state, KeyState::Active),
+            (true, Err(Error::Denied(Denial::RestoredNeedsQuorum))) => {}
+            (_, result) => panic!("{result:?}"),
+        }
+    }
+}

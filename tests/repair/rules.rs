@@ -306,6 +306,34 @@ fn a_repaired_member_has_forgotten_what_it_signed() {
     sign(&members, key, &[2, 3], b"repaired");
 }
 
+/// It may have been a member before, or have signed to become one, and does not know.
+#[test]
+fn an_enrolled_token_that_was_restored_has_forgotten_what_it_signed() {
+    let sheet = || SecretKey::from_bytes(&[5; 32]).unwrap();
+    for restored in [false, true] {
+        let mut members = group(3);
+        let key = dkg(&members, Suite::Ed25519, 2).id;
+        let mut new = Member::in_memory("member 4");
+        if restored {
+            let who = new.session.export_identity(&sheet().recipient()).unwrap();
+            let (init, with) = (init("again"), Identity::X25519(sheet()));
+            let from = Restore { init: &init, identity: &who, with: &with, incarnation: 0 };
+            new = Member::new(KeyStore::restore_in_memory(&from).unwrap());
+        }
+        members.push(new);
+        let card = members[3].card();
+        repair(&members, &members[0].session.invite_enrolment(key, id(4), card, &ids(&[1, 2])).unwrap());
+        sign(&members, key, &[1, 4], b"enrolled");
+        members.push(Member::in_memory("member 5"));
+        let card = members[4].card();
+        let next = members[0].session.invite_enrolment(key, id(5), card, &ids(&[1, 2, 4])).unwrap();
+        match (restored, members[3].session.start(&next)) {
+            (false, Ok(_)) | (true, Err(Error::Denied(Denial::RestoredVotesAfterRefresh))) => {}
+            (_, result) => panic!("{result:?}"),
+        }
+    }
+}
+
 #[test]
 fn the_old_token_of_a_repaired_member_has_no_voice() {
     let (members, old, key) = with_a_new_third();

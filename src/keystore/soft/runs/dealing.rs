@@ -361,9 +361,15 @@ fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -
     Ok(key)
 }
 
-/// Rule 8: a member of the old epoch that knows nothing of the key was restored without its share, or destroyed it.
+/// Rule 8: a member of the old epoch that knows nothing of the key was restored without its share, or destroyed it. A token
+/// that was restored may have signed an attempt that was to make it a member, or have been one in an epoch before.
 fn has_forgotten(parent: &Epoch, card: &Card) -> bool {
-    forbids!(WhoForgotSaysSo, parent.roster().identifier_of(card.identity()).is_some())
+    forbids!(WhoForgotSaysSo, is_restored(card) || parent.roster().identifier_of(card.identity()).is_some())
+}
+
+/// Whether the token was made from the backup of an identity.
+pub(super) const fn is_restored(card: &Card) -> bool {
+    card.incarnation() > 0
 }
 
 fn dealing_rounds(plan: &DealPlan, participants: &Roster) -> Vec<Round> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Live;
+use super::dealing::is_restored;
 use super::enter::{Entered, override_key, whoami};
 use crate::audit::EventKind;
 use crate::keystore::Storage;
@@ -164,7 +165,7 @@ impl<S: Storage> SoftToken<S> {
         let me = live.exchange.frame().me.ok_or(Misuse::NotAMember)?;
         let record = match self.load(&scene.login.unlocked, epoch.key)? {
             Some(key) => key.record,
-            None => blank(me, epoch),
+            None => KeyRecord { forgetful: is_restored(&scene.login.card), ..blank(me, epoch) },
         };
         let founding = live.chain.first().ok_or(Misuse::NoShare)?.epoch_id();
         let promise = self.promised(&scene.login, founding)?.max(record.promise).max(epoch.position());
