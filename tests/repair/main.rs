@@ -10,6 +10,9 @@
 mod common;
 
 mod cheats;
+mod crashes;
+#[path = "../epochs/device.rs"]
+mod device;
 mod rules;
 mod shares;
 
