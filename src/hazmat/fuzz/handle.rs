@@ -71,6 +71,7 @@ impl<'a> Lie<'a> {
             match failure {
                 Error::PeerMisbehaved { culprits, .. } => assert!(!culprits.contains(&honest), "{culprits:?}"),
                 Error::RolledBack { member } => assert_ne!(member, honest),
+                // What members say must reach no storage but in good order.
                 Error::Storage(error) => panic!("a message broke the storage: {error}"),
                 _ => {}
             }

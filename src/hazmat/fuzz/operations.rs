@@ -93,6 +93,7 @@ impl Sequence {
             }
             Err(Error::Locked) => assert!(self.known.tries >= 9 && !right || self.known.tries >= 10),
             Err(Error::Login { .. }) => assert!(!right),
+            // A PIN is right, wrong, or locked: the token has no fourth answer.
             Err(error) => panic!("a login failed: {error}"),
         }
         if !right {
@@ -147,6 +148,7 @@ impl Sequence {
             }
             Err(Error::NotFound(_)) => assert!(self.destroyed),
             Err(Error::Denied(_)) => assert!(!self.known.exports),
+            // The key is there and may leave, or not: nothing else can stop an export in memory.
             Err(error) => panic!("an export failed: {error}"),
         }
     }

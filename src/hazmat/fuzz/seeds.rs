@@ -39,6 +39,7 @@ fn of_suite(target: &str, suite: Suite) -> Vec<Vec<u8>> {
         "signature" => vec![signature(suite)],
         "audit_record" => contents(suite, b"a"),
         "backup" => backups(&sample),
+        // Only a target that was added without seeds comes here.
         other => panic!("{other} is no target"),
     }
 }
