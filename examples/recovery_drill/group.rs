@@ -45,7 +45,7 @@ impl Member {
         fs::create_dir(&directory)?;
         let store = KeyStore::restore(
             token_file(&directory),
-            &Restore { init: &init(number)?, identity: backup, with: with, incarnation: 0 },
+            &Restore { init: &init(number)?, identity: backup, with, incarnation: 0 },
         )?;
         Self::log_in(number, directory, store)
     }

@@ -53,11 +53,8 @@ impl Backend for Memory {
     }
 
     fn restore(&self, name: &str, backup: &WrappedIdentity, with: &Identity) -> KeyStore {
-        KeyStore::restore_in(
-            self.storage(name),
-            &Restore { init: &init(name), identity: backup, with: with, incarnation: 0 },
-        )
-        .unwrap()
+        KeyStore::restore_in(self.storage(name), &Restore { init: &init(name), identity: backup, with, incarnation: 0 })
+            .unwrap()
     }
 
     fn loot(&self, name: &str) -> Loot {
@@ -90,7 +87,7 @@ impl Backend for File {
     fn restore(&self, name: &str, backup: &WrappedIdentity, with: &Identity) -> KeyStore {
         KeyStore::restore(
             self.0.path().join(name),
-            &Restore { init: &init(name), identity: backup, with: with, incarnation: 0 },
+            &Restore { init: &init(name), identity: backup, with, incarnation: 0 },
         )
         .unwrap()
     }

@@ -138,19 +138,19 @@ impl<C: Ciphersuite> Stage<C> {
         let cast = Cast::new(suite);
         let (share, chain_code) = (Secret::new(cast.sample.shares[0]), Secret::new(cast.sample.chain_code));
         let (helper, first) = cast.start(HELPER, Some(Held { share, chain_code }));
-        let (helped, third) = cast.start(HELPED, None);
+        let (target, third) = cast.start(HELPED, None);
         let run_key = RunKey::<C>::generate(&mut rng(2));
         let enters = |sender, body| cast.say(sender, 0, Subject::Join, body, &[]);
         let joins = vec![enters(HELPER, first), cast.join(&run_key), enters(HELPED, third)];
-        let [helper, helped] = [helper, helped].map(|machine| machine.handle(&joins, &mut rng(4)).unwrap());
+        let [helper, target] = [helper, target].map(|machine| machine.handle(&joins, &mut rng(4)).unwrap());
         let signed = vote(&cast.identities[1], &cast.plan.revision).to_vec();
         let votes = |sender, body| cast.say(sender, VOTE, Subject::Vote, body, &joins);
         let votes = vec![votes(HELPER, helper.send.unwrap().1), votes(LIAR, signed)];
-        let [helper, helped] = [helper.next, helped.next].map(|next| next.handle(&votes, &mut rng(5)).unwrap());
+        let [helper, target] = [helper.next, target.next].map(|next| next.handle(&votes, &mut rng(5)).unwrap());
         let dealt = cast.say(HELPER, SPLIT, Subject::Deal, helper.send.unwrap().1, &votes);
         let run_keys = join::read_joins::<C>(cast.run(), &cast.plan.participants().unwrap(), &joins).unwrap();
         let ceremony = split::<C>(cast.run(), &cast.plan, &cast.after, &joins, &run_keys).unwrap();
-        (Self { cast, run_key, run_keys, joins, votes, ceremony, dealt }, [helper.next, helped.next])
+        (Self { cast, run_key, run_keys, joins, votes, ceremony, dealt }, [helper.next, target.next])
     }
 
     /// ζ·s of the liar: what it has of the share that is made.
@@ -250,11 +250,11 @@ fn repaired(transition: Transition) -> RepairedShare {
 
 /// The run to its end, in which the liar deals as it is told, and says that in the last deal. The share comes out.
 fn goes_on<C: Ciphersuite>(stage: &Stage<C>, machines: Machines, splits: &[Message], delivered: Vec<u8>) {
-    let [helper, helped] = machines.map(|machine| machine.handle(splits, &mut rng(7)).unwrap());
+    let [helper, target] = machines.map(|machine| machine.handle(splits, &mut rng(7)).unwrap());
     let delivers = |sender, body| stage.cast.say(sender, DELIVER, Subject::Deal, body, splits);
     let deliveries = [delivers(HELPER, helper.send.unwrap().1), delivers(LIAR, delivered)];
     assert!(helper.next.handle(&deliveries, &mut rng(8)).is_ok());
-    let RepairedShare { share, chain_code } = repaired(helped.next.handle(&deliveries, &mut rng(8)).unwrap());
+    let RepairedShare { share, chain_code } = repaired(target.next.handle(&deliveries, &mut rng(8)).unwrap());
     assert_eq!((share.expose(), chain_code.expose()), (&stage.cast.sample.shares[2], &stage.cast.sample.chain_code));
     let said = [stage.joins.as_slice(), &stage.votes, splits, &deliveries].concat();
     stage.cast.judge(said, None);
@@ -264,13 +264,13 @@ fn goes_on<C: Ciphersuite>(stage: &Stage<C>, machines: Machines, splits: &[Messa
 fn a_lie_to_a_helper<C: Ciphersuite>(suite: Suite, lie: Lie, expected: Misbehaviour) {
     let (stage, machines) = Stage::<C>::new(suite);
     let splits = stage.splits(lie);
-    let [helper, helped] = machines;
+    let [helper, target] = machines;
     let mut accused = names_the_liar(helper.handle(&splits, &mut rng(7)), expected);
-    let helped = helped.handle(&splits, &mut rng(7)).unwrap();
+    let target = target.handle(&splits, &mut rng(7)).unwrap();
     let accusation = stage.cast.say(HELPER, DELIVER, Subject::Accuse, accusation(&mut accused), &splits);
     let body = stage.lying_deal(&stage.delivery(&splits), stage.sum(&splits), Lie::None);
     let delivery = stage.cast.say(LIAR, DELIVER, Subject::Deal, body, &splits);
-    let judged = names_the_liar(helped.next.handle(&[accusation.clone(), delivery], &mut rng(8)), expected);
+    let judged = names_the_liar(target.next.handle(&[accusation.clone(), delivery], &mut rng(8)), expected);
     for shown in [judged.evidence.0, [accused.evidence.0, vec![accusation]].concat()] {
         stage.cast.judge(shown, Some(expected));
     }
@@ -281,11 +281,11 @@ fn a_lie_to_who_is_helped<C: Ciphersuite>(suite: Suite, lie: Lie, expected: Misb
     let (stage, machines) = Stage::<C>::new(suite);
     let splits = stage.splits(Lie::None);
     let body = stage.lying_deal(&stage.delivery(&splits), stage.sum(&splits), lie);
-    let [helper, helped] = machines.map(|machine| machine.handle(&splits, &mut rng(7)).unwrap());
+    let [helper, target] = machines.map(|machine| machine.handle(&splits, &mut rng(7)).unwrap());
     let delivers = |sender, body| stage.cast.say(sender, DELIVER, Subject::Deal, body, &splits);
     let deliveries = [delivers(HELPER, helper.send.unwrap().1), delivers(LIAR, body)];
     let helper = helper.next.handle(&deliveries, &mut rng(8)).unwrap();
-    let mut accused = names_the_liar(helped.next.handle(&deliveries, &mut rng(8)), expected);
+    let mut accused = names_the_liar(target.next.handle(&deliveries, &mut rng(8)), expected);
     let body = accusation(&mut accused);
     let accusation = stage.cast.say(HELPED, DELIVER + 1, Subject::Accuse, body, &deliveries);
     let judged = names_the_liar(helper.next.handle(std::slice::from_ref(&accusation), &mut rng(9)), expected);
@@ -398,12 +398,12 @@ fn a_helper_that_delivers_what_it_does_not_have_is_named() {
         with_suite!(suite, C => {
             let (stage, machines) = Stage::<C>::new(suite);
             let splits = nothing_is_left(&stage);
-            let [helper, helped] =
+            let [helper, target] =
                 machines.map(|machine| machine.handle(&splits, &mut rng(7)).unwrap());
             let delivers = |sender, body| stage.cast.say(sender, DELIVER, Subject::Deal, body, &splits);
             let good = helper.send.unwrap().1;
             let deliveries = [delivers(HELPER, good.clone()), delivers(LIAR, good)];
-            for machine in [helper.next, helped.next] {
+            for machine in [helper.next, target.next] {
                 let failure = names_the_liar(machine.handle(&deliveries, &mut rng(8)), Misbehaviour::Malformed);
                 stage.cast.judge(failure.evidence.0, Some(Misbehaviour::Malformed));
             }
