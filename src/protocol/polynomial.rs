@@ -37,8 +37,8 @@ pub(crate) fn evaluate_public_all<E: Element>(
     }
     let mut differences = differences(commitment);
     let mut values = Vec::with_capacity(usize::from(last));
-    for _ in 0..last {
-        advance(&mut differences);
+    for left in (0..last).rev() {
+        advance(&mut differences, left);
         values.extend(differences.first());
     }
     ids.filter_map(|id| Some((id, *values.get(usize::from(id.get()).checked_sub(1)?)?))).collect()
@@ -51,7 +51,7 @@ pub(crate) fn evaluate_public_all<E: Element>(
 fn differences<E: Element>(commitment: &[E]) -> Vec<E> {
     let mut differences = Vec::with_capacity(commitment.len());
     for coefficient in commitment.iter().rev() {
-        differences.push(E::IDENTITY);
+        let top = (1..).zip(&differences).last().map(|(order, below)| small_multiple(below, order));
         let cells = Cell::from_mut(differences.as_mut_slice()).as_slice_of_cells();
         // Downwards, so that each takes what its neighbour was before this step.
         for (order, pair) in (1..).zip(cells.windows(2)).collect::<Vec<_>>().into_iter().rev() {
@@ -62,13 +62,15 @@ fn differences<E: Element>(commitment: &[E]) -> Vec<E> {
         if let Some(first) = cells.first() {
             first.set(*coefficient);
         }
+        differences.push(top.unwrap_or(*coefficient));
     }
     differences
 }
 
-/// From the differences at one number to those at the next.
-fn advance<E: Element>(differences: &mut [E]) {
-    for pair in Cell::from_mut(differences).as_slice_of_cells().windows(2) {
+/// From the differences at one number to those at the next, up to the order that counts when so many numbers are `left`
+/// after it.
+fn advance<E: Element>(differences: &mut [E], left: u16) {
+    for pair in Cell::from_mut(differences).as_slice_of_cells().windows(2).take(usize::from(left) + 1) {
         if let [own, above] = pair {
             own.set(own.get() + above.get());
         }
