@@ -184,6 +184,50 @@ fn a_dealer_that_frost_names_is_named<F: Frost>(rng: &mut ChaCha20Rng) {
     assert_eq!(outcome(dealing.case.receive_wire()), Err(named));
 }
 
+/// Where sums of products are computed in other ways, and many points decoded together.
+fn a_large_group_comes_to_what_frost_comes_to<F: Frost>(n: u16, t: u16) {
+    let mut rng = ChaCha20Rng::seed_from_u64(u64::from(n));
+    let (members, signers): (Vec<_>, Vec<_>) = ((1..=n).collect(), (1..=t).collect());
+    let signing = Signing::<F>::new(&members, t, &signers, b"message", None, &mut rng);
+    let mut shares = signing.frost_shares();
+    let (last, bytes) = (id(t), share_bytes(&shares));
+    let ours = outcome(signing.case.sign(last, &signing.shares[&last], signing.nonces[&last]));
+    assert_eq!(ours.unwrap(), [bytes[&last].to_vec()]);
+    let theirs = signing.frost_aggregate(&shares).unwrap().serialize().unwrap();
+    assert_eq!(outcome(signing.case.aggregate(&bytes)).unwrap(), [theirs]);
+    for cheater in [id(2), last] {
+        let wrong = plus_one(&shares[&cheater]);
+        shares.insert(cheater, wrong);
+    }
+    let Error::InvalidSignatureShare { culprits } = frost_culprits(&signing, &shares) else { panic!("two cheat") };
+    assert_eq!(culprits, [2, t].map(|number| frost_identifier(id(number)).unwrap()));
+    assert_eq!(outcome(signing.case.aggregate(&share_bytes(&shares))), Err(vec![id(2), last]));
+}
+
+fn a_large_dealing_comes_to_what_frost_comes_to<F: Frost>(n: u16, t: u16) {
+    let mut dealing = Dealing::<F>::new(n, t, n, &mut ChaCha20Rng::seed_from_u64(u64::from(n)));
+    let (key, public) = dealing.frost_receive().unwrap();
+    let mut expected = vec![key.signing_share().serialize(), public.verifying_key().serialize().unwrap()];
+    expected.extend(public.verifying_shares().values().map(|share| share.serialize().unwrap()));
+    assert_eq!(outcome(dealing.case.receive()).unwrap(), expected);
+    assert_eq!(outcome(dealing.case.receive_wire()).unwrap(), expected);
+    dealing.cheat(t);
+    assert_eq!(outcome(dealing.case.receive_wire()), Err(vec![id(t)]));
+}
+
+#[test]
+fn large_groups_come_to_what_frost_comes_to() {
+    for (n, t) in [(30, 20), (64, 43)] {
+        a_large_group_comes_to_what_frost_comes_to::<Ed25519Sha512>(n, t);
+        a_large_group_comes_to_what_frost_comes_to::<Secp256K1Sha256>(n, t);
+        a_large_group_comes_to_what_frost_comes_to::<Secp256K1Sha256TR>(n, t);
+        a_large_dealing_comes_to_what_frost_comes_to::<Ed25519Sha512>(n, t);
+    }
+    a_large_dealing_comes_to_what_frost_comes_to::<Secp256K1Sha256>(30, 20);
+    // curve25519-dalek takes Pippenger's way from 190 products on.
+    a_large_group_comes_to_what_frost_comes_to::<Ed25519Sha512>(192, 191);
+}
+
 #[test]
 fn one_forged_proof_of_possession_among_many_is_found() {
     let mut rng = ChaCha20Rng::seed_from_u64(6);
