@@ -113,8 +113,8 @@ mod switch {
         PointOfPrimeOrder,
         /// Many points of ed25519, decoded together, are in the subgroup of prime order.
         PointsOfPrimeOrder,
-        /// The identity is no point.
-        IdentityIsNoPoint,
+        /// So are those that are summed as they are decoded.
+        SumsOfPrimeOrder,
         /// A key of a signature has one encoding.
         KeyHasOneEncoding,
         /// A point of small order is no key of a signature.

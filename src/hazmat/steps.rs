@@ -10,8 +10,8 @@ use std::rc::Rc;
 use rand_core::CryptoRng;
 
 use crate::protocol::dealing::{
-    Ceremony, Deal, DealingError, Hedge, Offer, Opened, Participant, Proof, Received, RunKey, check_all, combine, deal,
-    make, open,
+    Ceremony, Deal, DealingError, Gathered, Hedge, Offer, Opened, Participant, Proof, Received, RunKey, combine, deal,
+    make,
 };
 use crate::protocol::polynomial::{evaluate, lagrange_all};
 use crate::protocol::sign::{
@@ -171,28 +171,37 @@ impl DealingCase {
             run_key: C::Element::mul_base(&C::Scalar::from_u64(u64::from(id.get()))),
         };
         let members: Vec<Participant<C>> = self.commitments.keys().map(participant).collect();
+        let count = members.len();
         let ceremony = Ceremony::new(b"steps".to_vec(), self.threshold, members.clone(), members, None).ok()?;
         let (receiver, threshold) = (self.receiver, self.threshold);
-        let encoded: Vec<_> = self.commitments.values().map(|points| message::<C>(points)).collect();
+        let encoded: Vec<_> = self.commitments.values().map(|points| message::<C>(points, count)).collect();
         let ids: Vec<_> = self.commitments.keys().copied().collect();
-        let decode = move |encoded: &[Vec<u8>]| -> Option<BTreeMap<Identifier, Deal<C>>> {
-            let bodies: Vec<_> = encoded.iter().map(Vec::as_slice).collect();
-            Some(ids.iter().copied().zip(Deal::decode_all(&bodies, threshold, 0, 0)?).collect())
-        };
-        let deals = if from_wire { None } else { Some(decode(&encoded)?) };
+        let decode = |bytes: &Vec<u8>| Deal::<C>::decode(bytes, threshold, self.commitments.len(), 0).ok();
+        let decoded = if from_wire { None } else { Some(encoded.iter().map(decode).collect::<Option<Vec<_>>>()?) };
+        let deals = decoded.map(|decoded| ids.iter().copied().zip(decoded).collect::<BTreeMap<_, _>>());
         let share = |(id, bytes): (&Identifier, &[u8; 32])| Some((*id, C::Scalar::from_bytes(bytes)?));
         let shares: Vec<_> = self.shares.iter().map(share).collect::<Option<_>>()?;
-        let known = Rc::new((ceremony, encoded, deals, decode));
+        let known = Rc::new((ceremony, encoded, ids, deals));
         Some(Box::new(move || {
-            let known = Rc::clone(&known);
-            let opened = shares.iter().map(|(id, share)| (*id, Opened::bare(receiver, Secret::new(*share)))).collect();
+            let (known, shares) = (Rc::clone(&known), shares.clone());
+            let open = move || -> Vec<_> {
+                shares.iter().map(|(id, share)| (*id, Opened::bare(receiver, Secret::new(*share)))).collect()
+            };
+            let opened = open();
             step(
                 move || {
-                    let (ceremony, encoded, deals, decode) = &*known;
-                    match deals {
-                        Some(deals) => Some(combine(ceremony, receiver, opened, deals)),
-                        None => Some(combine(ceremony, receiver, opened, &decode(encoded)?)),
+                    let (ceremony, encoded, ids, deals) = &*known;
+                    if let Some(deals) = deals {
+                        return Some(combine(ceremony, receiver, opened, deals));
                     }
+                    let bodies = || ids.iter().copied().zip(encoded.iter().map(Vec::as_slice));
+                    let outcome = Gathered::read(ceremony, bodies(), 0)?.combine(ceremony, receiver, opened);
+                    // As in a run: what is wrong is looked at one by one.
+                    Some(outcome.or_else(|_| {
+                        let read = |bytes| Deal::decode(bytes, threshold, ids.len(), 0).map_err(DealingError::Decode);
+                        let read = |(id, bytes)| -> Result<_, DealingError> { Ok((id, read(bytes)?)) };
+                        combine(ceremony, receiver, open(), &bodies().map(read).collect::<Result<_, _>>()?)
+                    }))
                 },
                 |result| received(result.ok_or_else(Vec::new)?),
             )
@@ -200,10 +209,11 @@ impl DealingCase {
     }
 }
 
-/// A deal without ciphertexts.
-fn message<C: Ciphersuite>(commitment: &[u8]) -> Vec<u8> {
+/// A deal with empty ciphertexts.
+fn message<C: Ciphersuite>(commitment: &[u8], receivers: usize) -> Vec<u8> {
     let generator = C::Element::generator().to_bytes();
-    [commitment, &generator, &C::Scalar::ONE.to_bytes(), &generator].concat()
+    let ciphertext = [48_u64.to_be_bytes().as_slice(), &[0; 48]].concat();
+    [commitment, &generator, &C::Scalar::ONE.to_bytes(), &generator, &ciphertext.repeat(receivers)].concat()
 }
 
 fn received<C: Ciphersuite>(result: Result<Received<C>, DealingError>) -> Result<Vec<Vec<u8>>, Vec<Identifier>> {
@@ -251,7 +261,7 @@ pub fn proofs(
 ) -> Option<Steps> {
     with_suite!(suite, C => {
         let run = BareRun::<C>::new(threshold, count, rng)?;
-        let mut deals = BTreeMap::new();
+        let mut encoded = Vec::new();
         for id in run.keys.keys() {
             let constant = Secret::new(<C as Ciphersuite>::Scalar::random(rng));
             let mut offer: Offer<C> = make(&run.ceremony, &constant, rng, Hedge::Mixed(&[7; 32])).ok()?.offer;
@@ -259,12 +269,19 @@ pub fn proofs(
                 let other = RunKey::<C>::generate(rng);
                 offer.proof = Proof::sign(other.secret(), other.public(), b"another", Hedge::Deterministic).ok()?;
             }
-            deals.insert(*id, Deal { offer, ciphertexts: vec![Vec::new(); run.keys.len()] });
+            encoded.push((*id, Deal { offer, ciphertexts: vec![vec![0; 48]; run.keys.len()] }.encode()));
         }
-        let known = Rc::new((run, deals));
+        let known = Rc::new((run, encoded));
+        Gathered::read(&known.0.ceremony, known.1.iter().map(|(id, bytes)| (*id, bytes.as_slice())), 0)?;
         Some(Box::new(move || {
             let known = Rc::clone(&known);
-            step(move || check_all(&known.0.ceremony, &known.1), |good| if good { Ok(Vec::new()) } else { Err(Vec::new()) })
+            step(
+                move || {
+                    let bodies = known.1.iter().map(|(id, bytes)| (*id, bytes.as_slice()));
+                    Gathered::taken(&known.0.ceremony, bodies, 0).is_some_and(|deals| deals.are_good(&known.0.ceremony))
+                },
+                |good| if good { Ok(Vec::new()) } else { Err(Vec::new()) },
+            )
         }))
     })
 }
@@ -317,15 +334,11 @@ impl<C: Ciphersuite> BareRun<C> {
     fn member(&self, others: &BTreeMap<Identifier, Vec<u8>>, rng: &mut dyn CryptoRng) -> Option<Received<C>> {
         let (me, key) = self.keys.first_key_value()?;
         let own = self.deal(*me, rng)?;
-        let bodies: Vec<_> = [own.as_slice()].into_iter().chain(others.values().map(Vec::as_slice)).collect();
-        let deals = Deal::decode_all(&bodies, self.ceremony.threshold(), self.keys.len(), 32)?;
-        let deals: BTreeMap<_, _> = self.keys.keys().copied().zip(deals).collect();
-        if !check_all(&self.ceremony, &deals) {
-            return None;
-        }
-        let opened =
-            |(dealer, deal): (&Identifier, _)| Some((*dealer, open(&self.ceremony, *me, key, *dealer, deal).ok()?));
-        combine(&self.ceremony, *me, deals.iter().map(opened).collect::<Option<_>>()?, &deals).ok()
+        let bodies = [own.as_slice()].into_iter().chain(others.values().map(Vec::as_slice));
+        let deals = Gathered::read(&self.ceremony, self.keys.keys().copied().zip(bodies), 32)?;
+        let deals = Some(deals).filter(|deals| deals.are_good(&self.ceremony))?;
+        let opened = deals.open(&self.ceremony, *me, key).ok()?;
+        deals.combine(&self.ceremony, *me, opened).ok()
     }
 
     fn steps(self, rng: impl CryptoRng + Clone + 'static) -> Option<Steps> {

@@ -4,14 +4,15 @@ use curve25519_dalek::EdwardsPoint;
 use curve25519_dalek::constants::EIGHT_TORSION;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::scalar::{Scalar as DalekScalar, clamp_integer};
-use curve25519_dalek::traits::{IsIdentity, VartimeMultiscalarMul};
+use curve25519_dalek::traits::VartimeMultiscalarMul;
 use group::Group;
 use rand_core::CryptoRng;
+use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
+use super::edwards25519::{Decoded, Sums, are_of_prime_order, is_reduced};
 use super::hash::{sha512, sha512_each};
-use super::torsion::{are_torsion_free, is_torsion_free};
-use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, verdict};
+use super::{Ciphersuite, Element, Row, Scalar, ShareCipher, Suite, delegate_group, verdict};
 use crate::guard::{forbids, holds};
 
 /// RFC 9591, Section 6.1
@@ -75,19 +76,24 @@ impl Ed25519Scalar {
 }
 
 impl Ed25519Element {
+    /// Whether a signature is one of the message under this key, whose encoding is given: RFC 8032, Section 5.1.7, without
+    /// the cofactor. A commitment has one encoding, so that it is compared in place of the point.
+    pub(super) fn verifies(&self, encoded: &[u8], message: &[u8], signature: &[u8]) -> bool {
+        let Some((commitment, response)) = signature.split_last_chunk::<32>() else { return false };
+        let Some(response) = Ed25519Scalar::from_bytes(response) else { return false };
+        // The key is negated, not the challenge: on a torsion component the order of the subgroup does not act as zero.
+        let challenge = Ed25519::challenge(commitment, encoded, message);
+        let Self(expected) = Self::vartime_mul_base_add(&response, &challenge, &-*self);
+        let equal = expected.compress().as_bytes() == commitment;
+        holds!(SignatureVerifies, equal) && !forbids!(SmallOrderIsNoKey, expected.is_small_order())
+    }
+
     /// The key or commitment of a signature: canonical and not of small order, but perhaps with a torsion component,
     /// as RFC 8032 leaves it.
     pub(super) fn from_signature_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let point = CompressedEdwardsY(*bytes).decompress()?;
         let small = forbids!(SmallOrderIsNoKey, point.is_small_order());
         if forbids!(KeyHasOneEncoding, !is_reduced(bytes)) || small { None } else { Some(Self(point)) }
-    }
-
-    /// A point other than the identity, perhaps not of prime order. One that is of prime order has no other encoding
-    /// (those that have one are of mixed order: Chalkias, Garillot and Nikolaenko, 2020, Section 3).
-    fn decompress(bytes: &[u8]) -> Option<EdwardsPoint> {
-        let point = CompressedEdwardsY(bytes.try_into().ok()?).decompress()?;
-        if forbids!(IdentityIsNoPoint, IsIdentity::is_identity(&point)) { None } else { Some(point) }
     }
 }
 
@@ -127,8 +133,17 @@ impl Element for Ed25519Element {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let point = Self::decompress(bytes)?;
-        holds!(PointOfPrimeOrder, is_torsion_free(&point)).then_some(Self(point))
+        let encoding = bytes.try_into().ok()?;
+        let decoded = Decoded::from_bytes(encoding)?;
+        // Nothing is drawn for one point.
+        if forbids!(PointOfPrimeOrder, !are_of_prime_order(&[decoded], &[0; 64])) {
+            return None;
+        }
+        Self::from_taken_bytes(encoding)
+    }
+
+    fn from_taken_bytes(bytes: &[u8]) -> Option<Self> {
+        CompressedEdwardsY(bytes.try_into().ok()?).decompress().map(Self)
     }
 
     fn batch_to_bytes(elements: &[Self]) -> Vec<Vec<u8>> {
@@ -140,18 +155,39 @@ impl Element for Ed25519Element {
     }
 
     fn batch_from_bytes(encodings: &[&[u8]]) -> Option<Vec<Self>> {
-        let points: Vec<_> = encodings.iter().map(|bytes| Self::decompress(bytes)).collect::<Option<_>>()?;
-        if forbids!(PointsOfPrimeOrder, !are_torsion_free(&points, &sha512(encodings))) {
+        let encodings = encodings.iter().map(|bytes| <&[u8; 32]>::try_from(*bytes).ok()).collect::<Option<Vec<_>>>()?;
+        let decoded = encodings.iter().map(|bytes| Decoded::from_bytes(bytes)).collect::<Option<Vec<_>>>()?;
+        let seed = seed(encodings.iter().copied());
+        if forbids!(PointsOfPrimeOrder, !are_of_prime_order(&decoded, &seed)) {
             return None;
         }
-        Some(points.into_iter().map(Self).collect())
+        encodings.into_iter().map(|bytes| Self::from_taken_bytes(bytes)).collect()
+    }
+
+    fn sums_from_bytes(columns: usize, rows: &[Row<'_>]) -> Option<Vec<Self>> {
+        let parts = || {
+            rows.iter()
+                .map(|row| (row.summed.as_chunks::<32>(), row.others.map(|other| <&[u8; 32]>::try_from(other).ok())))
+        };
+        let mut points = 0;
+        for ((summed, rest), others) in parts() {
+            if summed.len() != columns || !rest.is_empty() || others.contains(&None) {
+                return None;
+            }
+            points += columns + others.len();
+        }
+        let seed = seed(parts().flat_map(|((summed, _), others)| summed.iter().chain(others.into_iter().flatten())));
+        let mut sums = Sums::new(columns, points, &seed);
+        for ((summed, _), others) in parts() {
+            sums.take(summed.iter(), others.into_iter().flatten())?;
+        }
+        sums.finish()?.iter().map(|bytes| Self::from_taken_bytes(bytes)).collect()
     }
 }
 
-/// Whether the y-coordinate is below the field's order, 2^255 - 19, the sign aside.
-fn is_reduced(bytes: &[u8; 32]) -> bool {
-    let [low, middle @ .., high] = bytes;
-    *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
+/// What binds the encodings, to draw from.
+fn seed<'a>(encodings: impl Iterator<Item = &'a [u8; 32]>) -> [u8; 64] {
+    encodings.fold(Sha512::new(), Digest::chain_update).finalize().into()
 }
 
 /// RFC 9591, Section 6.1: 64 bytes as a little-endian integer modulo the order.
@@ -187,6 +223,10 @@ impl Ciphersuite for Ed25519 {
     fn challenge(commitment: &[u8], key: &[u8], message: &[u8]) -> Ed25519Scalar {
         // As in RFC 8032, hence without a context.
         reduce(&sha512(&[commitment, key, message]))
+    }
+
+    fn kept(key: &Ed25519Element) -> Option<Ed25519Element> {
+        Some(*key)
     }
 
     fn decode_key(bytes: &[u8]) -> Option<Ed25519Element> {

@@ -4,6 +4,7 @@ mod address;
 mod child;
 mod cipher;
 mod ed25519;
+mod edwards25519;
 mod hash;
 #[cfg(feature = "libsecp256k1")]
 mod libsecp;
@@ -13,7 +14,6 @@ mod secp256k1;
 mod taproot;
 #[cfg(test)]
 mod tests;
-mod torsion;
 mod verdict;
 mod verify;
 
@@ -27,6 +27,7 @@ use zeroize::Zeroize;
 pub use address::Network;
 pub(crate) use child::child;
 pub(crate) use cipher::ShareCipher;
+use ed25519::Ed25519Element;
 pub(crate) use ed25519::{Ed25519, Ed25519Scalar};
 pub(crate) use secp256k1::Secp256k1;
 pub(crate) use taproot::Taproot;
@@ -129,10 +130,38 @@ pub(crate) trait Element:
     fn batch_to_bytes(elements: &[Self]) -> Vec<Vec<u8>>;
     /// Strict: exact length, canonical, on the curve, in the prime-order subgroup, not the identity.
     fn from_bytes(bytes: &[u8]) -> Option<Self>;
+    /// [`from_bytes`](Self::from_bytes) of what it has taken before, which costs less. Of other bytes it may be anything.
+    fn from_taken_bytes(bytes: &[u8]) -> Option<Self> {
+        Self::from_bytes(bytes)
+    }
     /// [`from_bytes`](Self::from_bytes) of each; `None` if it refuses any of them.
     fn batch_from_bytes(encodings: &[&[u8]]) -> Option<Vec<Self>> {
         encodings.iter().map(|bytes| Self::from_bytes(bytes)).collect()
     }
+    /// The sum of each of so many columns, without keeping a decoded point; `None` if [`from_bytes`](Self::from_bytes)
+    /// refuses any, or a row has another length.
+    fn sums_from_bytes(columns: usize, rows: &[Row<'_>]) -> Option<Vec<Self>> {
+        let mut sums = vec![Self::IDENTITY; columns];
+        for row in rows {
+            if row.summed.len() != columns * Self::LEN {
+                return None;
+            }
+            for (sum, bytes) in sums.iter_mut().zip(row.summed.chunks(Self::LEN)) {
+                *sum = *sum + Self::from_bytes(bytes)?;
+            }
+            Self::batch_from_bytes(&row.others)?;
+        }
+        Some(sums)
+    }
+}
+
+/// Encoded points of public data.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row<'a> {
+    /// Those that are summed by columns, one after the other.
+    pub(crate) summed: &'a [u8],
+    /// Those that are decoded only to see that they are good.
+    pub(crate) others: [&'a [u8]; 2],
 }
 
 /// The hashes and formats of a suite.
@@ -170,6 +199,10 @@ pub(crate) trait Ciphersuite: Copy + Debug + Eq + Send + Sync + 'static {
     /// The key of [`verifier_key`](Self::verifier_key), strictly.
     fn decode_key(bytes: &[u8]) -> Option<Self::Element> {
         Self::Element::from_bytes(bytes)
+    }
+    /// What a verifier's key keeps beside its bytes.
+    fn kept(_key: &Self::Element) -> Option<Ed25519Element> {
+        None
     }
     /// A signature, as verifiers know it, from the encoded commitment. It begins like a key.
     fn encode_signature(commitment: &[u8], response: &Self::Scalar) -> Vec<u8> {

@@ -71,7 +71,7 @@ pub(crate) fn accuse<C: Ciphersuite, R: CryptoRng + ?Sized>(
     deal: &Deal<C>,
     rng: &mut R,
 ) -> Result<Opening<C>, DealingError> {
-    let shared = shared_points(ceremony, receiver, run_key, dealer, &deal.offer)?;
+    let shared = shared_points(ceremony, receiver, run_key, dealer, &deal.offer.ephemeral)?;
     let binding = binding(ceremony, dealer, receiver);
     let statement = statement(ceremony, dealer, receiver, &deal.offer, &shared, &binding)?;
     Ok(Opening { shared, proof: EqualityProof::prove(&statement, run_key, rng)? })

@@ -155,42 +155,39 @@ impl<C: Ciphersuite> Deal<C> {
         payload_len: usize,
     ) -> Result<Self, DecodeError> {
         let raw = RawDeal::read(bytes, threshold, receivers, payload_len)?;
-        let points = points::<C>(&raw.points)?;
+        let points = points::<C>(&raw.points())?;
         Ok(raw.with(&points))
-    }
-
-    /// [`decode`](Self::decode) of many, which costs less than of each by itself. `None` if any is refused.
-    pub(crate) fn decode_all(
-        messages: &[&[u8]],
-        threshold: u16,
-        receivers: usize,
-        payload_len: usize,
-    ) -> Option<Vec<Self>> {
-        let read = messages.iter().map(|bytes| RawDeal::<C>::read(bytes, threshold, receivers, payload_len).ok());
-        let raw: Vec<_> = read.collect::<Option<_>>()?;
-        let encodings: Vec<_> = raw.iter().flat_map(|deal| deal.points.iter().map(|(bytes, _)| *bytes)).collect();
-        let points = C::Element::batch_from_bytes(&encodings)?;
-        let each = points.chunks_exact(usize::from(threshold) + 2);
-        Some(raw.into_iter().zip(each).map(|(deal, points)| deal.with(points)).collect())
     }
 }
 
 /// A deal of the right lengths, of which no point is decoded.
-struct RawDeal<'a, C: Ciphersuite> {
-    /// The committed coefficients, the proof's commitment, the ephemeral key.
-    points: Vec<RawPoint<'a>>,
-    response: C::Scalar,
-    ciphertexts: Vec<Vec<u8>>,
+#[derive(Debug)]
+pub(super) struct RawDeal<'a, C: Ciphersuite> {
+    /// The committed coefficients, one after the other.
+    pub(super) commitment: &'a [u8],
+    /// The proof of possession.
+    pub(super) proof: &'a [u8],
+    pub(super) response: C::Scalar,
+    pub(super) ephemeral: &'a [u8],
+    /// Each ciphertext behind its length, all of the same.
+    ciphertexts: &'a [u8],
+    framed_len: usize,
 }
 
 impl<'a, C: Ciphersuite> RawDeal<'a, C> {
-    fn read(bytes: &'a [u8], threshold: u16, receivers: usize, payload_len: usize) -> Result<Self, DecodeError> {
+    pub(super) fn read(
+        bytes: &'a [u8],
+        threshold: u16,
+        receivers: usize,
+        payload_len: usize,
+    ) -> Result<Self, DecodeError> {
         let ciphertext_len = payload_len.checked_add(OVERHEAD).filter(|len| *len <= MAX_CIPHERTEXT);
         let ciphertext_len = ciphertext_len.ok_or(DecodeError::TooLong)?;
         if receivers > MAX_MEMBERS {
             return Err(DecodeError::TooLong);
         }
-        let tail_len = Proof::<C>::LEN + C::Element::LEN + receivers * (8 + ciphertext_len);
+        let framed_len = 8 + ciphertext_len;
+        let tail_len = Proof::<C>::LEN + C::Element::LEN + receivers * framed_len;
         let commitment_len = usize::from(threshold) * C::Element::LEN;
         // The encoding does not say how many points there are; a whole number of them too many or too few says it.
         match bytes.len().checked_sub(tail_len) {
@@ -200,30 +197,44 @@ impl<'a, C: Ciphersuite> RawDeal<'a, C> {
             _ => return Err(DecodeError::Truncated),
         }
         let mut reader = Reader::new(bytes);
-        let mut points = Vec::with_capacity(usize::from(threshold) + 2);
-        for _ in 0..threshold {
-            points.push((reader.raw(C::Element::LEN)?, "commitment"));
-        }
-        let (commitment, response) = raw_proof::<C>(&mut reader)?;
-        points.extend([commitment, (reader.raw(C::Element::LEN)?, "ephemeral key")]);
-        let mut ciphertexts = Vec::with_capacity(receivers);
+        let commitment = reader.raw(commitment_len)?;
+        let proof = reader.raw(Proof::<C>::LEN)?;
+        let (_, response) = raw_proof::<C>(&mut Reader::new(proof))?;
+        let ephemeral = reader.raw(C::Element::LEN)?;
+        let ciphertexts = reader.raw(receivers * framed_len)?;
+        reader.finish()?;
+        let mut frames = Reader::new(ciphertexts);
         for _ in 0..receivers {
-            let ciphertext = framed(&mut reader)?;
-            if ciphertext.len() != ciphertext_len {
+            if framed(&mut frames)?.len() != ciphertext_len {
                 return Err(DecodeError::Invalid("ciphertext length"));
             }
-            ciphertexts.push(ciphertext.to_vec());
         }
-        reader.finish()?;
-        Ok(Self { points, response, ciphertexts })
+        Ok(Self { commitment, proof, response, ephemeral, ciphertexts, framed_len })
+    }
+
+    /// The proof's commitment.
+    pub(super) fn nonce(&self) -> &'a [u8] {
+        self.proof.get(..C::Element::LEN).unwrap_or_default()
+    }
+
+    /// What is sealed to each receiver, in their order.
+    pub(super) fn ciphertexts(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.ciphertexts.chunks(self.framed_len).filter_map(|framed| framed.get(8..))
+    }
+
+    /// All points.
+    fn points(&self) -> Vec<RawPoint<'a>> {
+        let commitment = self.commitment.chunks(C::Element::LEN).map(|bytes| (bytes, "commitment"));
+        let others = [(self.nonce(), "proof of possession"), (self.ephemeral, "ephemeral key")];
+        commitment.chain(others).collect()
     }
 
     /// The deal of these points, which are its own, decoded.
-    fn with(self, points: &[C::Element]) -> Deal<C> {
+    fn with(&self, points: &[C::Element]) -> Deal<C> {
         let (commitment, [nonce, ephemeral]) = points.split_last_chunk().expect("a deal is read with two points more");
         let proof = Proof::from_parts(*nonce, self.response);
         let offer = Offer { commitment: commitment.to_vec(), proof, ephemeral: *ephemeral };
-        Deal { offer, ciphertexts: self.ciphertexts }
+        Deal { offer, ciphertexts: self.ciphertexts().map(<[u8]>::to_vec).collect() }
     }
 }
 

@@ -8,6 +8,7 @@ mod ceremony;
 mod deal;
 mod dleq;
 mod error;
+mod gather;
 mod handover;
 mod receive;
 #[cfg(any(test, feature = "hazmat"))]
@@ -24,12 +25,11 @@ pub(crate) use ceremony::{Ceremony, Participant, cocktail_context};
 pub(crate) use deal::make;
 pub(crate) use deal::{Deal, Offer, deal};
 pub(crate) use error::{DealingError, Misdeal};
+pub(crate) use gather::Gathered;
 pub(crate) use handover::{Handing, Handover};
-#[cfg(any(test, feature = "hazmat"))]
-pub(crate) use receive::Received;
 #[cfg(feature = "hazmat")]
 pub(crate) use receive::opens_with;
-pub(crate) use receive::{GroupKeys, Opened, check, check_all, check_offer, combine, group_keys, misdealt, open};
+pub(crate) use receive::{GroupKeys, Opened, Received, check, check_offer, combine, group_keys, misdealt, open};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use recover::recover;
 pub(crate) use run_key::RunKey;

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 use super::deal::cipher;
-use super::schnorr::Signed;
-use super::{Ceremony, Deal, DealingError, Misdeal, Offer, Proof, RunKey};
+use super::{Ceremony, Deal, DealingError, Misdeal, Offer, RunKey};
 use crate::guard::{forbids, holds};
 use crate::protocol::polynomial::{evaluate_public, evaluate_public_all, interpolate_public};
 use crate::secret::Secret;
@@ -21,19 +20,6 @@ pub(crate) fn check<C: Ciphersuite>(
 ) -> Result<(), DealingError> {
     check_length(ceremony, dealer, deal)?;
     check_offer(ceremony, dealer, &deal.offer)
-}
-
-/// Whether [`check`] passes for every deal, with one sum of products for all proofs of possession.
-pub(crate) fn check_all<C: Ciphersuite>(ceremony: &Ceremony<C>, deals: &BTreeMap<Identifier, Deal<C>>) -> bool {
-    let statement = |(dealer, deal): (&Identifier, &Deal<C>)| -> Result<_, DealingError> {
-        check_length(ceremony, *dealer, deal)?;
-        let key = check_commitment(ceremony, *dealer, &deal.offer)?;
-        Ok((deal.offer.proof, key, deal.offer.statement(ceremony.context())))
-    };
-    let Ok(statements) = deals.iter().map(statement).collect::<Result<Vec<_>, _>>() else { return false };
-    let signed: Vec<_> =
-        statements.iter().map(|(proof, key, message)| Signed { proof: *proof, key: *key, message }).collect();
-    holds!(ConstantsProvenTogether, Proof::verify_all(&signed))
 }
 
 fn check_length<C: Ciphersuite>(
@@ -111,8 +97,20 @@ pub(super) fn open_ciphertext<C: Ciphersuite>(
     offer: &Offer<C>,
     ciphertext: &[u8],
 ) -> Result<Opened<C>, DealingError> {
-    let shared = shared_points(ceremony, receiver, run_key, dealer, offer)?;
-    let opened = unseal(ceremony, receiver, &shared, dealer, offer, ciphertext)?;
+    open_from(ceremony, receiver, run_key, dealer, &offer.ephemeral, ciphertext)
+}
+
+/// [`open`] with no more of the offer than the ephemeral key.
+pub(super) fn open_from<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    receiver: Identifier,
+    run_key: &RunKey<C>,
+    dealer: Identifier,
+    ephemeral: &C::Element,
+    ciphertext: &[u8],
+) -> Result<Opened<C>, DealingError> {
+    let shared = shared_points(ceremony, receiver, run_key, dealer, ephemeral)?;
+    let opened = unseal(ceremony, receiver, &shared, dealer, ephemeral, ciphertext)?;
     opened.map_err(|misdeal| DealingError::Misdeal(dealer, misdeal))
 }
 
@@ -122,14 +120,14 @@ pub(super) fn shared_points<C: Ciphersuite>(
     receiver: Identifier,
     run_key: &RunKey<C>,
     dealer: Identifier,
-    offer: &Offer<C>,
+    ephemeral: &C::Element,
 ) -> Result<[C::Element; 2], DealingError> {
     let (_, listed) = ceremony.receiver(receiver)?;
     if listed.run_key != *run_key.public() {
         return Err(DealingError::RunKey);
     }
     let secret = *run_key.secret().expose();
-    Ok([offer.ephemeral * secret, ceremony.dealer(dealer)?.run_key * secret])
+    Ok([*ephemeral * secret, ceremony.dealer(dealer)?.run_key * secret])
 }
 
 /// Opens with shared points from wherever they came, the receiver's key or its published evidence, and checks the
@@ -142,7 +140,7 @@ pub(super) fn open_with<C: Ciphersuite>(
     offer: &Offer<C>,
     ciphertext: &[u8],
 ) -> Result<Result<Opened<C>, Misdeal>, DealingError> {
-    let opened = unseal(ceremony, receiver, shared, dealer, offer, ciphertext)?;
+    let opened = unseal(ceremony, receiver, shared, dealer, &offer.ephemeral, ciphertext)?;
     Ok(opened.and_then(|opened| if opened.fits(offer) { Ok(opened) } else { Err(Misdeal::Share) }))
 }
 
@@ -165,12 +163,12 @@ fn unseal<C: Ciphersuite>(
     receiver: Identifier,
     shared: &[C::Element; 2],
     dealer: Identifier,
-    offer: &Offer<C>,
+    ephemeral: &C::Element,
     ciphertext: &[u8],
 ) -> Result<Result<Opened<C>, Misdeal>, DealingError> {
     let (_, recipient) = ceremony.receiver(receiver)?;
     let sender = ceremony.dealer(dealer)?;
-    let cipher = cipher(ceremony, shared, &offer.ephemeral, &sender.run_key, &recipient.run_key);
+    let cipher = cipher(ceremony, shared, ephemeral, &sender.run_key, &recipient.run_key);
     let Some(plaintext) = cipher.open(ciphertext) else { return Ok(Err(Misdeal::Decryption)) };
     let Some((share, payload)) = plaintext.split_first_chunk() else { return Ok(Err(Misdeal::NonCanonical)) };
     let Some(share) = C::Scalar::from_bytes(share).map(Secret::new) else { return Ok(Err(Misdeal::NonCanonical)) };
@@ -226,31 +224,59 @@ pub(super) fn combine_offers<C: Ciphersuite>(
     opened: Vec<(Identifier, Opened<C>)>,
     offers: &BTreeMap<Identifier, &Offer<C>>,
 ) -> Result<Received<C>, DealingError> {
-    ceremony.receiver(receiver)?;
-    let GroupKeys { group_key, verifying_shares } = group_keys(ceremony, offers)?;
-    let mut share = Secret::new(C::Scalar::ZERO);
-    let mut by_dealer = BTreeMap::new();
-    for (dealer, opened) in opened {
-        *share.expose_mut() = *share.expose() + *opened.share.expose();
-        if opened.receiver != receiver {
-            return Err(DealingError::Inconsistent);
+    let keys = group_keys(ceremony, offers)?;
+    let summed = Summed::of(ceremony, receiver, opened)?;
+    summed.received(keys).map_err(|summed| {
+        let shares = summed.opened.iter().map(|(dealer, opened)| (*dealer, opened)).zip(offers.values().copied());
+        let misdeal = |dealer| DealingError::Misdeal(dealer, Misdeal::Share);
+        misdealt(shares).map_or(DealingError::Inconsistent, misdeal)
+    })
+}
+
+/// What a receiver opened of every dealer, and the sum of the shares.
+pub(super) struct Summed<C: Ciphersuite> {
+    receiver: Identifier,
+    share: Secret<C::Scalar>,
+    opened: BTreeMap<Identifier, Opened<C>>,
+}
+
+impl<C: Ciphersuite> Summed<C> {
+    /// Sums what was opened, of each dealer once.
+    pub(super) fn of(
+        ceremony: &Ceremony<C>,
+        receiver: Identifier,
+        opened: Vec<(Identifier, Opened<C>)>,
+    ) -> Result<Self, DealingError> {
+        ceremony.receiver(receiver)?;
+        let mut share = Secret::new(C::Scalar::ZERO);
+        let mut by_dealer = BTreeMap::new();
+        for (dealer, opened) in opened {
+            *share.expose_mut() = *share.expose() + *opened.share.expose();
+            if opened.receiver != receiver {
+                return Err(DealingError::Inconsistent);
+            }
+            if by_dealer.insert(dealer, opened).is_some() {
+                return Err(DealingError::Dealers);
+            }
         }
-        if by_dealer.insert(dealer, opened).is_some() {
+        if forbids!(SharesOfAllDealers, !by_dealer.keys().eq(ceremony.dealers().iter().map(|dealer| &dealer.id))) {
             return Err(DealingError::Dealers);
         }
+        Ok(Self { receiver, share, opened: by_dealer })
     }
-    if forbids!(SharesOfAllDealers, !by_dealer.keys().eq(offers.keys())) {
-        return Err(DealingError::Dealers);
+
+    /// The outcome, if the sum is the share of these keys (COCKTAIL-DKG, "Round 2", step 4.4). Each summand is looked at
+    /// only when it is not.
+    pub(super) fn received(self, keys: GroupKeys<C>) -> Result<Received<C>, Self> {
+        let Self { receiver, share, opened } = self;
+        let GroupKeys { group_key, verifying_shares } = keys;
+        let fits = verifying_shares.get(&receiver) == Some(&C::Element::mul_base(share.expose()));
+        if forbids!(SharesAddUp, !fits) {
+            return Err(Self { receiver, share, opened });
+        }
+        let payloads = opened.into_iter().map(|(dealer, opened)| (dealer, opened.payload)).collect();
+        Ok(Received { id: receiver, share, group_key, verifying_shares, payloads })
     }
-    // COCKTAIL-DKG, "Round 2", step 4.4. Each summand is looked at only when the sum is wrong.
-    let fits = verifying_shares.get(&receiver) == Some(&C::Element::mul_base(share.expose()));
-    if forbids!(SharesAddUp, !fits) {
-        let shares = by_dealer.iter().map(|(dealer, opened)| (*dealer, opened)).zip(offers.values().copied());
-        let misdeal = |dealer| DealingError::Misdeal(dealer, Misdeal::Share);
-        return Err(misdealt(shares).map_or(DealingError::Inconsistent, misdeal));
-    }
-    let payloads = by_dealer.into_iter().map(|(dealer, opened)| (dealer, opened.payload)).collect();
-    Ok(Received { id: receiver, share, group_key, verifying_shares, payloads })
 }
 
 /// The first dealer whose share does not fit its commitment.
@@ -280,19 +306,31 @@ pub(crate) fn group_keys<C: Ciphersuite>(
         return Err(DealingError::Dealers);
     }
     let threshold = usize::from(ceremony.threshold());
-    let mut total = vec![C::Element::IDENTITY; threshold];
+    let mut total: Vec<C::Element> = Vec::new();
     for (dealer, offer) in offers {
         if offer.commitment.len() != threshold {
             return Err(DealingError::Misdeal(*dealer, Misdeal::Length));
         }
+        if total.is_empty() {
+            total.clone_from(&offer.commitment);
+            continue;
+        }
         total.iter_mut().zip(&offer.commitment).for_each(|(sum, point)| *sum = *sum + *point);
     }
+    keys_of(ceremony, &total)
+}
+
+/// [`group_keys`] out of the sum of all commitments.
+pub(super) fn keys_of<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    total: &[C::Element],
+) -> Result<GroupKeys<C>, DealingError> {
     let group_key = total.first().copied().unwrap_or(C::Element::IDENTITY);
     if forbids!(GroupKeyIsNotTheIdentity, group_key.is_identity()) {
         return Err(DealingError::IdentityKey);
     }
-    let verifying_shares = evaluate_public_all(&total, ceremony.receivers().iter().map(|receiver| receiver.id));
-    let interpolated = interpolate_public::<C>(&verifying_shares, threshold);
+    let verifying_shares = evaluate_public_all(total, ceremony.receivers().iter().map(|receiver| receiver.id));
+    let interpolated = interpolate_public::<C>(&verifying_shares, total.len());
     let kept = holds!(GroupKeyKept, ceremony.kept_group_key().is_none_or(|kept| kept == group_key));
     if interpolated != group_key || !kept {
         return Err(DealingError::Inconsistent);

@@ -59,24 +59,19 @@ impl<C: Ciphersuite> Proof<C> {
         C::Element::vartime_mul_base_add(&self.response, &-challenge, key) == self.commitment
     }
 
-    /// Whether each is a signature of its key on its message: one sum of products for all of them.
-    pub(crate) fn verify_all(signed: &[Signed<'_, C>]) -> bool {
-        let points: Vec<_> = signed.iter().flat_map(|one| [one.proof.commitment, one.key]).collect();
-        let encoded = C::Element::batch_to_bytes(&points);
-        let challenges: Vec<_> = (encoded.chunks(2).zip(signed))
-            .map(|(points, one)| C::cocktail_challenge(&[&points.concat(), one.message]))
-            .collect();
+    /// Whether each is a signature of its key: one sum of products for all of them.
+    pub(crate) fn verify_all(signed: &[Signed<C>]) -> bool {
         // A challenge binds commitment, key and message.
-        let about =
-            |scalars: &mut dyn Iterator<Item = C::Scalar>| scalars.flat_map(|scalar| scalar.to_bytes()).collect();
-        let about: [Vec<u8>; 2] =
-            [about(&mut challenges.iter().copied()), about(&mut signed.iter().map(|one| one.proof.response))];
-        let multiples = multiples::<C::Scalar>(&about.each_ref().map(Vec::as_slice), signed.len());
+        let about = |scalar: fn(&Signed<C>) -> C::Scalar| -> Vec<u8> {
+            signed.iter().flat_map(|one| scalar(one).to_bytes()).collect()
+        };
+        let (challenges, responses) = (about(|one| one.challenge), about(|one| one.proof.response));
+        let multiples = multiples::<C::Scalar>(&[&challenges, &responses], signed.len());
         let mut base = C::Scalar::ZERO;
         let mut terms = Vec::with_capacity(2 * signed.len() + 1);
-        for ((one, challenge), multiple) in signed.iter().zip(challenges).zip(multiples) {
+        for (one, multiple) in signed.iter().zip(multiples) {
             base = base + multiple * one.proof.response;
-            terms.extend([(multiple * challenge, -one.key), (multiple, -one.proof.commitment)]);
+            terms.extend([(multiple * one.challenge, -one.key), (multiple, -one.proof.commitment)]);
         }
         terms.push((base, C::Element::generator()));
         C::Element::vartime_sum_of_products(&terms).is_identity()
@@ -110,12 +105,12 @@ impl<C: Ciphersuite> Proof<C> {
     }
 }
 
-/// A signature with what it is said to sign.
+/// A signature with the [`challenge`] of what it is said to sign.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Signed<'a, C: Ciphersuite> {
+pub(crate) struct Signed<C: Ciphersuite> {
     pub(crate) proof: Proof<C>,
     pub(crate) key: C::Element,
-    pub(crate) message: &'a [u8],
+    pub(crate) challenge: C::Scalar,
 }
 
 /// COCKTAIL-DKG, "Schnorr Sign Algorithm", step 2; fresh randomness stands between secret and message.
@@ -133,4 +128,9 @@ pub(crate) fn nonce<C: Ciphersuite>(secret: &Secret<C::Scalar>, message: &[u8], 
 /// COCKTAIL-DKG, "Schnorr Sign Algorithm", step 5.
 pub(crate) fn challenge<C: Ciphersuite>(commitment: &C::Element, key: &C::Element, message: &[u8]) -> C::Scalar {
     C::cocktail_challenge(&[&C::Element::batch_to_bytes(&[*commitment, *key]).concat(), message])
+}
+
+/// [`challenge`] of encoded points and a message in parts.
+pub(super) fn challenge_of<C: Ciphersuite>(commitment: &[u8], key: &[u8], message: &[&[u8]]) -> C::Scalar {
+    C::cocktail_challenge(&[&[commitment, key], message].concat())
 }

@@ -45,6 +45,20 @@ pub(crate) fn transcript<C: Ciphersuite>(
     {
         return Err(DealingError::Dealers);
     }
+    let offers = || deals.values().map(|deal| &deal.offer);
+    let points: Vec<_> = offers().flat_map(|offer| offer.commitment.iter().copied()).collect();
+    let mut parts = C::Element::batch_to_bytes(&points);
+    parts.extend(offers().map(|offer| offer.proof.encode()));
+    parts.extend(offers().map(|offer| offer.ephemeral.to_bytes()));
+    write(ceremony, parts.iter().map(Vec::as_slice), extension)
+}
+
+/// [`transcript`] out of the encoded commitments, proofs and ephemeral keys of all dealers.
+pub(super) fn write<'a, C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    parts: impl Iterator<Item = &'a [u8]>,
+    extension: &[u8],
+) -> Result<Vec<u8>, DealingError> {
     if extension.len() > MAX_EXTENSION {
         return Err(DealingError::Decode(DecodeError::TooLong));
     }
@@ -53,11 +67,7 @@ pub(crate) fn transcript<C: Ciphersuite>(
         None => write_cocktail_head(&mut writer, ceremony),
         Some(constants) => write_redealing_head(&mut writer, ceremony, constants),
     }
-    let offers = || deals.values().map(|deal| &deal.offer);
-    let points: Vec<_> = offers().flat_map(|offer| offer.commitment.iter().copied()).collect();
-    writer.raw(&C::Element::batch_to_bytes(&points).concat());
-    offers().for_each(|offer| _ = writer.raw(&offer.proof.encode()));
-    offers().for_each(|offer| _ = writer.raw(&offer.ephemeral.to_bytes()));
+    parts.for_each(|part| _ = writer.raw(part));
     match ceremony.constants() {
         None => writer.raw(&length(extension).to_le_bytes()).raw(extension),
         Some(_) => writer.bytes(extension),

@@ -12,8 +12,8 @@ use crate::guard::holds;
 use crate::protocol::attempt::Entrants;
 use crate::protocol::certificate::{Certificate, Endorsement, Extension, planned_chain_hash};
 use crate::protocol::dealing::{
-    Ceremony, Deal, DealingError, Hedge, Misdeal, Opened, RunKey, accuse, check, check_all, combine, misdealt, open,
-    sign_transcript, transcript,
+    Ceremony, Deal, DealingError, Gathered, Hedge, Misdeal, Opened, Received, RunKey, accuse, check, combine, misdealt,
+    open, sign_transcript, transcript,
 };
 use crate::protocol::epoch::{Epoch, chain_hash};
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
@@ -37,9 +37,10 @@ pub(super) struct ExpectDeals<C: Ciphersuite> {
     pub(super) joins: Vec<Message>,
 }
 
-/// What a receiver has of a dealing.
-struct Dealt {
-    share: Secret<[u8; 32]>,
+/// What a member has of a dealing.
+struct Outcome {
+    /// Of a receiver.
+    share: Option<Secret<[u8; 32]>>,
     chain_code: Secret<[u8; 32]>,
 }
 
@@ -151,18 +152,43 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         Failure::by(dealer, misbehaviour, &messages)
     }
 
-    /// Every deal: all together, and each by itself when something is wrong with one.
-    fn read_all(&self, round: &[Message]) -> Result<BTreeMap<Identifier, Deal<C>>, Failure> {
-        let bodies: Vec<_> = round.iter().map(|message| message.body.as_slice()).collect();
-        let (threshold, receivers) = (self.ceremony.threshold(), self.ceremony.receivers().len());
-        let senders = round.iter().map(Message::sender);
-        if let Some(deals) = Deal::decode_all(&bodies, threshold, receivers, PAYLOAD_LEN) {
-            let deals = senders.zip(deals).collect();
-            if check_all(&self.ceremony, &deals) {
-                return Ok(deals);
+    /// What comes of the round when all is well: share and chain code, and the transcript. `None` when something is wrong
+    /// with any deal.
+    fn take_all(&self, round: &[Message], rule: &PayloadRule) -> Option<(Outcome, Vec<u8>)> {
+        let ceremony = &self.ceremony;
+        let messages = round.iter().map(|message| (message.sender(), message.body.as_slice()));
+        let deals = Gathered::read(ceremony, messages, PAYLOAD_LEN).filter(|deals| deals.are_good(ceremony))?;
+        let outcome = if self.setup.is_receiver() {
+            let opened = deals.open(ceremony, self.setup.me, &self.run_key).ok()?;
+            if !opened.iter().all(|(dealer, opened)| rule.allows(*dealer, &opened.payload)) {
+                return None;
             }
-        }
-        round.iter().map(|message| Ok((message.sender(), self.read(message)?))).collect()
+            self.dealt(&deals.combine(ceremony, self.setup.me, opened).ok()?)?
+        } else {
+            self.bystander()?
+        };
+        let extension = self.extension(round, chain_hash(outcome.chain_code.expose())).to_bytes();
+        let transcript = deals.transcript(ceremony, &extension).ok()?;
+        Some((outcome, transcript))
+    }
+
+    /// The same one deal after the other, until somebody is found to blame.
+    fn take_each(
+        &self,
+        round: &[Message],
+        rule: &PayloadRule,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<(Outcome, Vec<u8>), Failure> {
+        let deals =
+            round.iter().map(|message| Ok((message.sender(), self.read(message)?))).collect::<Result<_, _>>()?;
+        let outcome = if self.setup.is_receiver() {
+            self.receive(round, &deals, rule, rng)?
+        } else {
+            self.bystander().ok_or_else(Failure::unattributed)?
+        };
+        let extension = self.extension(round, chain_hash(outcome.chain_code.expose())).to_bytes();
+        let transcript = transcript(&self.ceremony, &deals, &extension).map_err(|_| Failure::unattributed())?;
+        Ok((outcome, transcript))
     }
 
     fn read(&self, message: &Message) -> Result<Deal<C>, Failure> {
@@ -182,7 +208,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         deals: &BTreeMap<Identifier, Deal<C>>,
         rule: &PayloadRule,
         rng: &mut dyn CryptoRng,
-    ) -> Result<Dealt, Failure> {
+    ) -> Result<Outcome, Failure> {
         let (ceremony, me, run_key) = (&self.ceremony, self.setup.me, &self.run_key);
         let member = Receiver { ceremony, me, run_key, rule, before: &self.joins, round };
         let opened = member.open_each(deals, rng)?;
@@ -194,8 +220,18 @@ impl<C: Ciphersuite> ExpectDeals<C> {
             }
             Err(_) => return Err(Failure::unattributed()),
         };
-        let chain_code = self.chain_code(&received.payloads).ok_or_else(Failure::unattributed)?;
-        Ok(Dealt { share: Secret::new(received.share.expose().to_bytes()), chain_code })
+        self.dealt(&received).ok_or_else(Failure::unattributed)
+    }
+
+    fn dealt(&self, received: &Received<C>) -> Option<Outcome> {
+        let chain_code = self.chain_code(&received.payloads)?;
+        Some(Outcome { share: Some(Secret::new(received.share.expose().to_bytes())), chain_code })
+    }
+
+    /// Of a dealer that does not go on: the chain code, which it has held before.
+    fn bystander(&self) -> Option<Outcome> {
+        let held = self.setup.succession.as_ref()?.chain_code.as_ref()?;
+        Some(Outcome { share: None, chain_code: Secret::new(*held.expose()) })
     }
 
     /// Of a fresh key the hash of every member's part, in their order; of an old one what every dealer sent.
@@ -217,18 +253,12 @@ impl<C: Ciphersuite> ExpectDeals<C> {
 }
 
 impl<C: Ciphersuite> Machine for ExpectDeals<C> {
-    fn handle(mut self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        let deals = self.read_all(round)?;
+    fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         let rule = self.payload_rule();
-        let (share, chain_code) = if self.setup.is_receiver() {
-            let Dealt { share, chain_code } = self.receive(round, &deals, &rule, rng)?;
-            (Some(share), chain_code)
-        } else {
-            let held = self.setup.succession.as_mut().and_then(|succession| succession.chain_code.take());
-            (None, held.ok_or_else(Failure::unattributed)?)
+        let (Outcome { share, chain_code }, transcript) = match self.take_all(round, &rule) {
+            Some(taken) => taken,
+            None => self.take_each(round, &rule, rng)?,
         };
-        let extension = self.extension(round, chain_hash(chain_code.expose())).to_bytes();
-        let transcript = transcript(&self.ceremony, &deals, &extension).map_err(|_| Failure::unattributed())?;
         let mut certificate = Certificate::unsigned(self.setup.plan.clone(), transcript.clone());
         let endorsement = self.endorse(&certificate, &transcript, rng).ok_or_else(Failure::unattributed)?;
         certificate.endorse(self.setup.me, endorsement.clone());

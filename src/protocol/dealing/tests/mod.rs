@@ -143,7 +143,7 @@ impl<C: Ciphersuite> Run<C> {
     fn reseal(&mut self, dealer: u16, receiver: u16, plaintext: &[u8]) {
         let (from, to) = (id(dealer), id(receiver));
         let offer = self.deals[&from].offer.clone();
-        let shared = shared_points(&self.ceremony, to, &self.receiver_keys[&to], from, &offer).unwrap();
+        let shared = shared_points(&self.ceremony, to, &self.receiver_keys[&to], from, &offer.ephemeral).unwrap();
         let (sender, recipient) = (*self.dealer_keys[&from].public(), *self.receiver_keys[&to].public());
         let sealed = cipher(&self.ceremony, &shared, &offer.ephemeral, &sender, &recipient).seal(plaintext);
         let place = self.place(receiver);

@@ -1,0 +1,98 @@
+//! Whether many points are of prime order, from their symbols.
+
+use sha2::{Digest, Sha512};
+
+use super::Decoded;
+use super::field::{Field, are_fourth_powers};
+
+/// From so many points on products cost less than an exponentiation for each.
+pub(super) const MANY: usize = 160;
+/// How many products: each misses a point of another order with probability 1/2 at most.
+const PRODUCTS: usize = 128;
+/// How many points share a table of the products of their subsets, which has `1 << BLOCK` entries.
+const BLOCK: usize = 6;
+
+/// Whether all points are of prime order.
+pub(in crate::suite) fn are_of_prime_order(points: &[Decoded], seed: &[u8; 64]) -> bool {
+    let mut test = Test::new(points.len(), seed);
+    points.iter().all(|point| test.take(point)) && test.passes()
+}
+
+/// [`are_of_prime_order`] of points that come one after the other.
+pub(super) enum Test<'a> {
+    /// Each by itself, in pairs; the one that waits for its pair.
+    Each(Option<Field>),
+    /// Products of random subsets.
+    ///
+    /// Symbols are homomorphisms up to fourth powers: one that is no fourth power makes the product of a random subset
+    /// none, unless the others in it cancel what it adds. With and without it at most one of two products is a fourth
+    /// power, so what is wrong passes with probability 2^-128, over the hash that draws the subsets.
+    Products { seed: &'a [u8; 64], block: Vec<Field>, blocks: u64, products: Vec<Field> },
+}
+
+impl<'a> Test<'a> {
+    /// A test of so many points; `seed` must bind all of them.
+    pub(super) fn new(count: usize, seed: &'a [u8; 64]) -> Self {
+        if count < MANY {
+            return Self::Each(None);
+        }
+        Self::Products { seed, block: Vec::with_capacity(BLOCK), blocks: 0, products: vec![Field::ONE; PRODUCTS] }
+    }
+
+    /// Takes the next point; false when a point is known to be of another order.
+    pub(super) fn take(&mut self, point: &Decoded) -> bool {
+        match self {
+            Self::Each(waiting) => {
+                if let Some(other) = waiting.take() {
+                    return are_fourth_powers([other, point.symbol]);
+                }
+                *waiting = Some(point.symbol);
+                true
+            }
+            Self::Products { seed, block, blocks, products } => {
+                block.push(point.symbol);
+                if block.len() == BLOCK {
+                    multiply(products, block, seed, *blocks);
+                    block.clear();
+                    *blocks += 1;
+                }
+                true
+            }
+        }
+    }
+
+    /// Whether all that were taken are of prime order, given that each `take` said that it may be.
+    pub(super) fn passes(self) -> bool {
+        match self {
+            Self::Each(waiting) => waiting.is_none_or(|symbol| are_fourth_powers([symbol, Field::ONE])),
+            Self::Products { seed, block, blocks, mut products } => {
+                multiply(&mut products, &block, seed, blocks);
+                products.as_chunks().0.iter().all(|pair| are_fourth_powers(*pair))
+            }
+        }
+    }
+}
+
+/// Multiplies each product by that of a random subset of the block.
+fn multiply(products: &mut [Field], block: &[Field], seed: &[u8; 64], number: u64) {
+    let mut subsets = vec![Field::ONE];
+    for symbol in block {
+        let with: Vec<_> = subsets.iter().map(|product| *product * *symbol).collect();
+        subsets.extend(with);
+    }
+    for (product, index) in products.iter_mut().zip(draw(seed, number)) {
+        if let Some(subset) = subsets.get(usize::from(index) % subsets.len()) {
+            *product = *product * *subset;
+        }
+    }
+}
+
+/// A uniform byte for each of the [`PRODUCTS`].
+fn draw(seed: &[u8; 64], block: u64) -> impl Iterator<Item = u8> {
+    let hash = move |half: u8| {
+        <[u8; 64]>::from(
+            Sha512::new_with_prefix(seed).chain_update(block.to_le_bytes()).chain_update([half]).finalize(),
+        )
+    };
+    (0..2).flat_map(hash)
+}
