@@ -11,28 +11,34 @@ fn new_card(number: u16, member: &Member) -> NewCard {
 
 /// Two lines of a 2-of-3 key: members 1 to 3 have renewed the shares; and tokens of members 2 and 3 that were restored from older
 /// backups, and have forgotten it, did so with another first member, under their officers' override.
-struct Forked {
-    key: KeyInfo,
-    devices: Vec<Device>,
-    ours: Vec<Member>,
-    theirs: Vec<Member>,
+pub(super) struct Forked {
+    pub(super) key: KeyInfo,
+    pub(super) devices: Vec<Device>,
+    pub(super) ours: Vec<Member>,
+    pub(super) theirs: Vec<Member>,
 }
 
-fn forked() -> Forked {
+pub(super) fn forked() -> Forked {
     let mut devices = devices(3);
     let ours = log_in(&mut devices);
     let key = dkg(&ours, Suite::Ed25519, 2);
-    let [second, third] = [1, 2].map(|member: usize| restored(&ours[member], key.id));
-    refresh(&ours, key.id);
-    let theirs = vec![Member::in_memory("member 1 anew"), second, third];
-    let cards = (1..).zip(&theirs).map(|(number, member)| new_card(number, member)).collect();
-    let invitation = theirs[1].session.invite_refresh(key.id, cards).unwrap();
-    override_all(&theirs[1..], &invitation);
-    deal(&theirs, &invitation);
+    let theirs = fork(&ours, key.id);
     Forked { key, devices, ours, theirs }
 }
 
-fn override_all(members: &[Member], invitation: &Invitation) {
+/// These renew the shares, and so does the other line, which is returned.
+fn fork(ours: &[Member], key: KeyId) -> Vec<Member> {
+    let [second, third] = [1, 2].map(|member: usize| restored(&ours[member], key));
+    refresh(ours, key);
+    let theirs = vec![Member::in_memory("member 1 anew"), second, third];
+    let cards = (1..).zip(&theirs).map(|(number, member)| new_card(number, member)).collect();
+    let invitation = theirs[1].session.invite_refresh(key, cards).unwrap();
+    override_all(&theirs[1..], &invitation);
+    deal(&theirs, &invitation);
+    theirs
+}
+
+pub(super) fn override_all(members: &[Member], invitation: &Invitation) {
     for member in members {
         member.store.login_so(&officer_pin()).unwrap().override_fork_rules(invitation).unwrap();
     }

@@ -14,6 +14,7 @@ mod attempts;
 mod crashes;
 mod device;
 mod forks;
+mod lines;
 mod power;
 mod reports;
 mod restored;

@@ -5,7 +5,7 @@ use quorumkey::{CertificateError, Denial, EpochReport, Holding, Suite};
 use super::*;
 
 /// Members 1 to 3 with a 2-of-3 key, and three more tokens, for numbers 4 to 6.
-fn six() -> (Vec<Member>, KeyInfo) {
+pub(super) fn six() -> (Vec<Member>, KeyInfo) {
     let members = group(6);
     let key = dkg(&members[..3], Suite::Ed25519, 2);
     (members, key)
@@ -27,7 +27,7 @@ fn all(message: quorumkey::Message) -> Vec<quorumkey::Message> {
 }
 
 /// Members 1 and 2 deal to 1, 4 and 5. All five sign, and member 5 alone gets all signatures, or nobody.
-fn attempt_to_four_and_five(members: &[Member], key: &KeyInfo, fifth_gets_it: bool) -> quorumkey::EpochId {
+pub(super) fn attempt_to_four_and_five(members: &[Member], key: &KeyInfo, fifth_gets_it: bool) -> quorumkey::EpochId {
     let receivers = seated(members, &[(1, 0), (4, 3), (5, 4)]);
     let mut first = change(key, receivers, 2, Reason::Routine);
     first.leaving[1].reason = Reason::Lost;
@@ -43,7 +43,7 @@ fn attempt_to_four_and_five(members: &[Member], key: &KeyInfo, fifth_gets_it: bo
 }
 
 /// A retry to members 1, 2 and the sixth.
-fn retry_to_the_sixth(members: &[Member], key: &KeyInfo) -> Invitation {
+pub(super) fn retry_to_the_sixth(members: &[Member], key: &KeyInfo) -> Invitation {
     let receivers = seated(members, &[(1, 0), (2, 1), (6, 5)]);
     members[0].session.invite_reshare(key.id, change(key, receivers, 2, Reason::Lost)).unwrap()
 }

@@ -3,7 +3,7 @@
 use super::Session;
 use crate::derivation::ExtendedPublicKey;
 use crate::keystore::Pin;
-use crate::keystore::error::{Misuse, Result};
+use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::object::KeyInfo;
 use crate::policy::UserType;
 use crate::protocol::Certificate;
@@ -75,12 +75,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Those of [`complete`](Self::complete), of the first certificate that is refused; those before it count.
+    /// Those of [`complete`](Self::complete), of the first certificate that is refused; those before it count. A
+    /// [`Fork`](crate::Error::Fork) only if none of those after it ends it.
     /// [`Misuse`](crate::Error::Misuse) when there is none.
     pub fn catch_up(&self, certificates: &[Certificate]) -> Result<KeyInfo> {
         let mut newest = Err(Misuse::Plan("no certificate").into());
         for certificate in certificates {
-            newest = Ok(self.complete(certificate)?);
+            newest = match self.complete(certificate) {
+                // What comes after it may have ended the fork.
+                Err(Error::Fork { ours, theirs }) => Err(Error::Fork { ours, theirs }),
+                completed => Ok(completed?),
+            };
         }
         newest
     }

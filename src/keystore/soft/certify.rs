@@ -1,6 +1,6 @@
 //! Certificates: what makes an epoch the key's, and what is erased by it.
 
-use super::fork::change_line;
+use super::fork::{change_line, lines, set_aside};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
 use super::record::{KeyRecord, OldEpoch, Standing};
 use super::revise::learn_revisions;
@@ -9,7 +9,7 @@ use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Sto
 use crate::audit::EventKind;
 use crate::guard::{forbids, holds};
 use crate::keystore::object::Origin;
-use crate::protocol::{Certificate, CertificateError, Confirmation, Epoch, dealt_name, encode_confirmation};
+use crate::protocol::{Attempt, Certificate, CertificateError, Confirmation, Epoch, dealt_name, encode_confirmation};
 use crate::wire::{CardId, EpochId, Source};
 
 impl<S: Storage> SoftToken<S> {
@@ -55,22 +55,21 @@ impl<S: Storage> SoftToken<S> {
         Ok(key.info())
     }
 
-    /// Takes a certificate in, if it proves its epoch and supersedes what is held here.
+    /// Takes a certificate in, if it proves its epoch. What supersedes the epoch here becomes the key's; what is superseded
+    /// is kept all the same, because what goes on from it, or supersedes this one from there, needs it for its proof.
     fn accept(&self, login: &Login, key: &mut Key, certificate: &Certificate, commit: &mut Commit) -> Result<()> {
         let chain = self.chain(&login.unlocked, key.id)?;
         if chain.iter().any(|known| known.epoch_id() == certificate.epoch_id()) {
             return learn_revisions(key, &chain, certificate, commit);
         }
         let others = self.other_lines(&login.unlocked, key)?;
-        if others.iter().any(|known| known.epoch_id() == certificate.epoch_id()) {
-            let theirs = certificate.epoch_id();
-            let open = key.record.open_forks().any(|fork| fork.theirs == theirs);
-            return if open { Err(Error::Fork { ours: key.epoch.id, theirs }) } else { Ok(()) };
+        if let Some(known) = others.iter().find(|known| known.epoch_id() == certificate.epoch_id()) {
+            return self.hear_again(login, key, known, certificate, &lines(&chain, &others)?);
         }
         let stated = certificate.epoch()?;
         let parent = match stated.parent() {
             // Who holds a key signed its making: strangers can sign a transcript with the same group key as well.
-            None if holds!(FirstEpochSignedHere, key.record.pending.contains(&stated.id)) => None,
+            None if holds!(FirstEpochSignedHere, has_signed_making(key, &chain, stated.id)?) => None,
             None => return Err(CertificateError::Parent.into()),
             Some(parent) => {
                 let mut known = chain.iter().chain(&others);
@@ -80,12 +79,10 @@ impl<S: Storage> SoftToken<S> {
         };
         let epoch = certificate.verify(parent.as_ref())?;
         if key.is_certified() && forbids!(ForkSeen, !supersedes(&epoch, &key.epoch)) {
-            for known in &chain {
-                if supersedes(&known.epoch()?, &epoch) {
-                    return Ok(());
-                }
-            }
-            return self.note_fork(login, key, certificate, &epoch, &chain);
+            let mut aside = Commit::default();
+            let forks = set_aside(key, certificate, &epoch, &chain, &mut aside)?;
+            self.commit(&login.unlocked, aside)?;
+            return if forks { Err(Error::Fork { ours: key.epoch.id, theirs: epoch.id }) } else { Ok(()) };
         }
         change_line(key, &epoch, &chain, &others, commit)?;
         self.enthrone(login, key, certificate, epoch, commit)
@@ -196,8 +193,16 @@ fn end_nonces(scene: &mut Scene<'_>, key: &Key, before: EpochId, accepted: &Resu
 
 /// Rule 3: a certificate supersedes its ancestors and what it names. Of the epochs that are held here only the parent
 /// can be an ancestor.
-fn supersedes(epoch: &Epoch, other: &Epoch) -> bool {
+pub(super) fn supersedes(epoch: &Epoch, other: &Epoch) -> bool {
     epoch.parent() == Some(other.id) || epoch.names(other.id)
+}
+
+/// Whether this token signed that making of the key: of one that was imported again, it told the later transcript so.
+fn has_signed_making(key: &Key, chain: &[Certificate], making: EpochId) -> Result<bool> {
+    let Some(first) = chain.first() else { return Ok(key.record.pending.contains(&making)) };
+    let named = first.epoch()?.entrants.named;
+    let told = |attempt: &Attempt| attempt.epoch == making && attempt.signers.contains(&key.record.me);
+    Ok(key.record.pending.contains(&making) || named.iter().any(told))
 }
 
 /// What another member says that it erased, and that it once backed up.

@@ -1,8 +1,10 @@
 //! Forks: two certificates of which neither supersedes the other. Signing stops, both lines keep their shares, and a plan
 //! that names the losing line ends it.
 
+use super::certify::supersedes;
 use super::keys::{Key, certificate_key};
 use super::record::ForkRecord;
+use super::revise::has_more_revisions;
 use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
 use crate::audit::EventKind;
 use crate::guard::{forbids, holds};
@@ -27,34 +29,121 @@ impl<S: Storage> SoftToken<S> {
         kept.collect()
     }
 
-    /// Rule 6: keeps what proves the fork, durably, before anybody hears of it. Nothing is erased.
-    pub(super) fn note_fork(
+    /// A certificate of another line that was seen here before, perhaps with revisions of its roster that were not.
+    pub(super) fn hear_again(
         &self,
         login: &Login,
-        key: &mut Key,
-        certificate: &Certificate,
-        epoch: &Epoch,
-        chain: &[Certificate],
+        key: &Key,
+        known: &Certificate,
+        told: &Certificate,
+        lines: &[Epoch],
     ) -> Result<()> {
-        // The place where the lines part: the certificate here that renews the same epoch, or the newest.
-        let parts = |known: &&Certificate| known.epoch().is_ok_and(|known| known.parent() == epoch.parent());
-        let ours = chain.iter().find(parts).or(chain.last()).ok_or(VaultError::Corrupt)?;
-        let fork = ForkRecord {
-            ours: ours.epoch_id(),
-            theirs: epoch.id,
-            position: epoch.position(),
-            culprits: signed_both(&ours.epoch()?, epoch),
-            ended: false,
-        };
-        let error = Error::Fork { ours: key.epoch.id, theirs: epoch.id };
-        let mut commit = Commit::default();
-        commit.put(key.object(), &fork_key(epoch.id), certificate.to_bytes());
-        commit.event(key.epoch_event(EventKind::ForkSeen, epoch.id)?);
-        key.record.forks.push(fork);
-        key.save(&mut commit);
-        self.commit(&login.unlocked, commit)?;
-        Err(error)
+        let theirs = known.epoch_id();
+        let parent = known.epoch()?.parent();
+        let parent = lines.iter().find(|epoch| Some(epoch.id) == parent);
+        if has_more_revisions(known, told, parent)? {
+            let mut commit = Commit::default();
+            commit.put(key.object(), &fork_key(theirs), told.to_bytes());
+            self.commit(&login.unlocked, commit)?;
+        }
+        let open = key.record.open_forks().any(|fork| fork.theirs == theirs);
+        if open { Err(Error::Fork { ours: key.epoch.id, theirs }) } else { Ok(()) }
     }
+
+    /// An invitation that renews another epoch than the one that is held here. Its certificates tell who is behind, or that
+    /// the key has forked, which is kept like a fork that a certificate shows.
+    pub(super) fn other_line(&self, login: &Login, key: &Key, told: &[Certificate]) -> Result<Error> {
+        let chain = self.chain(&login.unlocked, key.id)?;
+        let known = chain.iter().zip(told).take_while(|(ours, theirs)| ours.epoch_id() == theirs.epoch_id()).count();
+        let line = proven(&chain, told, known)?;
+        let have = key.epoch.id;
+        let stale = |certificates: &[Certificate]| Error::Stale { have, certificates: certificates.to_vec() };
+        let Some((_, newest)) = line.last() else { return Ok(stale(&[])) };
+        if line.iter().any(|(_, epoch)| supersedes(epoch, &key.epoch)) {
+            // The newest that both know comes along if it tells of more revisions.
+            let last = known.saturating_sub(1);
+            let revised = |one: &[Certificate]| one.get(last).map(|one| one.signed_revisions().len());
+            let first = if revised(told) > revised(&chain) { last } else { known };
+            return Ok(stale(told.get(first..).unwrap_or_default()));
+        }
+        if superseding(&chain, newest)?.is_some() {
+            return Ok(stale(chain.get(known..).unwrap_or_default()));
+        }
+        let (mut key, mut commit) = (key.clone(), Commit::default());
+        for (certificate, epoch) in &line {
+            if key.record.forks.iter().all(|fork| fork.theirs != epoch.id) {
+                set_aside(&mut key, certificate, epoch, &chain, &mut commit)?;
+            }
+        }
+        let theirs = newest.id;
+        self.commit(&login.unlocked, commit)?;
+        Ok(Error::Fork { ours: have, theirs })
+    }
+}
+
+/// What is left of a told chain after as many certificates as are known here, as far as it proves itself.
+fn proven(chain: &[Certificate], told: &[Certificate], known: usize) -> Result<Vec<(Certificate, Epoch)>> {
+    let epoch = |place: Option<usize>| place.and_then(|place| chain.get(place)).map(Certificate::epoch).transpose();
+    let last = known.checked_sub(1);
+    let (Some(last), Some(mut parent)) = (last, epoch(last)?) else { return Ok(Vec::new()) };
+    // The roster may have been revised without this token: what follows binds the newest.
+    if let Some(told) = told.get(last)
+        && let Ok(revised) = told.verify(epoch(last.checked_sub(1))?.as_ref())
+    {
+        parent = revised;
+    }
+    let mut line = Vec::new();
+    for certificate in told.iter().skip(known) {
+        let Ok(epoch) = certificate.verify(Some(&parent)) else { break };
+        parent = epoch.clone();
+        line.push((certificate.clone(), epoch));
+    }
+    Ok(line)
+}
+
+/// The epochs of all lines that are known here.
+pub(super) fn lines(chain: &[Certificate], others: &[Certificate]) -> Result<Vec<Epoch>> {
+    chain.iter().chain(others).map(|known| Ok(known.epoch()?)).collect()
+}
+
+/// The epoch of this line that supersedes that one.
+fn superseding(chain: &[Certificate], epoch: &Epoch) -> Result<Option<EpochId>> {
+    for known in chain {
+        if supersedes(&known.epoch()?, epoch) {
+            return Ok(Some(known.epoch_id()));
+        }
+    }
+    Ok(None)
+}
+
+/// Keeps a certificate that does not supersede the epoch here: one that this line supersedes, or, by rule 6, what proves a
+/// fork, with who signed both. Nothing is erased. Whether it is a fork.
+pub(super) fn set_aside(
+    key: &mut Key,
+    certificate: &Certificate,
+    epoch: &Epoch,
+    chain: &[Certificate],
+    commit: &mut Commit,
+) -> Result<bool> {
+    let superseding = superseding(chain, epoch)?;
+    // The place where the lines part: the certificate here that renews the same epoch, or the newest.
+    let parts = |known: &&Certificate| known.epoch().is_ok_and(|known| known.parent() == epoch.parent());
+    let parts = chain.iter().find(parts).or(chain.last()).ok_or(VaultError::Corrupt)?;
+    let forks = superseding.is_none();
+    let fork = ForkRecord {
+        ours: superseding.unwrap_or(parts.epoch_id()),
+        theirs: epoch.id,
+        position: epoch.position(),
+        culprits: if forks { signed_both(&parts.epoch()?, epoch) } else { Vec::new() },
+        ended: !forks,
+    };
+    commit.put(key.object(), &fork_key(epoch.id), certificate.to_bytes());
+    if forks {
+        commit.event(key.epoch_event(EventKind::ForkSeen, epoch.id)?);
+    }
+    key.record.forks.push(fork);
+    key.save(commit);
+    Ok(forks)
 }
 
 /// A certificate of another line that names this one: the other line is the key's from here on.

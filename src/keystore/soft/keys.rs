@@ -27,7 +27,7 @@ const PROMISE: &[u8] = b"promise/";
 const PAGE: usize = 64;
 
 /// A key as it is kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Key {
     pub(super) id: KeyId,
     pub(super) record: KeyRecord,

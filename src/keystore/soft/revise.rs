@@ -155,19 +155,27 @@ pub(super) fn learn_revisions(
     let place = chain.iter().position(|known| known.epoch_id() == told.epoch_id());
     let known = place.and_then(|place| chain.get(place)).ok_or(CertificateError::Parent)?;
     let parent = place.and_then(|place| place.checked_sub(1)).and_then(|place| chain.get(place));
-    if told.epoch_id() != key.epoch.id || told.signed_revisions() == known.signed_revisions() {
+    if told.epoch_id() != key.epoch.id {
         return Ok(());
     }
-    told.verify(parent.map(Certificate::epoch).transpose()?.as_ref())?;
+    if has_more_revisions(known, told, parent.map(Certificate::epoch).transpose()?.as_ref())? {
+        keep_revised(key, told, commit)?;
+    }
+    Ok(())
+}
+
+/// Whether a certificate of an epoch tells of revisions that the known one does not. Its parent is there to prove it.
+pub(super) fn has_more_revisions(known: &Certificate, told: &Certificate, parent: Option<&Epoch>) -> Result<bool> {
+    if told.signed_revisions() == known.signed_revisions() {
+        return Ok(false);
+    }
+    told.verify(parent)?;
     for (ours, theirs) in known.signed_revisions().iter().zip(told.signed_revisions()) {
         if forbids!(TwoRevisionsSeen, ours.revision != theirs.revision) {
             return Err(two_revisions(ours, theirs));
         }
     }
-    if told.signed_revisions().len() > known.signed_revisions().len() {
-        keep_revised(key, told, commit)?;
-    }
-    Ok(())
+    Ok(told.signed_revisions().len() > known.signed_revisions().len())
 }
 
 /// The revision for whoever comes: the one that is in force already, if a run for it failed after the votes, or the next.

@@ -178,32 +178,33 @@ impl<S: Storage> SoftToken<S> {
         // Who is told the key's history anew has perhaps known a part of it.
         if let Some(key) = key {
             let known = self.chain(&login.unlocked, key.id)?;
-            if known.len() > chain.len() && known.iter().any(|known| known.epoch_id() == newest.id) {
-                return Err(self.stale(login, key, invitation, parent)?);
-            }
             let same = known.iter().zip(&chain).all(|(known, told)| known.epoch_id() == told.epoch_id());
-            if forbids!(HistoryToldIsTheKnownOne, !same) {
-                return Err(Error::Fork { ours: key.epoch.id, theirs: newest.id });
+            if forbids!(HistoryToldIsTheKnownOne, !same || known.len() > chain.len()) {
+                return Err(self.stale(login, key, invitation, parent)?);
             }
         }
         Ok((newest, chain))
     }
 
-    /// Says who is behind: whoever renews an epoch of the past, or this token, if the invitation tells how it went on.
-    fn stale(&self, login: &Login, key: &Key, invitation: &Invitation, parent: EpochId) -> Result<Error> {
-        let mut certificates = self.chain_after(&login.unlocked, key.id, parent)?;
-        if certificates.is_empty() && (key.epoch.id != parent || !key.is_certified()) {
-            let mut known = key.is_certified().then(|| key.epoch.clone());
-            let told = invitation.certificates()?;
-            let ours = told.iter().position(|certificate| certificate.epoch_id() == key.epoch.id);
-            // From the first that is not here; only what proves itself is worth repeating.
-            let first = ours.map_or(told.len(), |place| place + usize::from(key.is_certified()));
-            let proves = |certificate: &Certificate| {
-                let epoch = certificate.verify(known.as_ref());
-                epoch.map(|epoch| known = Some(epoch)).is_ok()
-            };
-            certificates = told.into_iter().skip(first).take_while(proves).collect();
+    /// Says who is behind: whoever renews an epoch of the past, or this token, if the invitation tells how it went on. Or that
+    /// the key has forked.
+    pub(super) fn stale(&self, login: &Login, key: &Key, invitation: &Invitation, parent: EpochId) -> Result<Error> {
+        let certificates = self.chain_after(&login.unlocked, key.id, parent)?;
+        if !certificates.is_empty() {
+            return Ok(Error::Stale { have: key.epoch.id, certificates });
         }
+        let told = invitation.certificates()?;
+        if key.is_certified() {
+            return self.other_line(login, key, &told);
+        }
+        // Of a key that is pending: from the one that it waits for; only what proves itself is worth repeating.
+        let ours = told.iter().position(|certificate| certificate.epoch_id() == key.epoch.id);
+        let mut known = None;
+        let proves = |certificate: &Certificate| {
+            let epoch = certificate.verify(known.as_ref());
+            epoch.map(|epoch| known = Some(epoch)).is_ok()
+        };
+        let certificates = told.into_iter().skip(ours.unwrap_or(usize::MAX)).take_while(proves).collect();
         Ok(Error::Stale { have: key.epoch.id, certificates })
     }
 

@@ -43,10 +43,7 @@ impl<S: Storage> SoftToken<S> {
         let (mut live, first) = match (&invitation.plan.action, operation) {
             (Action::Deal(plan), Operation::Deal(_)) => {
                 let entered = self.enter_dealing(scene, commit, invitation, plan, None);
-                if let (Err(Error::Fork { .. }), Some(key)) = (&entered, invitation.key()) {
-                    scene.inner.end_signing(key);
-                }
-                entered?
+                end_forked(scene, invitation, entered)?
             }
             (Action::Deal(plan), Operation::Import(_, key)) => {
                 self.enter_dealing(scene, commit, invitation, plan, Some(key))?
@@ -54,7 +51,10 @@ impl<S: Storage> SoftToken<S> {
             (Action::Reconstruct(plan), Operation::Reconstruct(_)) => {
                 self.enter_reconstruction(scene, commit, invitation, plan)?
             }
-            (Action::Repair(plan), Operation::Deal(_)) => self.enter_repair(scene, invitation, plan)?,
+            (Action::Repair(plan), Operation::Deal(_)) => {
+                let entered = self.enter_repair(scene, invitation, plan);
+                end_forked(scene, invitation, entered)?
+            }
             (Action::Sign(plan), Operation::Sign(_, message, derivation)) => {
                 self.enter_signing(scene, commit, invitation, plan, (message, derivation))?
             }
@@ -207,6 +207,14 @@ impl<S: Storage> SoftToken<S> {
             confirmed: BTreeSet::new(),
         })
     }
+}
+
+/// Of a key whose fork an invitation has shown nothing is signed any more.
+fn end_forked(scene: &mut Scene<'_>, invitation: &Invitation, entered: Result<Entered>) -> Result<Entered> {
+    if let (Err(Error::Fork { .. }), Some(key)) = (&entered, invitation.key()) {
+        scene.inner.end_signing(key);
+    }
+    entered
 }
 
 /// The exchange of a signing run: commitments and shares, or shares alone when the commitments were made beforehand.

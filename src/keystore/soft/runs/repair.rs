@@ -73,8 +73,7 @@ impl<S: Storage> SoftToken<S> {
     fn check_helps(&self, login: &Login, key: &Key, invitation: &Invitation, plan: &RepairPlan) -> Result<()> {
         let (unlocked, revision) = (&login.unlocked, &plan.revision);
         if revision.epoch != key.epoch.id || !key.is_certified() || key.record.standing == Standing::Retired {
-            let certificates = self.chain_after(unlocked, key.id, revision.epoch)?;
-            return Err(Error::Stale { have: key.epoch.id, certificates });
+            return Err(self.stale(login, key, invitation, revision.epoch)?);
         }
         if let Err(error) = revised(&key.epoch, revision) {
             let ours = key.epoch.revision();

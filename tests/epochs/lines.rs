@@ -1,0 +1,284 @@
+//! Certificates of other lines, in any order and by invitations: nobody is stranded, and no fork stays unseen.
+
+use quorumkey::{
+    Certificate, CertificateError, Denial, Filter, Holding, Import, ImportedKey, KeyTemplate, NewCard, Suite,
+};
+
+use super::forks::{Forked, forked, new_card, override_all};
+use super::power::{attempt_to_four_and_five, retry_to_the_sixth, six};
+use super::*;
+
+/// Members 1 and 2 signed two attempts, A with the device `gone` and B, which names A, with `anew` in its place. B's
+/// certificate stays with `anew`. The others come to A, and renew that: C names B.
+struct Skipped {
+    key: KeyId,
+    members: Vec<Member>,
+    anew: Member,
+}
+
+fn skipped() -> Skipped {
+    let skipped = about_to_skip();
+    assert_eq!(refresh(&skipped.members, skipped.key).height, 2);
+    skipped
+}
+
+/// The same before C.
+fn about_to_skip() -> Skipped {
+    let mut members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let unheard: &[_] = &[(1, 0), (0, 1)];
+    refresh_over(&members, key, &mut lost("certify", unheard));
+    let gone = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Lost };
+    let retry = members[0].session.invite_refresh(key, vec![card]).unwrap();
+    exchange_over(&mut enter(&members, &retry), &mut lost("certify", unheard));
+    let anew = core::mem::replace(&mut members[2], gone);
+    let first = members[2].session.certificate(key).unwrap();
+    for member in &members[..2] {
+        assert_eq!(member.session.complete(&first).unwrap().pending, [anew.key(key).epoch]);
+    }
+    Skipped { key, members, anew }
+}
+
+fn chain(member: &Member, key: KeyId) -> Vec<Certificate> {
+    member.session.certificates(key).unwrap()
+}
+
+#[test]
+fn a_superseded_certificate_that_comes_late_leads_on_to_what_supersedes_this_one() {
+    let Skipped { key, members, anew } = skipped();
+    let [_, first, second] = <[Certificate; 3]>::try_from(chain(&members[0], key)).unwrap();
+    let before = anew.key(key);
+    assert_eq!((before.state, before.height), (KeyState::Active, 1));
+    // By itself the newest proves nothing here.
+    let unproven = anew.session.complete(&second);
+    assert!(matches!(unproven, Err(Error::Certificate(CertificateError::Parent))), "{unproven:?}");
+    for _ in 0..2 {
+        let late = anew.session.complete(&first).unwrap();
+        assert_eq!((late.epoch, late.state, late.forks.len()), (before.epoch, KeyState::Active, 0));
+    }
+    let now = anew.session.complete(&second).unwrap();
+    assert_eq!((now.epoch, now.state, now.forks.len()), (second.epoch_id(), KeyState::Retired, 0));
+    assert!(now.old_epochs.iter().any(|old| old.epoch == before.epoch));
+    assert_eq!(chain(&anew, key), chain(&members[0], key), "it serves the whole chain");
+}
+
+#[test]
+fn an_invitation_leads_on_who_skipped_an_epoch() {
+    let Skipped { key, members, anew } = skipped();
+    let card = NewCard { identifier: id(3), card: anew.card(), reason: Reason::Routine };
+    let invitation = members[0].session.invite_refresh(key, vec![card]).unwrap();
+    let Some(Error::Stale { certificates, .. }) = anew.session.start(&invitation).err() else {
+        panic!("it does not say what is missing")
+    };
+    assert_eq!(certificates, chain(&members[0], key)[1..]);
+    for certificate in &certificates {
+        anew.session.complete(certificate).unwrap();
+    }
+    let [one, two, _] = <[Member; 3]>::try_from(members).unwrap_or_else(|_| panic!("three"));
+    let members = [one, two, anew];
+    deal(&members, &invitation);
+    all_sign(&members, key, b"all of them");
+}
+
+/// Whoever is superseded and invites is told so: the certificates from where the lines part.
+#[test]
+fn who_invites_from_a_superseded_line_is_told_how_the_other_went_on() {
+    let Skipped { key, members, anew } = skipped();
+    let invitation = anew.session.invite_refresh(key, Vec::new()).unwrap();
+    for member in &members[..2] {
+        let Some(Error::Stale { have, certificates }) = member.session.start(&invitation).err() else {
+            panic!("a line of the past is renewed")
+        };
+        assert_eq!((have, certificates.as_slice()), (members[0].key(key).epoch, &chain(&members[0], key)[1..]));
+    }
+}
+
+/// Members 4 and 5 go on from an attempt that the officers of 1 and 2 had passed over, and whose certificate comes late.
+fn passed_over() -> (Vec<Member>, KeyId) {
+    let (mut members, key) = six();
+    attempt_to_four_and_five(&members, &key, true);
+    let invitation = retry_to_the_sixth(&members, &key);
+    override_all(&members[..2], &invitation);
+    exchange(&mut enter(&members, &invitation));
+    members[3].session.complete(&members[4].session.certificate(key.id).unwrap()).unwrap();
+    let there = members[4].key(key.id);
+    members.push(Member::in_memory("member 7"));
+    let on = change(&there, seated(&members, &[(4, 3), (5, 4), (7, 6)]), 2, Reason::Lost);
+    let invitation = members[4].session.invite_reshare(key.id, on).unwrap();
+    assert_eq!(exchange(&mut enter(&members, &invitation)).len(), 3);
+    (members, key.id)
+}
+
+#[test]
+fn what_goes_on_from_a_superseded_certificate_is_a_fork_and_seen() {
+    let (members, key) = passed_over();
+    let [_, attempt, on] = <[Certificate; 3]>::try_from(chain(&members[4], key)).unwrap();
+    let before = members[0].key(key);
+    assert_eq!(members[0].session.complete(&attempt).unwrap().epoch, before.epoch);
+    let fork = members[0].session.complete(&on);
+    let expected = (before.epoch, on.epoch_id());
+    assert!(matches!(fork, Err(Error::Fork { ours, theirs }) if (ours, theirs) == expected), "{fork:?}");
+    let now = members[0].key(key);
+    assert_eq!(now.forks.iter().map(|fork| fork.theirs).collect::<Vec<_>>(), [on.epoch_id()]);
+}
+
+/// That card is in the plan, so its member may start.
+fn invited(by: &Member, key: KeyId, number: u16, member: &Member) -> Invitation {
+    by.session.invite_refresh(key, vec![new_card(number, member)]).unwrap()
+}
+
+#[test]
+fn an_invitation_of_the_other_line_shows_a_fork_for_good_and_names_who_signed_both() {
+    let Forked { key, mut devices, ours, theirs } = forked();
+    let key = key.id;
+    // What is under way ends, and what was made beforehand with it.
+    let nonces = ours[0].session.invite_preprocess(key, &[id(1), id(2)], 2).unwrap();
+    let mut kept = [0, 1].map(|at: usize| ours[at].session.start_preprocess(&nonces).unwrap());
+    exchange(&mut kept);
+    kept[1].resend();
+    let said = kept[1].poll_transmit().unwrap();
+    let number = |at: usize| u16::try_from(at + 1).unwrap();
+    for (line, others) in [(&ours, &theirs), (&theirs, &ours)] {
+        for (at, member) in line.iter().enumerate() {
+            let by = &others[(at + 1) % 3];
+            let invitation = invited(by, key, number(at), member);
+            let expected = (member.key(key).epoch, by.key(key).epoch);
+            for _ in 0..2 {
+                let fork = member.session.start(&invitation);
+                let seen = matches!(fork, Err(Error::Fork { ours, theirs }) if (ours, theirs) == expected);
+                assert!(seen, "{fork:?}");
+            }
+        }
+    }
+    let gone = kept[0].handle(&said);
+    assert!(
+        matches!(gone, Err(Error::Misuse(quorumkey::Misuse::NoSuchRun(run))) if run == nonces.run_id()),
+        "{gone:?}"
+    );
+    drop(kept);
+    drop(ours);
+    let ours = log_in(&mut devices);
+    for (member, other) in ours.iter().zip(&theirs).chain(theirs.iter().zip(&ours)) {
+        let info = member.key(key);
+        assert_eq!((info.state, info.forks.len()), (KeyState::Active, 1));
+        assert_eq!((info.forks[0].ours, info.forks[0].theirs), (info.epoch, other.key(key).epoch));
+        assert_eq!(info.forks[0].culprits, [id(2), id(3)]);
+        let refused = member.session.invite_sign(key, &[id(1), id(2)], b"m");
+        assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
+    }
+}
+
+/// Of a line that both went on, every epoch is kept that the other does not supersede.
+#[test]
+fn an_invitation_shows_the_whole_of_the_other_line() {
+    let (members, key) = passed_over();
+    let (ours, theirs) = (&members[0], &members[4]);
+    let back = change(&theirs.key(key), seated(&members, &[(1, 0), (4, 3), (5, 4), (7, 6)]), 2, Reason::Lost);
+    let invitation = theirs.session.invite_reshare(key, back).unwrap();
+    let fork = ours.session.start(&invitation);
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    let [_, attempt, on] = <[Certificate; 3]>::try_from(chain(theirs, key)).unwrap();
+    assert_eq!(ours.key(key).forks.iter().map(|fork| fork.theirs).collect::<Vec<_>>(), [on.epoch_id()]);
+    // The attempt that was passed over is superseded, and no fork.
+    assert!(ours.session.complete(&attempt).is_ok());
+    let report = ours.key(key).old_epochs.into_iter().find(|old| old.epoch == attempt.epoch_id()).unwrap();
+    assert!(report.holders.iter().any(|one| one.holding == Holding::NotConfirmed));
+}
+
+/// A member of the past that is invited from one line, after it was told of the other.
+#[test]
+fn a_retired_member_sees_a_fork_in_an_invitation() {
+    let (members, key) = passed_over();
+    let third = &members[2];
+    for certificate in chain(&members[0], key) {
+        third.session.complete(&certificate).unwrap();
+    }
+    assert_eq!(third.key(key).state, KeyState::Retired);
+    let theirs = &members[4];
+    let back = change(&theirs.key(key), seated(&members, &[(3, 2), (4, 3), (5, 4), (7, 6)]), 2, Reason::Lost);
+    let fork = third.session.start(&theirs.session.invite_reshare(key, back).unwrap());
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    assert_eq!(third.key(key).forks.len(), 1);
+}
+
+/// Strangers can put another history around the same group key.
+#[test]
+fn a_made_up_history_is_no_fork() {
+    let members = group(3);
+    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let strangers = group(3);
+    let other = dkg(&strangers, Suite::Ed25519, 2).id;
+    let [mine, told] = [(&members, key), (&strangers, other)].map(|(group, key)| {
+        let invitation = group[0].session.invite_refresh(key, Vec::new()).unwrap();
+        invitation.to_bytes()
+    });
+    let after_plan = |bytes: &[u8]| 5 + usize::try_from(u32::from_be_bytes(bytes[1..5].try_into().unwrap())).unwrap();
+    refresh(&members, key);
+    let mixed = [&mine[..after_plan(&mine)], &told[after_plan(&told)..told.len() - 64], &mine[mine.len() - 64..]];
+    let mixed = Invitation::from_bytes(&mixed.concat()).unwrap();
+    let refused = members[1].session.start(&mixed);
+    assert!(matches!(refused, Err(Error::Stale { .. })), "{refused:?}");
+    assert!(members[1].key(key).forks.is_empty());
+}
+
+/// The making of an imported key can be superseded as well, by another attempt at it.
+#[test]
+fn whoever_signed_a_superseded_import_is_led_on_from_it() {
+    let secret = || ImportedKey::from_scalar(Suite::Ed25519, zeroize::Zeroizing::new([1; 32])).unwrap();
+    let mut members = group(3);
+    let import = |members: &[Member]| {
+        let import = Import {
+            key: &secret(),
+            threshold: 2,
+            members: roster(members),
+            template: KeyTemplate::wallet("w"),
+            attempt: 0,
+        };
+        let invitation = members[0].session.invite_import(import).unwrap();
+        let enter = |(at, member): (usize, &Member)| match at {
+            0 => member.session.start_import(&invitation, secret()).unwrap(),
+            _ => member.session.start(&invitation).unwrap(),
+        };
+        let mut runs: Vec<_> = members.iter().enumerate().map(enter).collect();
+        exchange_over(&mut runs, &mut lost("certify", &[(1, 0), (0, 1)]));
+    };
+    import(&members);
+    let gone = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    import(&members);
+    let key = members[2].session.find(&Filter::default()).unwrap()[0].id;
+    let [first, second] = [&gone, &members[2]].map(|member| member.session.certificate(key).unwrap());
+    assert_eq!(members[0].session.complete(&second).unwrap().epoch, second.epoch_id());
+    assert_eq!(members[1].session.complete(&first).unwrap().pending, [second.epoch_id()]);
+    members.extend([gone, Member::in_memory("member 4")]);
+    let on = change(&members[1].key(key), seated(&members, &[(2, 1), (3, 3), (4, 4)]), 2, Reason::Lost);
+    let invitation = members[1].session.invite_reshare(key, on).unwrap();
+    override_all(&members[1..2], &invitation);
+    override_all(&members[3..4], &invitation);
+    exchange(&mut enter(&members, &invitation));
+    let on = members[1].session.certificate(key).unwrap();
+    assert_eq!(members[0].session.complete(&first).unwrap().epoch, second.epoch_id());
+    assert_eq!(members[0].session.complete(&on).unwrap().state, KeyState::Retired);
+    // Of who signed none of it strangers could have made it up.
+    let refused = members[2].session.complete(&first);
+    assert!(matches!(refused, Err(Error::Certificate(CertificateError::Parent))), "{refused:?}");
+}
+
+/// What goes on from a superseded epoch binds its newest roster, so that is learnt as well.
+#[test]
+fn a_revision_of_a_superseded_epoch_is_learnt() {
+    let Skipped { key, mut members, anew } = about_to_skip();
+    let unrevised = members[0].session.certificate(key).unwrap();
+    members.push(Member::in_memory("member 4"));
+    let helpers = [id(1), id(2), id(3)];
+    let enrol = members[0].session.invite_enrolment(key, id(4), members[3].card(), &helpers).unwrap();
+    exchange(&mut enter(&members, &enrol));
+    deal(&members, &members[0].session.invite_refresh(key, Vec::new()).unwrap());
+    let [_, revised, on] = <[Certificate; 3]>::try_from(chain(&members[0], key)).unwrap();
+    assert_eq!(revised.revisions().count(), 1);
+    anew.session.complete(&unrevised).unwrap();
+    let refused = anew.session.complete(&on);
+    assert!(matches!(refused, Err(Error::Certificate(_))), "{refused:?}");
+    anew.session.complete(&revised).unwrap();
+    assert_eq!(anew.session.complete(&on).unwrap().state, KeyState::Retired);
+}
