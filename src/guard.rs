@@ -371,6 +371,8 @@ mod switch {
         DeviceSpeaksForItself,
         /// Rule 6: a plan that ends a fork names every line that is to lose.
         LosingLinesNamed,
+        /// A plan that ends a fork stands right above the lines that lose, as far as this token has seen them.
+        HeightAboveWhatLoses,
         /// Rule 6: a fork is ended with the officer's leave.
         OfficerEndsAFork,
         /// Rule 7: who signed an attempt at the epoch signs no revision of it.

@@ -142,6 +142,16 @@ impl Forger {
         Invitation::issue(plan, invitation.chain.clone(), &self.0)
     }
 
+    /// The invitation to a renewal at another height, in which those epochs lose, signed as this identity's. Another
+    /// invitation comes back as it is.
+    pub fn at_height(&self, invitation: &Invitation, at: u64, loses: &[EpochId]) -> Invitation {
+        let mut plan = invitation.plan.clone();
+        if let Action::Deal(DealPlan { height, source: Source::Epoch { losing, .. }, .. }) = &mut plan.action {
+            (*height, *losing) = (at, loses.to_vec());
+        }
+        Invitation::issue(plan, invitation.chain.clone(), &self.0)
+    }
+
     /// A certificate for the key of a genuine founding one, made and signed by as many strangers as the key has members.
     /// `None` when they are not as many, or the certificate is of a refresh.
     pub fn counterfeit(strangers: &[Self], genuine: &Certificate) -> Option<Certificate> {

@@ -151,7 +151,7 @@ pub struct KeyInfo {
     pub epoch: EpochId,
     /// How many times the epoch's roster was revised, by repairs and enrolments.
     pub revision: u32,
-    /// How many epochs there were before.
+    /// The epoch's height: 0 of the first one, then mostly one more with each. The end of a fork stands above both lines.
     pub height: u64,
     /// Attempts that this token has signed and that no certificate has ended.
     pub pending: Vec<EpochId>,
@@ -182,8 +182,8 @@ pub enum Advice {
     /// This token signed an attempt, and has no certificate of it. Look for the certificate, or renew the shares again: the
     /// next renewal names it. Until then shares of it are out that nobody erases.
     FinishAttempt(EpochId),
-    /// The key has forked. The security officers decide which line goes on; a member of that one invites to a renewal, which
-    /// names the other.
+    /// The key has forked. The security officers decide which line goes on; a member of that one invites to one renewal, which
+    /// names all of the other, however many epochs it has.
     EndFork(EpochId),
 }
 

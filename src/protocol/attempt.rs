@@ -196,6 +196,14 @@ impl Entrants {
         self.named.iter().find(|attempt| !ended(attempt)).map(|attempt| attempt.epoch)
     }
 
+    /// The height that a plan has: one above its parent and every line that loses by it. `None` if one of them is not named.
+    pub(crate) fn above(&self, plan: &DealPlan, parent: &Epoch) -> Option<u64> {
+        let height =
+            |line: &EpochId| self.named.iter().find(|named| named.epoch == *line).map(|named| named.position.0);
+        let lines = plan.losing().iter().map(height).collect::<Option<Vec<_>>>()?;
+        lines.into_iter().chain([parent.plan.height]).max()?.checked_add(1)
+    }
+
     /// Whether the officers of a quorum of the old members lift the rules.
     pub(crate) fn is_overridden(&self, plan: &DealPlan, parent: &Epoch) -> bool {
         let Some(members) = plan.participants() else { return false };

@@ -198,6 +198,11 @@ impl Certificate {
         epoch_id(&self.transcript)
     }
 
+    /// The height of the epoch, as the plan states it.
+    pub(crate) fn height(&self) -> u64 {
+        deal_plan(&self.plan).map_or(0, |plan| plan.height)
+    }
+
     /// The key that it is about.
     ///
     /// # Errors
@@ -353,7 +358,9 @@ impl Certificate {
         let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
         agree(epoch.group_key == parent.group_key, "the group key changed")?;
         agree(epoch.chain_hash == parent.chain_hash, "the chain code changed")?;
-        agree(epoch.losing().iter().all(|line| epoch.names(*line)), "a losing line is not named")?;
+        let above = epoch.entrants.above(&epoch.plan, parent);
+        agree(above.is_some(), "a losing line is not named")?;
+        agree(above == Some(epoch.plan.height), "the height is not that above the losing lines")?;
         let ended = holds!(AttemptEndedInACertificate, epoch.entrants.unended(&epoch.plan, parent).is_none());
         let overridden = || epoch.entrants.is_overridden(&epoch.plan, parent);
         agree(ended || overridden(), "an attempt that others may go on from is passed over")?;
@@ -374,7 +381,9 @@ pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), Ce
         return Err(CertificateError::Parent);
     }
     agree(plan.suite == parent.suite(), "suite")?;
-    agree(plan.height == parent.plan.height + 1, "height")?;
+    // A plan that ends a fork stands above the lines that lose, how far is seen when they are shown.
+    let next = parent.plan.height.checked_add(1) == Some(plan.height);
+    agree(next || plan.height > parent.plan.height && !plan.losing().is_empty(), "height")?;
     agree(holds!(TemplateKept, plan.template == *parent.template()), "the template changed")?;
     agree(holds!(RenewalOfTheNewestRoster, *roster == parent.roster_hash), "another roster than the newest")?;
     // A dealer is whom the old roster names, if perhaps restored since.

@@ -84,14 +84,6 @@ impl Epoch {
         }
     }
 
-    /// Certified epochs of another line that this one ends.
-    pub(crate) fn losing(&self) -> &[EpochId] {
-        match &self.plan.source {
-            Source::Epoch { losing, .. } => losing,
-            Source::Fresh | Source::Import { .. } => &[],
-        }
-    }
-
     pub(crate) fn replaced(&self) -> &[Replaced] {
         match &self.plan.source {
             Source::Fresh | Source::Import { .. } => &[],

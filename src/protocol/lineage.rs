@@ -43,7 +43,7 @@ pub struct Lineage {
     pub verifying_key: VerifyingKey,
     /// The epoch that is to be renewed.
     pub epoch: EpochId,
-    /// How many epochs there were before that one.
+    /// Its height: 0 of the first epoch, then mostly one more with each. The end of a fork stands above both lines.
     pub height: u64,
     /// How many of its members sign.
     pub threshold: u16,

@@ -123,6 +123,14 @@ impl DealPlan {
         }
     }
 
+    /// Certified epochs of another line that lose by it.
+    pub(crate) fn losing(&self) -> &[EpochId] {
+        match &self.source {
+            Source::Epoch { losing, .. } => losing,
+            Source::Fresh | Source::Import { .. } => &[],
+        }
+    }
+
     fn encode(&self, writer: &mut Writer) {
         writer.u8(self.suite.code()).u16(self.threshold).u64(self.height).u32(self.attempt);
         self.template.encode(writer);

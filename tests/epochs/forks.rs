@@ -1,11 +1,13 @@
 //! Rule 6: two certificates of which neither supersedes the other. Both lines stop, keep their shares, and a plan ends it.
 
-use quorumkey::{Advice, CertificateError, Denial, Dkg, KeyTemplate, Misuse, NewCard, Quorum, Suite};
+use std::collections::BTreeSet;
 
-use super::restored::restored;
+use quorumkey::{Advice, Certificate, CertificateError, Denial, Dkg, KeyTemplate, Misuse, NewCard, Quorum, Suite};
+
+use super::restored::{group_of_a_forger, restored};
 use super::*;
 
-fn new_card(number: u16, member: &Member) -> NewCard {
+pub(super) fn new_card(number: u16, member: &Member) -> NewCard {
     NewCard { identifier: id(number), card: member.card(), reason: Reason::Routine }
 }
 
@@ -156,4 +158,92 @@ fn a_template_that_prevents_forks_takes_more_dealers() {
     let invitation = members[0].session.invite_refresh(key, vec![new_card(3, &members[2])]).unwrap();
     override_all(&members[2..], &invitation);
     deal(&members, &invitation);
+}
+
+fn chain(member: &Member, key: KeyId) -> Vec<Certificate> {
+    member.session.certificates(key).unwrap()
+}
+
+/// However many epochs the losing line has, one renewal stands above them all.
+#[test]
+fn a_line_that_went_on_for_long_loses_by_one_renewal() {
+    let Forked { key, mut devices, ours, theirs } = forked();
+    let key = key.id;
+    for height in 2..=4 {
+        assert_eq!(refresh(&theirs, key).height, height);
+    }
+    let losing: BTreeSet<_> = chain(&theirs[0], key)[1..].iter().map(Certificate::epoch_id).collect();
+    for member in &ours {
+        let fork = member.session.catch_up(&chain(&theirs[0], key));
+        assert!(
+            matches!(fork, Err(Error::Fork { theirs: newest, .. }) if newest == theirs[0].key(key).epoch),
+            "{fork:?}"
+        );
+        assert_eq!(member.key(key).advice().len(), 4);
+    }
+    let invitation = ours[0].session.invite_refresh(key, Vec::new()).unwrap();
+    assert_eq!(invitation.losing().iter().copied().collect::<BTreeSet<_>>(), losing);
+    override_all(&ours, &invitation);
+    let now = deal(&ours, &invitation);
+    assert_eq!((now.height, now.forks.len(), now.advice().len()), (5, 0, 0));
+    drop(ours);
+    let ours = log_in(&mut devices);
+    all_sign(&ours, key, b"one line again");
+    assert_eq!(refresh(&ours, key).height, 6);
+    let whole = chain(&ours[0], key);
+    assert_eq!(whole.len(), 4);
+    for member in &theirs {
+        let retired = member.session.catch_up(&whole).unwrap();
+        assert_eq!((retired.state, retired.height, retired.forks.len()), (KeyState::Retired, 6, 0));
+        assert_eq!(chain(member, key), whole);
+    }
+    // Who comes new is convinced of the whole, and so is a member of the line that lost.
+    let four = ours[0].key(key).roster.with(id(4), theirs[1].card());
+    assert!(four.is_none(), "an identity stands in it once");
+    let four = ours[0].key(key).roster.with(id(4), theirs[0].card()).unwrap();
+    let invitation = ours[0].session.invite_reshare(key, change(&now, four, 2, Reason::Routine)).unwrap();
+    assert_eq!(invitation.lineage().unwrap().unwrap().height, 6);
+}
+
+/// Whoever enters a height signs nothing below it any more: only a line that one has seen leads up there.
+#[test]
+fn nobody_is_made_to_pass_over_heights_for_a_line_that_it_has_not_seen() {
+    let (forger, members) = group_of_a_forger();
+    let key = dkg(&members, Suite::Ed25519, 2);
+    let newcomer = Member::in_memory("member 4");
+    let wider = change(&key, key.roster.with(id(4), newcomer.card()).unwrap(), 2, Reason::Routine);
+    let invitation = members[0].session.invite_reshare(key.id, wider).unwrap();
+    for (height, loses) in [(2, vec![]), (2, vec![key.epoch]), (1 << 40, vec![key.epoch]), (u64::MAX, vec![key.epoch])]
+    {
+        let high = forger.at_height(&invitation, height, &loses);
+        for member in members[1..].iter().chain([&newcomer]) {
+            let refused = member.session.start(&high);
+            assert!(matches!(refused, Err(Error::Misuse(_) | Error::Certificate(_))), "{refused:?}");
+        }
+    }
+    exchange(&mut enter(&members, &members[0].session.invite_refresh(key.id, Vec::new()).unwrap()));
+    assert!(members.iter().all(|member| member.key(key.id).height == 1));
+}
+
+/// Neither higher than the line that loses, nor below it: there who shows its certificate would seem to lie.
+#[test]
+fn a_plan_that_ends_a_fork_stands_right_above_the_line_that_loses() {
+    let (forger, ours) = group_of_a_forger();
+    let key = dkg(&ours, Suite::Ed25519, 2).id;
+    let theirs = fork(&ours, key);
+    refresh(&theirs, key);
+    for member in &ours {
+        assert!(matches!(member.session.catch_up(&chain(&theirs[0], key)), Err(Error::Fork { .. })));
+    }
+    let proposed = ours[0].session.invite_refresh(key, Vec::new()).unwrap();
+    for height in [2, 4, u64::MAX] {
+        let moved = forger.at_height(&proposed, height, proposed.losing());
+        override_all(&ours, &moved);
+        for member in &ours {
+            let refused = member.session.start(&moved);
+            assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan(_)))), "{height}: {refused:?}");
+        }
+    }
+    override_all(&ours, &proposed);
+    assert_eq!(deal(&ours, &proposed).height, 3);
 }

@@ -140,7 +140,7 @@ fn nonces_made_beforehand_die_in_a_fork() {
 }
 
 /// Three members of whom the first has an identity that the test knows.
-fn group_of_a_forger() -> (Forger, Vec<Member>) {
+pub(super) fn group_of_a_forger() -> (Forger, Vec<Member>) {
     let forger = Forger::new([1; 32]);
     let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
     let first = Member::new(forger.store(storage, &init("member 1"), 0).unwrap());

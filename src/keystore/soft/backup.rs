@@ -3,7 +3,7 @@
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::keys::{CHAIN_CODE, Key, SHARE, certificate_key, index_key};
+use super::keys::{CHAIN_CODE, Key, SHARE, index_key, keep_chain};
 use super::record::{IdentityRecord, KeyRecord, Standing};
 use super::{Commit, Error, IDENTITY, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Space, Storage};
 use crate::audit::EventKind;
@@ -140,9 +140,7 @@ impl<S: Storage> SoftToken<S> {
             export: epoch.template().export,
         };
         let key = Key { id: epoch.key, record, epoch };
-        for (height, certificate) in (0..).zip(&chain) {
-            commit.put(key.object(), &certificate_key(height), certificate.to_bytes());
-        }
+        keep_chain(&key, &chain, commit);
         commit.put(key.object(), CHAIN_CODE, chain_code.expose().to_vec());
         commit.put(key.space_of(key.epoch.id), SHARE, share.expose().to_vec());
         commit.put(Space::Token, &index_key(key.id), Vec::new());

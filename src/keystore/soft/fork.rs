@@ -10,7 +10,7 @@ use crate::audit::EventKind;
 use crate::guard::{forbids, holds};
 use crate::keystore::vault::VaultError;
 use crate::protocol::{Certificate, Denial, Epoch};
-use crate::wire::{DealPlan, EpochId, Identifier, Source};
+use crate::wire::{DealPlan, EpochId, Identifier};
 
 const FORK: &[u8] = b"fork/";
 
@@ -154,17 +154,18 @@ pub(super) fn change_line(
     others: &[Certificate],
     commit: &mut Commit,
 ) -> Result<()> {
-    let mut parent = epoch.parent();
+    let (mut parent, mut heights) = (epoch.parent(), vec![epoch.plan.height]);
     while let Some(other) = parent.and_then(|parent| others.iter().find(|one| one.epoch_id() == parent)) {
         let stated = other.epoch()?;
         commit.put(key.object(), &certificate_key(stated.plan.height), other.to_bytes());
         key.record.end_fork(stated.id);
+        heights.push(stated.plan.height);
         parent = stated.parent();
     }
     let stays = chain.iter().position(|known| Some(known.epoch_id()) == parent).map_or(0, |place| place + 1);
     for left in chain.iter().skip(stays) {
         let stated = left.epoch()?;
-        if stated.plan.height > epoch.plan.height {
+        if !heights.contains(&stated.plan.height) {
             commit.delete(key.object(), &certificate_key(stated.plan.height));
         }
         // What descends from it may still come to light.
@@ -184,12 +185,19 @@ fn signed_both(ours: &Epoch, theirs: &Epoch) -> Vec<Identifier> {
 }
 
 /// A forked key is renewed by a plan that names every line that is to lose, and with the officer's leave.
-pub(super) fn check_ends_forks(key: Option<&Key>, plan: &DealPlan, overridden: bool) -> Result<()> {
-    let Source::Epoch { losing, .. } = &plan.source else { return Ok(()) };
-    let forks: Vec<_> = key.map(|key| key.record.open_forks().collect()).unwrap_or_default();
-    let loses = |fork: &&&ForkRecord| losing.contains(&fork.theirs) || fork.position >= (plan.height, plan.attempt);
-    if forbids!(LosingLinesNamed, forks.iter().filter(loses).count() < forks.len()) {
+pub(super) fn check_ends_forks(key: Option<&Key>, plan: &DealPlan, parent: &Epoch, overridden: bool) -> Result<()> {
+    let known = key.map_or(&[][..], |key| &key.record.forks);
+    let (loses, open) = (|fork: &ForkRecord| plan.losing().contains(&fork.theirs), |fork: &&ForkRecord| !fork.ended);
+    if forbids!(LosingLinesNamed, known.iter().filter(open).any(|fork| !loses(fork))) {
         return Err(Misuse::Plan("it does not name every line that is to lose").into());
     }
-    if holds!(OfficerEndsAFork, forks.is_empty() || overridden) { Ok(()) } else { Err(Error::Denied(Denial::Forked)) }
+    // What enters a height promises never to sign below: nobody makes this token pass over heights for a line that it has
+    // not seen.
+    let lines = known.iter().filter(|fork| loses(fork)).map(|fork| fork.position.0);
+    let height = lines.chain([parent.plan.height]).max().and_then(|height| height.checked_add(1));
+    if forbids!(HeightAboveWhatLoses, height != Some(plan.height)) {
+        return Err(Misuse::Plan("it stands higher than the lines that lose, as far as they are known here").into());
+    }
+    let forked = known.iter().any(|fork| !fork.ended);
+    if holds!(OfficerEndsAFork, !forked || overridden) { Ok(()) } else { Err(Error::Denied(Denial::Forked)) }
 }

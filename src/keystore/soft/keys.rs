@@ -104,6 +104,13 @@ pub(super) fn certificate_key(height: u64) -> Vec<u8> {
     [CERTIFICATE, &height.to_be_bytes()].concat()
 }
 
+/// Keeps certificates of a key, each at its height.
+pub(super) fn keep_chain(key: &Key, chain: &[Certificate], commit: &mut Commit) {
+    for certificate in chain {
+        commit.put(key.object(), &certificate_key(certificate.height()), certificate.to_bytes());
+    }
+}
+
 /// Where a key is listed among the token's.
 pub(super) fn index_key(id: KeyId) -> Vec<u8> {
     [INDEX, id.as_bytes()].concat()

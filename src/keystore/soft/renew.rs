@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::keys::Key;
-use super::record::ForkRecord;
 use super::{Misuse, Result};
 use crate::keystore::token::{NewCard, Reshare};
 use crate::protocol::check_succession;
@@ -71,13 +70,11 @@ fn default_dealers(key: &Key, receivers: &Roster, replaced: &[Replaced]) -> Resu
 
 fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
     let Renewal { threshold, receivers, dealers, replaced, least_attempt } = renewal;
-    let height = key.epoch.plan.height.checked_add(1).ok_or(Misuse::Plan("height"))?;
-    let mut attempt = next_attempt(key, height).max(least_attempt);
-    for fork in key.record.open_forks().filter(|fork| fork.position.0 == height) {
-        attempt = attempt.max(fork.position.1.saturating_add(1));
-    }
-    let below = |fork: &&ForkRecord| fork.position < (height, attempt);
-    let losing: BTreeSet<_> = key.record.open_forks().filter(below).map(|fork| fork.theirs).collect();
+    // Above the lines that lose, so that one renewal ends a fork however far they went on.
+    let heights = key.record.open_forks().map(|fork| fork.position.0).chain([key.epoch.plan.height]);
+    let height = heights.max().and_then(|height| height.checked_add(1)).ok_or(Misuse::Plan("height"))?;
+    let attempt = next_attempt(key, height).max(least_attempt);
+    let losing: BTreeSet<_> = key.record.open_forks().map(|fork| fork.theirs).collect();
     let plan = DealPlan {
         suite: key.epoch.suite(),
         threshold,

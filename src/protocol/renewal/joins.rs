@@ -195,12 +195,9 @@ impl<C: Ciphersuite> ExpectJoins<C> {
     /// or have it lifted by the officers of a quorum, its own among them.
     fn check_power(&self, entrants: &Entrants) -> Result<(), Halt> {
         let Some(Succession { parent, standing, .. }) = &self.setup.succession else { return Ok(()) };
-        if let Source::Epoch { losing, .. } = &self.setup.deal.source {
-            let told = |line: &&EpochId| entrants.named.iter().any(|attempt| attempt.epoch == **line);
-            if losing.iter().filter(told).count() < losing.len() {
-                // The plan names a line of which nobody here has the certificate.
-                return Err(Failure::unattributed().into());
-            }
+        if entrants.above(&self.setup.deal, parent) != Some(self.setup.deal.height) {
+            // The plan names a line of which nobody here has the certificate, or stands higher than it has to.
+            return Err(Failure::unattributed().into());
         }
         let unended = entrants.unended(&self.setup.deal, parent);
         let Some(attempt) = unless_off!(AttemptEndedBeforeDealing, unended, None) else { return Ok(()) };

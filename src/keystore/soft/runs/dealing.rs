@@ -14,7 +14,7 @@ use crate::keystore::imported::ImportedKey;
 use crate::keystore::object::Origin;
 use crate::keystore::soft::fork::check_ends_forks;
 use crate::keystore::soft::keys::{
-    ATTEMPT, CHAIN_CODE, Key, RECORD, SHARE, certificate_key, encode_position, index_key, promise_key,
+    ATTEMPT, CHAIN_CODE, Key, RECORD, SHARE, encode_position, index_key, keep_chain, promise_key,
 };
 use crate::keystore::soft::propose::check_template;
 use crate::keystore::soft::record::{KeyRecord, Standing};
@@ -70,7 +70,7 @@ impl<S: Storage> SoftToken<S> {
                 let unlocked = &scene.login.unlocked;
                 let run = override_key(invitation.run_id());
                 let overridden = self.vault.get(unlocked, Space::Token, &run)?.is_some();
-                check_ends_forks(key.as_ref(), plan, overridden)?;
+                check_ends_forks(key.as_ref(), plan, &parent, overridden)?;
                 let founding = self.history(&scene.login, key.as_ref(), &chain)?;
                 self.promise(&scene.login, key.as_mut(), founding, plan, commit)?;
                 let run = invitation.run_id();
@@ -304,9 +304,7 @@ impl<S: Storage> SoftToken<S> {
         }
         let overridden = self.is_overridden(&scene.login, epoch.run)?;
         self.check_binds(&scene.login.unlocked, &key, &epoch.plan, overridden)?;
-        for (height, certificate) in (0..).zip(&live.chain) {
-            commit.put(key.object(), &certificate_key(height), certificate.to_bytes());
-        }
+        keep_chain(&key, &live.chain, commit);
         key.record.pending.push(epoch.id);
         let space = key.space_of(epoch.id);
         commit.put(space, ATTEMPT, certificate.to_bytes());

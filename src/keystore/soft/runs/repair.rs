@@ -9,7 +9,7 @@ use crate::audit::EventKind;
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::object::{KeyInfo, Origin};
-use crate::keystore::soft::keys::{CHAIN_CODE, Key, SHARE, certificate_key, index_key};
+use crate::keystore::soft::keys::{CHAIN_CODE, Key, SHARE, index_key, keep_chain};
 use crate::keystore::soft::record::{KeyRecord, Standing};
 use crate::keystore::soft::revise::{broken, check_helpers};
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
@@ -178,9 +178,7 @@ impl<S: Storage> SoftToken<S> {
             ..record
         };
         let key = Key { id: epoch.key, record, epoch: epoch.clone() };
-        for (height, certificate) in (0..).zip(&live.chain) {
-            commit.put(key.object(), &certificate_key(height), certificate.to_bytes());
-        }
+        keep_chain(&key, &live.chain, commit);
         commit.put(key.object(), CHAIN_CODE, repaired.chain_code.expose().to_vec());
         commit.put(key.space_of(epoch.id), SHARE, repaired.share.expose().to_vec());
         commit.put(Space::Token, &index_key(key.id), Vec::new());
