@@ -4,7 +4,9 @@
 //! others than an attempt's receivers must have enough of those with it, or know that the attempt can't be certified.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::dealing::MAX_EXTENSION;
 use super::epoch::{Epoch, deal_plan};
 use crate::guard::holds;
 use crate::wire::{
@@ -19,6 +21,9 @@ const MAX_DEALT_SEATS: usize = 4096;
 /// A member of an attempt, by the card that it had there.
 pub(crate) type Seat = (Identifier, CardId);
 
+/// The members of an attempt, ascending. Most attempts have the same: they are kept, and written, once.
+pub(crate) type Seats = Arc<[Seat]>;
+
 /// A dealing that no certificate has ended, or that one has which lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
@@ -28,8 +33,8 @@ pub(crate) struct Attempt {
     /// Height and attempt.
     pub(crate) position: (u64, u32),
     pub(crate) threshold: u16,
-    pub(crate) dealers: Vec<Seat>,
-    pub(crate) receivers: Vec<Seat>,
+    pub(crate) dealers: Seats,
+    pub(crate) receivers: Seats,
     /// Those of the naming run's members that say that they signed it; of a losing line everybody who did.
     pub(crate) signers: Vec<Identifier>,
 }
@@ -97,26 +102,23 @@ impl Attempt {
         dealt.get(first..).unwrap_or_default()
     }
 
-    pub(crate) fn encode(&self, writer: &mut Writer) {
+    fn encode(&self, writer: &mut Writer, written: &mut Vec<Seats>) {
         writer.raw(self.epoch.as_bytes()).raw(self.run.as_bytes()).u64(self.position.0).u32(self.position.1);
         writer.u16(self.threshold);
         for seats in [&self.dealers, &self.receivers] {
-            writer.count(seats.len());
-            for (id, card) in seats {
-                writer.identifier(*id).raw(card.as_bytes());
-            }
+            encode_seats(writer, seats, written);
         }
         encode_identifiers(writer, &self.signers);
     }
 
-    pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+    fn decode(reader: &mut Reader<'_>, read: &mut Vec<Seats>) -> Result<Self, DecodeError> {
         let attempt = Self {
             epoch: EpochId::from_bytes(reader.array()?),
             run: RunId::from_bytes(reader.array()?),
             position: (reader.u64()?, reader.u32()?),
             threshold: reader.u16()?,
-            dealers: decode_seats(reader)?,
-            receivers: decode_seats(reader)?,
+            dealers: decode_seats(reader, read)?,
+            receivers: decode_seats(reader, read)?,
             signers: decode_identifiers(reader)?,
         };
         let threshold = usize::from(attempt.threshold);
@@ -130,16 +132,63 @@ impl Attempt {
     }
 }
 
+/// Writes a list of attempts, in which the same members stand once.
+pub(crate) fn encode_attempts(writer: &mut Writer, attempts: &[Attempt]) {
+    let mut written = Vec::new();
+    writer.count(attempts.len());
+    for attempt in attempts {
+        attempt.encode(writer, &mut written);
+    }
+}
+
+/// Reads a list of at most so many attempts.
+pub(crate) fn decode_attempts(reader: &mut Reader<'_>, max: usize) -> Result<Vec<Attempt>, DecodeError> {
+    let mut read = Vec::new();
+    (0..reader.count(max)?).map(|_| Attempt::decode(reader, &mut read)).collect()
+}
+
 /// The name of an attempt whose transcript is not known.
 pub(crate) fn dealt_name(run: RunId) -> EpochId {
     EpochId::from_bytes(tagged_hash("quorumkey/dealt/v1", &[run.as_bytes()]))
 }
 
-fn decode_seats(reader: &mut Reader<'_>) -> Result<Vec<Seat>, DecodeError> {
-    let seats = (0..reader.count(usize::from(MAX_MEMBERS))?)
+/// In the place of a number of members: the same as the list of that number, counted from 0, among those before.
+const AGAIN: u32 = 1 << 31;
+
+fn encode_seats(writer: &mut Writer, seats: &Seats, written: &mut Vec<Seats>) {
+    if let Some(place) = written.iter().position(|known| known == seats) {
+        writer.u32(AGAIN | u32::try_from(place).expect("lists of attempts were bounded when they were made"));
+        return;
+    }
+    writer.count(seats.len());
+    for (id, card) in seats.iter() {
+        writer.identifier(*id).raw(card.as_bytes());
+    }
+    written.push(Arc::clone(seats));
+}
+
+fn decode_seats(reader: &mut Reader<'_>, read: &mut Vec<Seats>) -> Result<Seats, DecodeError> {
+    let count = reader.u32()?;
+    if count & AGAIN != 0 {
+        let known = usize::try_from(count ^ AGAIN).ok().and_then(|place| read.get(place));
+        return known.cloned().ok_or(DecodeError::Invalid("members of an attempt"));
+    }
+    if count > u32::from(MAX_MEMBERS) {
+        return Err(DecodeError::TooLong);
+    }
+    let seats = (0..count)
         .map(|_| Ok((reader.identifier()?, CardId::from_bytes(reader.array()?))))
         .collect::<Result<Vec<_>, DecodeError>>()?;
-    if seats.is_sorted_by(|a, b| a < b) { Ok(seats) } else { Err(DecodeError::Invalid("order of members")) }
+    if !seats.is_sorted_by(|a, b| a < b) {
+        return Err(DecodeError::Invalid("order of members"));
+    }
+    let seats = Seats::from(seats);
+    // Whoever writes them a second time writes where they stand.
+    if read.contains(&seats) {
+        return Err(DecodeError::Invalid("members of an attempt"));
+    }
+    read.push(Arc::clone(&seats));
+    Ok(seats)
 }
 
 fn encode_identifiers(writer: &mut Writer, identifiers: &[Identifier]) {
@@ -170,19 +219,19 @@ impl Entrants {
     const MAX_NAMED: usize = 16_384;
     /// The most members that attempts have together which nobody signed: a transcript has room for them.
     const MAX_SEATS: usize = 16_384;
+    /// The most bytes of the forgetful and the overridden.
+    const MAX_ROLES: usize = 2 * (4 + 2 * 1000);
+    /// The most bytes of all attempts: what a transcript's extension has room for, beside what else is in it.
+    const MAX_LEN: usize = MAX_EXTENSION - Self::MAX_ROLES - 1024;
 
     pub(crate) fn encode(&self, writer: &mut Writer) {
-        writer.count(self.named.len());
-        for attempt in &self.named {
-            attempt.encode(writer);
-        }
+        encode_attempts(writer, &self.named);
         encode_identifiers(writer, &self.forgetful);
         encode_identifiers(writer, &self.overridden);
     }
 
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let named =
-            (0..reader.count(Self::MAX_NAMED)?).map(|_| Attempt::decode(reader)).collect::<Result<Vec<_>, _>>()?;
+        let named = decode_attempts(reader, Self::MAX_NAMED)?;
         if !named.is_sorted_by(|a, b| a.epoch < b.epoch) {
             return Err(DecodeError::Invalid("order of attempts"));
         }
@@ -229,20 +278,42 @@ impl Entrants {
         }
         let known = named.entry(attempt.epoch).or_insert_with(|| attempt.clone());
         known.threshold = known.threshold.min(attempt.threshold);
-        let new: Vec<_> = attempt.receivers.into_iter().filter(|seat| !known.receivers.contains(seat)).collect();
+        let new = attempt.receivers.iter().filter(|seat| !known.receivers.contains(seat)).copied();
         let room = usize::from(MAX_MEMBERS).saturating_sub(known.receivers.len());
-        known.receivers.extend(new.into_iter().take(room));
-        known.receivers.sort_unstable();
+        let mut receivers: Vec<_> = known.receivers.iter().copied().chain(new.take(room)).collect();
+        receivers.sort_unstable();
+        if receivers.len() > known.receivers.len() {
+            known.receivers = receivers.into();
+        }
     }
 
-    /// Leaves out what members say that they dealt in, above what there is room for. It supersedes nothing, and each of
-    /// them has it on record itself.
+    /// Leaves out what members say that they dealt in, above what there is room for beside the attempts that somebody signed.
+    /// It supersedes nothing, and each of them has it on record itself.
     pub(super) fn make_room(named: &mut BTreeMap<EpochId, Attempt>) {
-        let mut seats = 0;
+        let signed = named.values().filter(|attempt| !attempt.is_unsigned()).cloned().collect();
+        let signed = Self { named: signed, ..Self::default() };
+        let (mut seats, mut room) = (0, Self::MAX_LEN.saturating_sub(signed.len()));
         named.retain(|_, attempt| {
-            seats += if attempt.is_unsigned() { attempt.seats() } else { 0 };
-            !attempt.is_unsigned() || seats <= Self::MAX_SEATS
+            if !attempt.is_unsigned() {
+                return true;
+            }
+            seats += attempt.seats();
+            let len = Self { named: vec![attempt.clone()], ..Self::default() }.len();
+            let fits = seats <= Self::MAX_SEATS && len <= room;
+            room = if fits { room - len } else { 0 };
+            fits
         });
+    }
+
+    /// Whether a transcript has room for it.
+    pub(crate) fn fits(&self) -> bool {
+        self.len() <= Self::MAX_LEN + Self::MAX_ROLES && self.named.len() <= Self::MAX_NAMED
+    }
+
+    fn len(&self) -> usize {
+        let mut writer = Writer::new();
+        self.encode(&mut writer);
+        writer.finish().len()
     }
 }
 
@@ -257,7 +328,7 @@ mod tests {
     /// An attempt in the run of that number, as somebody says that it dealt in it.
     fn told(run: u16, receivers: Vec<Seat>) -> Attempt {
         let run = RunId::from_bytes([run.to_be_bytes(); 16].concat().try_into().unwrap());
-        let (epoch, dealers) = (dealt_name(run), seats(1..=2, 1));
+        let (epoch, dealers, receivers) = (dealt_name(run), seats(1..=2, 1).into(), receivers.into());
         Attempt { epoch, run, position: (1, 1), threshold: 2, dealers, receivers, signers: Vec::new() }
     }
 
@@ -293,6 +364,80 @@ mod tests {
             let len = can_be_read(&entrants((0..count).map(|run| told(run, seats(1..=receivers, 2)))));
             assert!(len < 1 << 20, "{len}");
         }
+    }
+
+    /// An attempt in that run, as everybody says that they signed it.
+    fn signed(run: u16, members: &Seats) -> Attempt {
+        let mut bytes = [0; 32];
+        bytes[..2].copy_from_slice(&run.to_be_bytes());
+        let (dealers, receivers) = (Arc::clone(members), Arc::clone(members));
+        let signers = members.iter().map(|seat| seat.0).collect();
+        Attempt { epoch: EpochId::from_bytes(bytes), dealers, receivers, signers, ..told(run, Vec::new()) }
+    }
+
+    fn of_all(named: impl IntoIterator<Item = Attempt>) -> Entrants {
+        let everybody: Vec<_> = seats(1..=1000, 1).iter().map(|seat| seat.0).collect();
+        Entrants { named: named.into_iter().collect(), forgetful: everybody.clone(), overridden: everybody }
+    }
+
+    #[test]
+    fn hundreds_of_attempts_among_a_thousand_members_have_room_in_a_transcript() {
+        let members = seats(1..=1000, 1).into();
+        let many = of_all((0..450).map(|run| signed(run, &members)));
+        assert!(many.fits() && can_be_read(&many) < MAX_EXTENSION);
+        let more = of_all((0..550).map(|run| signed(run, &members)));
+        assert!(!more.fits());
+        // With other members each it is some ten.
+        let other = |run: u16| signed(run, &seats(1..=1000, u8::try_from(run).unwrap()).into());
+        assert!(of_all((0..25).map(other)).fits() && !of_all((0..35).map(other)).fits());
+    }
+
+    #[test]
+    fn what_fits_leaves_room_for_what_else_a_transcript_says() {
+        let mut attempts: Vec<_> = Vec::new();
+        let members = seats(1..=1000, 1).into();
+        while of_all(attempts.iter().cloned()).fits() {
+            attempts.push(signed(u16::try_from(attempts.len()).unwrap(), &members));
+        }
+        attempts.pop();
+        // Version, run, hash of the ciphertexts, hash of the chain code.
+        assert!(of_all(attempts).len() + 1 + 3 * 32 <= MAX_EXTENSION);
+    }
+
+    #[test]
+    fn hearsay_takes_no_room_from_attempts_that_were_signed() {
+        let members: Seats = seats(1..=1000, 1).into();
+        let mut named: BTreeMap<_, _> = (0..450).map(|run| signed(run, &members)).map(|one| (one.epoch, one)).collect();
+        for run in 0..6_000 {
+            Entrants::deal(&mut named, told(run + 1000, seats(1..=2, 2)));
+        }
+        Entrants::make_room(&mut named);
+        let kept = named.values().filter(|one| !one.is_unsigned()).count();
+        assert!(kept == 450 && named.len() > 450);
+        assert!(of_all(named.into_values()).fits());
+    }
+
+    #[test]
+    fn the_same_members_stand_once_in_a_list_and_are_named_by_their_place_after_that() {
+        let (some, others): (Seats, Seats) = (seats(1..=3, 1).into(), seats(2..=4, 1).into());
+        let mut named = vec![signed(1, &some), signed(2, &others), signed(3, &some)];
+        named[1].dealers = Arc::clone(&some);
+        let mut writer = Writer::new();
+        encode_attempts(&mut writer, &named);
+        let bytes = writer.finish();
+        assert_eq!(decode_attempts(&mut Reader::new(&bytes), 3).as_ref(), Ok(&named));
+        assert_eq!(bytes.len(), 4 + 3 * (32 + 32 + 12 + 2 + 2 * 4 + 4 + 3 * 2) + 2 * 3 * 34);
+        let place = |place: u32| (AGAIN | place).to_be_bytes();
+        let dealers = 4 + 32 + 32 + 12 + 2;
+        let receivers = dealers + 4 + 3 * 34;
+        assert_eq!(bytes[receivers..receivers + 4], place(0));
+        // A place that is not there yet, and members that are written twice.
+        for wrong in [1, 7, AGAIN - 1] {
+            let wrong = [&bytes[..receivers], &place(wrong), &bytes[receivers + 4..]].concat();
+            assert!(decode_attempts(&mut Reader::new(&wrong), 3).is_err());
+        }
+        let twice = [&bytes[..receivers], &bytes[dealers..receivers], &bytes[receivers + 4..]].concat();
+        assert!(decode_attempts(&mut Reader::new(&twice), 3).is_err());
     }
 
     #[test]

@@ -138,7 +138,7 @@ pub struct Certificate {
 impl Certificate {
     const VERSION: u8 = 1;
     const MAX_PLAN: usize = 4 << 20;
-    const MAX_TRANSCRIPT: usize = 26 << 20;
+    pub(super) const MAX_TRANSCRIPT: usize = 26 << 20;
     const MAX_ENDORSEMENTS: usize = 2000;
     const MAX_REVISIONS: usize = 1024;
 
@@ -165,6 +165,11 @@ impl Certificate {
             revision.encode(&mut writer);
         }
         writer.finish()
+    }
+
+    /// How many bytes it has, without its endorsements.
+    pub(crate) fn len(&self) -> usize {
+        self.plan.to_bytes().len() + self.transcript.len()
     }
 
     /// Reads a certificate. What it proves is checked by the token that it is given to.

@@ -63,6 +63,9 @@ pub enum Denial {
         /// The attempt.
         attempt: EpochId,
     },
+    /// Of so many members so many attempts were left behind that a join, or a transcript, has no room to tell of them all.
+    /// Nothing was dealt. The certificate of one of them ends those before it; or let others deal, who signed fewer.
+    TooManyAttempts,
     /// The key has forked. Nothing is signed until a renewal that names the losing line has ended that, with the security
     /// officers' override.
     Forked,
@@ -103,6 +106,7 @@ impl core::fmt::Display for Denial {
             Self::AttemptNotEnded { attempt } => {
                 write!(f, "others may have gone on from attempt {attempt}, and too few of them take part to end it")
             }
+            Self::TooManyAttempts => f.write_str("more attempts were left behind than there is room to tell of"),
             Self::NoConsent => f.write_str("the user of this token has not consented to that run"),
             Self::AttemptSigned => f.write_str("this token has signed an attempt to renew the epoch"),
             Self::RevisionSigned => {

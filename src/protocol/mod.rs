@@ -18,7 +18,7 @@ mod repair;
 mod revision;
 pub(crate) mod sign;
 
-pub(crate) use attempt::{Attempt, dealt_name};
+pub(crate) use attempt::{Attempt, dealt_name, decode_attempts, encode_attempts};
 pub use certificate::{Certificate, CertificateError};
 pub(crate) use certificate::{check_succession, verify_chain};
 pub(crate) use epoch::{Epoch, chain_hash, deal_plan, key_id};

@@ -16,6 +16,10 @@ pub const MAX_MESSAGE: usize = 1 << 20;
 /// For how many signatures nonces are made in one run at most.
 pub const MAX_BATCH: u16 = 256;
 
+/// The most elements that all dealers of a dealing commit to together, the threshold times their number: a certificate has
+/// room for them.
+pub(crate) const MAX_COMMITMENTS: usize = 750_000;
+
 /// The most epochs of losing lines that a plan may name.
 const MAX_LOSING: usize = 1024;
 
@@ -198,6 +202,9 @@ impl DealPlan {
         let n = u16::try_from(self.receivers.len()).map_err(|_| DecodeError::TooLong)?;
         if forbids!(ThresholdAmongMembers, self.threshold < 2 || self.threshold > n) {
             return Err(DecodeError::Invalid("threshold"));
+        }
+        if self.dealers().len() * usize::from(self.threshold) > MAX_COMMITMENTS {
+            return Err(DecodeError::TooLong);
         }
         let first = matches!(self.source, Source::Fresh | Source::Import { .. });
         if first && !self.receivers.identifiers().map(Identifier::get).eq(1..=n) {
@@ -555,5 +562,33 @@ impl Plan {
             Action::Repair(plan) => plan.suite,
             Action::Sign(SignPlan { party, .. }) | Action::Prepare(PreparePlan { party, .. }) => party.suite,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::card::IdentityKey;
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_plan_for_more_than_a_certificate_has_room_for_is_refused() {
+        let card = |number: u16| {
+            let mut seed = [0; 32];
+            seed[..2].copy_from_slice(&number.to_be_bytes());
+            super::super::Card::issue(&IdentityKey::from_seed(Secret::new(seed)), 0, String::new())
+        };
+        let receivers = Roster::numbered((1..=MAX_MEMBERS).map(card)).unwrap();
+        let plan = |threshold| DealPlan {
+            suite: Suite::Ed25519,
+            threshold,
+            height: 0,
+            attempt: 0,
+            template: KeyTemplate::wallet("everybody"),
+            receivers: receivers.clone(),
+            source: Source::Fresh,
+        };
+        assert_eq!(plan(750).check(), Ok(()));
+        assert_eq!(plan(751).check(), Err(DecodeError::TooLong));
     }
 }

@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::guard::holds;
 use crate::keystore::object::{EpochReport, Fork, Holder, Holding, Origin};
-use crate::protocol::{Attempt, Epoch};
+use crate::protocol::{Attempt, Epoch, decode_attempts, encode_attempts};
 use crate::secret::Secret;
 use crate::wire::{
     Card, CardId, DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Reason, Writer,
@@ -430,10 +430,7 @@ impl KeyRecord {
                 writer.raw(epoch.as_bytes());
             }
         }
-        writer.count(self.dealt.len());
-        for attempt in &self.dealt {
-            attempt.encode(&mut writer);
-        }
+        encode_attempts(&mut writer, &self.dealt);
         writer.count(self.abandoned.len());
         for epoch in &self.abandoned {
             writer.raw(epoch.as_bytes());
@@ -471,7 +468,7 @@ impl KeyRecord {
             pending: epochs(&mut reader)?,
             backed_up: epochs(&mut reader)?,
             erased: epochs(&mut reader)?,
-            dealt: (0..reader.count(MAX_EPOCHS)?).map(|_| Attempt::decode(&mut reader)).collect::<Result<_, _>>()?,
+            dealt: decode_attempts(&mut reader, MAX_EPOCHS)?,
             abandoned: epochs(&mut reader)?,
             forks: (0..reader.count(MAX_EPOCHS)?).map(|_| ForkRecord::decode(&mut reader)).collect::<Result<_, _>>()?,
             old: (0..reader.count(MAX_EPOCHS)?).map(|_| OldEpoch::decode(&mut reader)).collect::<Result<_, _>>()?,
@@ -540,7 +537,7 @@ mod tests {
         let run = RunId::from_bytes([run.to_be_bytes(); 8].concat().try_into().unwrap());
         let seats: Vec<_> =
             (1..=2).map(|number| (Identifier::new(number).unwrap(), CardId::from_bytes([1; 32]))).collect();
-        let (epoch, dealers, receivers) = (dealt_name(run), seats.clone(), seats);
+        let (epoch, dealers, receivers) = (dealt_name(run), seats.clone().into(), seats.into());
         Attempt { epoch, run, position: (1, 1), threshold: 2, dealers, receivers, signers: Vec::new() }
     }
 

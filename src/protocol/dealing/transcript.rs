@@ -12,7 +12,7 @@ use crate::wire::{DecodeError, Identifier, Reader, Writer};
 /// The first bytes of a transcript of a refresh or reshare.
 const REDEALING: &[u8] = b"quorumkey/redealing/v1";
 /// The longest extension, in bytes.
-const MAX_EXTENSION: usize = 1 << 20;
+pub(crate) const MAX_EXTENSION: usize = 1 << 20;
 
 /// The canonical bytes of the run.
 ///

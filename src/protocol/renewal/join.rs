@@ -1,7 +1,7 @@
 //! What a member says when it enters the run of a dealing.
 
 use crate::guard::forbids;
-use crate::protocol::attempt::{Attempt, MAX_DEALT};
+use crate::protocol::attempt::{Attempt, MAX_DEALT, decode_attempts, encode_attempts};
 use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::Proof;
 use crate::suite::{Ciphersuite, Element};
@@ -37,11 +37,16 @@ impl<C: Ciphersuite> Join<C> {
         for attempt in &self.attempts {
             writer.bytes(&attempt.to_bytes());
         }
-        writer.count(self.dealt.len());
-        for attempt in &self.dealt {
-            attempt.encode(&mut writer);
-        }
+        encode_attempts(&mut writer, &self.dealt);
         writer.finish()
+    }
+
+    /// Its bytes, if others would read so much.
+    pub(crate) fn encode_if_it_fits(&self) -> Option<Vec<u8>> {
+        let attempts: usize = self.attempts.iter().map(Certificate::len).sum();
+        // Whatever else is in it is far shorter than what is left of that.
+        let few = self.attempts.len() <= Self::MAX_ATTEMPTS && attempts <= Message::MAX_JOIN;
+        few.then(|| self.encode()).filter(|bytes| bytes.len() <= Message::MAX_JOIN)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -56,9 +61,7 @@ impl<C: Ciphersuite> Join<C> {
             attempts: (0..reader.count(Self::MAX_ATTEMPTS)?)
                 .map(|_| Certificate::from_bytes(reader.bytes(Message::MAX_JOIN)?))
                 .collect::<Result<_, DecodeError>>()?,
-            dealt: (0..reader.count(MAX_DEALT)?)
-                .map(|_| Attempt::decode(&mut reader))
-                .collect::<Result<_, DecodeError>>()?,
+            dealt: decode_attempts(&mut reader, MAX_DEALT)?,
         };
         reader.finish()?;
         if forbids!(FewDealingsTold, Attempt::newest(&join.dealt).len() < join.dealt.len()) {

@@ -144,7 +144,8 @@ impl<C: Ciphersuite> ExpectJoins<C> {
             attempts: ascending(setup.attempts(), Certificate::epoch_id),
             dealt: ascending(Attempt::newest(setup.standing().map_or(&[], |it| &it.dealt)), |attempt| attempt.epoch),
         };
-        Ok((Box::new(Self { setup, run, run_key, chain_part }), join.encode()))
+        let join = join.encode_if_it_fits().ok_or(Halt::Denied(Denial::TooManyAttempts))?;
+        Ok((Box::new(Self { setup, run, run_key, chain_part }), join))
     }
 
     fn parent(&self) -> Option<&Epoch> {
@@ -271,6 +272,10 @@ impl<C: Ciphersuite> Machine for ExpectJoins<C> {
         self.check_standing(&joins)?;
         let entrants = self.entrants(&joins);
         self.check_power(&entrants)?;
+        if !entrants.fits() {
+            // Nobody could certify what is dealt now.
+            return Err(Halt::Denied(Denial::TooManyAttempts));
+        }
         let (mut send, mut effect) = (None, Effect::None);
         if self.setup.is_dealer() {
             send = Some((Subject::Deal, self.deal(&ceremony, rng).ok_or_else(Failure::unattributed)?));

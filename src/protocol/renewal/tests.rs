@@ -5,11 +5,12 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::join::{Join, chain_commitment, possession_statement};
 use super::*;
+use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::{Ceremony, Hedge, Participant, RunKey, deal};
 use crate::protocol::epoch::chain_hash;
 use crate::protocol::exchange::view;
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
-use crate::protocol::machine::{Halt, Machine};
+use crate::protocol::machine::{Denial, Halt, Machine};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, GroupKey, Scalar, with_suite};
 use crate::wire::{
@@ -86,6 +87,29 @@ fn enter(plan: &Plan, me: u16) -> (Box<dyn Machine>, Message) {
     };
     let (machine, body) = start(setup, &mut rng(me.into())).unwrap();
     (machine, say(plan, me, 0, Subject::Join, body, &[]))
+}
+
+/// Attempts with transcripts as long as those of the largest groups, of which the second has no room in a join.
+#[test]
+fn who_has_signed_more_than_a_join_has_room_for_is_denied_before_anything_is_said() {
+    let plan = with_suite!(Suite::Ed25519, C => import_plan::<C>(Suite::Ed25519, &[8; 32]));
+    let attempt = |fill: u8| Certificate::unsigned(plan.clone(), vec![fill; 17 << 20]);
+    let enter = |attempts: Vec<Certificate>| {
+        let setup = Setup {
+            plan: plan.clone(),
+            deal: deal_plan(&plan).clone(),
+            participants: deal_plan(&plan).receivers.clone(),
+            me: id(1),
+            identity: identity(1).into(),
+            succession: None,
+            importing: Some(Importing { brought: None, attempts }),
+        };
+        start(setup, &mut rng(1))
+    };
+    let (_, said) = enter(vec![attempt(1)]).unwrap();
+    assert!(said.len() > 17 << 20 && said.len() <= Message::MAX_JOIN);
+    let denied = enter(vec![attempt(1), attempt(2)]);
+    assert!(matches!(denied, Err(Halt::Denied(Denial::TooManyAttempts))));
 }
 
 /// The liar's join, and the run key of it.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::suite::{Ed25519, Secp256k1, Taproot};
-use crate::wire::DecodeError;
+use crate::wire::{DecodeError, MAX_COMMITMENTS};
 
 fn runs<C: Ciphersuite>() -> [Run<C>; 2] {
     let fresh = dkg::<C>(2, 3, 1);
@@ -52,6 +52,26 @@ fn the_bytes_of_a_redealing_are_those_of_its_table<C: Ciphersuite>() {
     bytes.extend([0, 0, 0, 9]);
     bytes.extend(b"extension");
     assert_eq!(run.transcript(), bytes);
+}
+
+/// The longest transcript of so many dealers, receivers and commitments of all together.
+fn longest<C: Ciphersuite>(
+    dealers: usize,
+    receivers: usize,
+    commitments: usize,
+    context: usize,
+    extension: usize,
+) -> usize {
+    let (point, scalar) = (C::Element::LEN, 32);
+    let heads = 22 + 1 + 4 + context + 2 + 2 + dealers * (2 + 2 * point) + 2 + receivers * (2 + point);
+    heads + commitments * point + dealers * (2 * point + scalar) + 4 + extension
+}
+
+fn a_certificate_has_room_for_whatever_may_be_dealt<C: Ciphersuite>() {
+    let [_, run] = runs::<C>();
+    assert_eq!(run.transcript().len(), longest::<C>(2, 4, 2 * 3, 18, 9));
+    let most = longest::<C>(1000, 1000, MAX_COMMITMENTS, 1024, MAX_EXTENSION);
+    assert!(most <= crate::protocol::Certificate::MAX_TRANSCRIPT, "{most}");
 }
 
 fn bytes_that_are_no_transcript_are_refused<C: Ciphersuite>() {
@@ -155,6 +175,7 @@ fn an_extension_and_a_set_of_dealers_are_bounded<C: Ciphersuite>() {
 }
 
 in_every_suite!(
+    a_certificate_has_room_for_whatever_may_be_dealt,
     a_transcript_says_what_it_was_made_from,
     the_bytes_of_a_redealing_are_those_of_its_table,
     bytes_that_are_no_transcript_are_refused,
