@@ -209,8 +209,10 @@ mod switch {
         RenewalOfTheNewestRoster,
         /// Whoever deals is a member of the epoch before.
         DealersOfTheParent,
-        /// The dealers are a quorum of the epoch before.
-        DealersAreAQuorum,
+        /// As many deal as sign a signature.
+        EnoughDeal,
+        /// Those that sign a transcript are a quorum of the epoch before.
+        SignersAreAQuorum,
         /// A member that stays keeps its number.
         MemberKeepsItsNumber,
         /// Who does not go on is named.

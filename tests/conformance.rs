@@ -95,7 +95,8 @@ mount! {
         two_of_three_becomes_three_of_five_and_back_with_every_suite
         an_absent_member_is_removed_and_retires_with_the_certificate
         a_member_is_replaced_while_the_threshold_changes
-        a_removed_number_comes_back_with_another_card;
+        a_removed_number_comes_back_with_another_card
+        t_members_deal_and_others_only_sign_with_every_suite;
     repairs:
         a_repaired_member_signs_and_what_it_got_is_there_after_reopening
         a_new_member_is_enrolled_and_every_pair_signs

@@ -5,7 +5,7 @@ use crate::set::{Names, Set};
 /// A rule, so that it can be taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// 1: the dealers are q = max(t, n − t + 1) old members, and not t of them.
+    /// 1: q = max(t, n − t + 1) old members sign, and not t of them.
     Quorum,
     /// 2: to enter an attempt promises to sign nothing lower.
     Promises,

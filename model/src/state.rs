@@ -47,7 +47,7 @@ pub struct Transcript {
     pub receivers: Set,
     /// How many of them sign.
     pub threshold: u8,
-    /// Those and the dealers: who must sign it.
+    /// Those, the dealers and the witnesses: who must sign it.
     pub participants: Set,
     /// The revision of the roster that it binds.
     pub revision: u8,
@@ -65,7 +65,7 @@ impl Transcript {
         self.position >> 4
     }
 
-    /// q: how many of its members deal what follows it.
+    /// q: how many of its members sign what follows it.
     pub fn quorum(&self, config: &Config) -> u8 {
         quorum(self.threshold, self.receivers.len(), config)
     }

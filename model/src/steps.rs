@@ -113,7 +113,7 @@ fn joins(state: &State, config: &Config, id: u8, into: &mut Vec<Action>) {
             if config.keeps(Rule::EnoughReceivers) && !config.few && dealt.members.len() < least {
                 continue;
             }
-            // Of members that deal and do not receive no more than it takes.
+            // Of members that deal or witness and do not receive no more than it takes.
             for others in (roster - dealt.members).subsets() {
                 let participants = dealt.members | others;
                 let dealers = (participants & roster).len();
@@ -134,7 +134,7 @@ fn joins(state: &State, config: &Config, id: u8, into: &mut Vec<Action>) {
     }
 }
 
-/// How many old members deal.
+/// How many old members take part, of whom some deal.
 fn needed(state: &State, config: &Config, parent: u8, revision: u8) -> u8 {
     let threshold = state.transcript(parent).threshold;
     if config.keeps(Rule::Quorum) {

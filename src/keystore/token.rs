@@ -122,10 +122,12 @@ pub struct Reshare {
     pub members: Roster,
     /// Every old member that does not go on with its identity, and why: it leaves, or another card takes its number.
     pub leaving: Vec<Leaving>,
-    /// The old members that deal, with their cards, at least q = max(t, n − t + 1) of them, more with
-    /// [`PreventsForks`](crate::Quorum::PreventsForks). `None` are all that stay, and those that leave by
+    /// The old members that deal, with their cards, at least t of them. `None` are all that stay, and those that leave by
     /// [routine](Reason::Routine).
     pub dealers: Option<Roster>,
+    /// Old members, with their cards, that leave by [routine](Reason::Routine), and do not deal but sign. Dealers, witnesses and the
+    /// old members that stay are at least q = max(t, n − t + 1), more with [`PreventsForks`](crate::Quorum::PreventsForks).
+    pub witnesses: Option<Roster>,
     /// The lowest attempt to propose, if another token has refused a lower one; else 0.
     pub least_attempt: u32,
 }
@@ -133,13 +135,8 @@ pub struct Reshare {
 impl Reshare {
     /// The members and the threshold that there are, to be changed.
     pub fn of(key: &KeyInfo) -> Self {
-        Self {
-            threshold: key.threshold,
-            members: key.roster.clone(),
-            leaving: Vec::new(),
-            dealers: None,
-            least_attempt: 0,
-        }
+        let (threshold, members) = (key.threshold, key.roster.clone());
+        Self { threshold, members, leaving: Vec::new(), dealers: None, witnesses: None, least_attempt: 0 }
     }
 }
 

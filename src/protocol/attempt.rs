@@ -33,7 +33,8 @@ pub(crate) struct Attempt {
     /// Height and attempt.
     pub(crate) position: (u64, u32),
     pub(crate) threshold: u16,
-    pub(crate) dealers: Seats,
+    /// The old members whose signatures it needed whatever they received: dealers and witnesses.
+    pub(crate) elders: Seats,
     pub(crate) receivers: Seats,
     /// Those of the naming run's members that say that they signed it; of a losing line everybody who did.
     pub(crate) signers: Vec<Identifier>,
@@ -52,13 +53,16 @@ impl Attempt {
 
     fn of(run: RunId, plan: &DealPlan) -> Self {
         let seats = |roster: &Roster| roster.iter().map(|(id, card)| (id, card.id())).collect();
+        let mut elders: Vec<Seat> = seats(plan.dealers());
+        elders.extend(plan.witnesses().map(seats).unwrap_or_default());
+        elders.sort_unstable();
         Self {
             epoch: dealt_name(run),
             run,
             position: (plan.height, plan.attempt),
             threshold: plan.threshold,
-            dealers: seats(plan.dealers()),
-            receivers: seats(&plan.receivers),
+            elders: elders.into(),
+            receivers: seats(&plan.receivers).into(),
             signers: Vec::new(),
         }
     }
@@ -82,11 +86,11 @@ impl Attempt {
         self.is_unsigned()
             || count(&self.receivers, &here) >= quorum
             || count(&self.receivers, &promises) >= usize::from(self.threshold)
-            || (same_parent && count(&self.dealers, &promises) >= usize::from(parent.threshold()))
+            || (same_parent && count(&self.elders, &promises) >= usize::from(parent.threshold()))
     }
 
     fn seats(&self) -> usize {
-        self.dealers.len() + self.receivers.len()
+        self.elders.len() + self.receivers.len()
     }
 
     /// Those at the end that a member tells of in one join: any member can make attempts up that nobody signed.
@@ -105,7 +109,7 @@ impl Attempt {
     fn encode(&self, writer: &mut Writer, written: &mut Vec<Seats>) {
         writer.raw(self.epoch.as_bytes()).raw(self.run.as_bytes()).u64(self.position.0).u32(self.position.1);
         writer.u16(self.threshold);
-        for seats in [&self.dealers, &self.receivers] {
+        for seats in [&self.elders, &self.receivers] {
             encode_seats(writer, seats, written);
         }
         encode_identifiers(writer, &self.signers);
@@ -117,7 +121,7 @@ impl Attempt {
             run: RunId::from_bytes(reader.array()?),
             position: (reader.u64()?, reader.u32()?),
             threshold: reader.u16()?,
-            dealers: decode_seats(reader, read)?,
+            elders: decode_seats(reader, read)?,
             receivers: decode_seats(reader, read)?,
             signers: decode_identifiers(reader)?,
         };
@@ -328,8 +332,8 @@ mod tests {
     /// An attempt in the run of that number, as somebody says that it dealt in it.
     fn told(run: u16, receivers: Vec<Seat>) -> Attempt {
         let run = RunId::from_bytes([run.to_be_bytes(); 16].concat().try_into().unwrap());
-        let (epoch, dealers, receivers) = (dealt_name(run), seats(1..=2, 1).into(), receivers.into());
-        Attempt { epoch, run, position: (1, 1), threshold: 2, dealers, receivers, signers: Vec::new() }
+        let (epoch, elders, receivers) = (dealt_name(run), seats(1..=2, 1).into(), receivers.into());
+        Attempt { epoch, run, position: (1, 1), threshold: 2, elders, receivers, signers: Vec::new() }
     }
 
     fn entrants(told: impl IntoIterator<Item = Attempt>) -> Entrants {
@@ -370,9 +374,9 @@ mod tests {
     fn signed(run: u16, members: &Seats) -> Attempt {
         let mut bytes = [0; 32];
         bytes[..2].copy_from_slice(&run.to_be_bytes());
-        let (dealers, receivers) = (Arc::clone(members), Arc::clone(members));
+        let (elders, receivers) = (Arc::clone(members), Arc::clone(members));
         let signers = members.iter().map(|seat| seat.0).collect();
-        Attempt { epoch: EpochId::from_bytes(bytes), dealers, receivers, signers, ..told(run, Vec::new()) }
+        Attempt { epoch: EpochId::from_bytes(bytes), elders, receivers, signers, ..told(run, Vec::new()) }
     }
 
     fn of_all(named: impl IntoIterator<Item = Attempt>) -> Entrants {
@@ -421,7 +425,7 @@ mod tests {
     fn the_same_members_stand_once_in_a_list_and_are_named_by_their_place_after_that() {
         let (some, others): (Seats, Seats) = (seats(1..=3, 1).into(), seats(2..=4, 1).into());
         let mut named = vec![signed(1, &some), signed(2, &others), signed(3, &some)];
-        named[1].dealers = Arc::clone(&some);
+        named[1].elders = Arc::clone(&some);
         let mut writer = Writer::new();
         encode_attempts(&mut writer, &named);
         let bytes = writer.finish();

@@ -51,7 +51,8 @@ impl From<DecodeError> for CertificateError {
     }
 }
 
-/// A member's two signatures on a transcript: by its identity, and by the run key that received the share.
+/// A member's two signatures on a transcript: by its identity, and by its run key. A witness has no use for a run key, and
+/// signs by its identity alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endorsement {
     pub(crate) identity: [u8; 64],
@@ -329,20 +330,22 @@ impl Certificate {
         let (Some(card), Some(endorsement)) = (roster.card(member), self.endorsements.get(&member)) else {
             return false;
         };
-        let members = transcript.ceremony.receivers().iter().chain(transcript.ceremony.dealers());
-        let run_key = members.into_iter().find(|one| one.id == member).map(|one| one.run_key);
-        let proof = Proof::<C>::decode(&endorsement.run_key);
+        let mut members = transcript.ceremony.receivers().iter().chain(transcript.ceremony.dealers());
+        let run_key = members.find(|one| one.id == member).map(|one| one.run_key);
+        let by_run_key = match run_key {
+            Some(key) => Proof::<C>::decode(&endorsement.run_key)
+                .is_some_and(|proof| verify_transcript_signature(&key, &self.transcript, &proof)),
+            // The transcript has no run key of a witness.
+            None => endorsement.run_key.is_empty(),
+        };
         let by_identity = card.verify(Kind::Transcript, self.epoch_id().as_bytes(), &endorsement.identity).is_some();
-        let by_run_key =
-            run_key.zip(proof).is_some_and(|(key, proof)| verify_transcript_signature(&key, &self.transcript, &proof));
         holds!(EndorsedByIdentity, by_identity) && holds!(EndorsedByRunKey, by_run_key)
     }
 
-    /// Whether it proves its epoch, given the epoch before: every dealer and receiver has signed, the dealers are a
-    /// quorum of the epoch before, and each dealt the share that it held there.
+    /// Whether it proves its epoch, given the epoch before: every dealer, receiver and witness has signed, among them a
+    /// quorum of the epoch before, and each dealer dealt the share that it held there.
     ///
-    /// The dealers being a quorum, all having signed is q old members having signed. Each revision of the roster is signed
-    /// by a quorum of the roster before it.
+    /// Each revision of the roster is signed by a quorum of the roster before it.
     pub(crate) fn verify(&self, parent: Option<&Epoch>) -> Result<Epoch, CertificateError> {
         let epoch = self.dealt()?;
         match (&epoch.plan.source, parent) {
@@ -379,7 +382,7 @@ impl Certificate {
 /// What must hold of a dealing's plan, given the epoch that it renews.
 pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), CertificateError> {
     let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
-    let Source::Epoch { key, parent: named, roster, dealers, replaced, .. } = &plan.source else {
+    let Source::Epoch { key, parent: named, roster, dealers, witnesses, replaced, .. } = &plan.source else {
         return Err(CertificateError::Parent);
     };
     if forbids!(ParentOfThePlan, (*key, *named) != (parent.key, parent.id)) {
@@ -393,21 +396,19 @@ pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), Ce
     agree(holds!(RenewalOfTheNewestRoster, *roster == parent.roster_hash), "another roster than the newest")?;
     // A dealer is whom the old roster names, if perhaps restored since.
     let old = |id, card: &Card| parent.roster().card(id).is_some_and(|known| known.identity() == card.identity());
-    agree(
-        holds!(DealersOfTheParent, dealers.iter().all(|(id, card)| old(id, card))),
-        "a dealer is not of the epoch before",
-    )?;
-    agree(holds!(DealersAreAQuorum, dealers.len() >= parent.quorum()), "the dealers are too few")?;
-    check_members(plan, parent, dealers, replaced)
+    let mut elders = dealers.iter().chain(witnesses.iter().flat_map(Roster::iter));
+    let of_parent = elders.all(|(id, card)| old(id, card));
+    agree(holds!(DealersOfTheParent, of_parent), "a dealer or witness is not of the epoch before")?;
+    agree(holds!(EnoughDeal, dealers.len() >= usize::from(parent.threshold())), "the dealers are too few")?;
+    // Whoever receives and was a member before signs with the same memory and promise as who deals.
+    let participants = plan.participants().ok_or(CertificateError::Contradiction("participants"))?;
+    let signing = participants.iter().filter(|(id, card)| old(*id, card)).count();
+    agree(holds!(SignersAreAQuorum, signing >= parent.quorum()), "the old members that sign are too few")?;
+    check_members(plan, parent, replaced)
 }
 
 /// Identifiers are stable, and whoever does not go on is named with the reason: nobody is dropped in silence.
-fn check_members(
-    plan: &DealPlan,
-    parent: &Epoch,
-    dealers: &Roster,
-    replaced: &[Replaced],
-) -> Result<(), CertificateError> {
+fn check_members(plan: &DealPlan, parent: &Epoch, replaced: &[Replaced]) -> Result<(), CertificateError> {
     let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
     let number = |card: &Card| parent.roster().identifier_of(card.identity());
     let own = |(id, card): (Identifier, &Card)| number(card).is_none_or(|number| number == id);
@@ -417,7 +418,8 @@ fn check_members(
     agree(holds!(WhoLeavesIsNamed, leaving.eq(replaced.iter().map(|one| one.identifier))), "who leaves")?;
     let named = |one: &Replaced| parent.roster().card(one.identifier).is_some_and(|c| c.id() == one.card);
     agree(replaced.iter().all(named), "the card of a member that leaves")?;
-    let at_hand = |one: &Replaced| one.reason == Reason::Routine || dealers.card(one.identifier).is_none();
+    let takes_part = |id| [Some(plan.dealers()), plan.witnesses()].iter().flatten().any(|all| all.card(id).is_some());
+    let at_hand = |one: &Replaced| one.reason == Reason::Routine || !takes_part(one.identifier);
     agree(holds!(StolenDeviceDealsNot, replaced.iter().all(at_hand)), "a lost or stolen device deals")
 }
 

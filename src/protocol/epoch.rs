@@ -68,9 +68,10 @@ impl Epoch {
         self.revisions.iter().any(|revision| revision.identifier == id && revision.replaced.is_some())
     }
 
-    /// The card with which a member took part in the dealing, as a dealer, a receiver or both.
+    /// The card with which a member took part in the dealing, as a dealer, a receiver or a witness.
     pub(crate) fn card(&self, member: Identifier) -> Option<&Card> {
-        self.plan.receivers.card(member).or_else(|| self.plan.dealers().card(member))
+        let elder = || self.plan.dealers().card(member).or_else(|| self.plan.witnesses()?.card(member));
+        self.plan.receivers.card(member).or_else(elder)
     }
 
     pub(crate) const fn template(&self) -> &KeyTemplate {
@@ -101,8 +102,7 @@ impl Epoch {
         self.entrants.named.iter().any(|named| named.epoch == attempt)
     }
 
-    /// How many members of this epoch must sign its successor: q, so that two sets of them share one, and t of them can
-    /// deal.
+    /// How many members of this epoch must sign its successor: q, so that two sets of them share one. t of them deal.
     pub(crate) fn quorum(&self) -> usize {
         self.template().quorum.of(self.threshold(), self.roster().len())
     }

@@ -141,6 +141,14 @@ impl Invitation {
         }
     }
 
+    /// The old members that leave and only sign, when shares are renewed.
+    pub const fn witnesses(&self) -> Option<&Roster> {
+        match &self.plan.action {
+            Action::Deal(plan) => plan.witnesses(),
+            Action::Sign(_) | Action::Prepare(_) | Action::Reconstruct(_) | Action::Repair(_) => None,
+        }
+    }
+
     /// Whose old cards don't go on, when shares are renewed, and why: members that come with another one, and members that
     /// leave. Who leaves is not among the [`receivers`](Self::receivers).
     pub fn replaced(&self) -> &[Replaced] {

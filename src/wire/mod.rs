@@ -27,8 +27,7 @@ pub use path::{Derivation, DerivationPath, PathError};
 #[cfg(test)]
 pub(crate) use plan::MAX_COMMITMENTS;
 pub(crate) use plan::{
-    Action, DealPlan, Party, Plan, PreparePlan, Prepared, ReconstructPlan, RepairPlan, SignPlan,
-    Source, one_of,
+    Action, DealPlan, Party, Plan, PreparePlan, Prepared, ReconstructPlan, RepairPlan, SignPlan, Source, one_of,
 };
 pub use plan::{MAX_BATCH, MAX_MESSAGE, Reason, Replaced};
 pub use revision::Revision;

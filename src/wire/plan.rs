@@ -83,6 +83,8 @@ pub(crate) enum Source {
         /// The hash of the parent's newest roster.
         roster: [u8; 32],
         dealers: Roster,
+        /// Old members that leave and do not deal: they sign, so that those who sign are a quorum.
+        witnesses: Option<Roster>,
         replaced: Vec<Replaced>,
         /// Certified epochs of a line that loses by this: they end a fork.
         losing: Vec<EpochId>,
@@ -102,11 +104,11 @@ pub(crate) struct DealPlan {
 }
 
 impl DealPlan {
-    /// Everybody who deals, receives, or both.
+    /// Everybody who deals, receives or witnesses. A witness does neither of the others.
     pub(crate) fn participants(&self) -> Option<Roster> {
         match &self.source {
             Source::Fresh | Source::Import { .. } => Some(self.receivers.clone()),
-            Source::Epoch { dealers, .. } => {
+            Source::Epoch { dealers, witnesses, .. } => {
                 let mut all: Vec<_> = self.receivers.iter().map(|(id, card)| (id, card.clone())).collect();
                 for (id, card) in dealers.iter() {
                     match self.receivers.card(id) {
@@ -115,6 +117,8 @@ impl DealPlan {
                         Some(_) => return None,
                     }
                 }
+                // Who stands in it twice makes it no roster.
+                all.extend(witnesses.iter().flat_map(Roster::iter).map(|(id, card)| (id, card.clone())));
                 Roster::new(all).ok()
             }
         }
@@ -135,6 +139,14 @@ impl DealPlan {
         }
     }
 
+    /// Who signs besides dealers and receivers.
+    pub(crate) const fn witnesses(&self) -> Option<&Roster> {
+        match &self.source {
+            Source::Epoch { witnesses, .. } => witnesses.as_ref(),
+            Source::Fresh | Source::Import { .. } => None,
+        }
+    }
+
     fn encode(&self, writer: &mut Writer) {
         writer.u8(self.suite.code()).u16(self.threshold).u64(self.height).u32(self.attempt);
         self.template.encode(writer);
@@ -143,9 +155,10 @@ impl DealPlan {
             Source::Fresh => {
                 writer.u8(0);
             }
-            Source::Epoch { key, parent, roster, dealers, replaced, losing } => {
+            Source::Epoch { key, parent, roster, dealers, witnesses, replaced, losing } => {
                 writer.u8(1).raw(key.as_bytes()).raw(parent.as_bytes()).raw(roster);
                 dealers.encode(writer);
+                Roster::encode_optional(witnesses.as_ref(), writer);
                 writer.count(replaced.len());
                 for one in replaced {
                     writer.identifier(one.identifier).raw(one.card.as_bytes()).u8(one.reason.code());
@@ -181,6 +194,7 @@ impl DealPlan {
                     parent: EpochId::from_bytes(reader.array()?),
                     roster: reader.array()?,
                     dealers: Roster::decode(reader)?,
+                    witnesses: Roster::decode_optional(reader)?,
                     replaced: decode_replaced(reader)?,
                     losing: decode_losing(reader)?,
                 },

@@ -115,7 +115,19 @@ impl Roster {
         }
     }
 
+    /// Nobody is written as an empty list.
+    pub(crate) fn encode_optional(roster: Option<&Self>, writer: &mut Writer) {
+        match roster {
+            Some(roster) => roster.encode(writer),
+            None => _ = writer.count(0),
+        }
+    }
+
     pub(crate) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Self::decode_optional(reader)?.ok_or(DecodeError::Invalid("roster"))
+    }
+
+    pub(crate) fn decode_optional(reader: &mut Reader<'_>) -> Result<Option<Self>, DecodeError> {
         let count = reader.count(usize::from(MAX_MEMBERS))?;
         let mut members = Vec::new();
         for _ in 0..count {
@@ -124,7 +136,10 @@ impl Roster {
         if !members.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(DecodeError::Invalid("order of members"));
         }
-        Self::new(members).map_err(|_| DecodeError::Invalid("roster"))
+        if members.is_empty() {
+            return Ok(None);
+        }
+        Self::new(members).map(Some).map_err(|_| DecodeError::Invalid("roster"))
     }
 }
 

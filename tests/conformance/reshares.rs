@@ -1,11 +1,12 @@
 //! Reshares: other members, another threshold, the same key.
 
 use quorumkey::{
-    Error, Holder, Holding, Identifier, KeyId, KeyInfo, KeyState, Leaving, Misuse, Reason, Reshare, Suite,
+    CertificateError, Error, Holder, Holding, Identifier, Invitation, KeyId, KeyInfo, KeyState, Leaving, Misuse,
+    Reason, Reshare, Roster, Suite,
 };
 
 use crate::backend::{Backend, backup_key, group, reopen};
-use crate::common::{Member, deal, dkg, id, members_by_number, sign_by};
+use crate::common::{Member, deal, dkg, exchange, id, members_by_number, sign_by};
 use crate::refused;
 
 fn leaving(number: u16, reason: Reason) -> Leaving {
@@ -170,4 +171,93 @@ pub fn a_removed_number_comes_back_with_another_card(backend: &dyn Backend) {
     members[2] = gone;
     deal(&members, &invitation);
     any_sign(&members, key.id, 2, &[1, 2, 3]);
+}
+
+/// Of a 2-of-5 key four old members sign what follows it, and two are enough to deal.
+pub fn t_members_deal_and_others_only_sign_with_every_suite(backend: &dyn Backend) {
+    let members = group(backend, 6);
+    for suite in Suite::ALL {
+        let key = dkg(&members[..5], suite, 2);
+        let reason = |number| if number == 5 { Reason::Lost } else { Reason::Routine };
+        let gone = [3, 4, 5].map(|number| (number, reason(number)));
+        let two = without(&key, &gone);
+        let receivers = two.members.with(id(6), members[5].card()).unwrap();
+        let old = |numbers: &[u16]| {
+            let seat = |number: &u16| (id(*number), key.roster.card(id(*number)).unwrap().clone());
+            Roster::new(numbers.iter().map(seat).collect())
+        };
+        let change = |dealers: &[u16], witnesses: &[u16]| Reshare {
+            members: receivers.clone(),
+            dealers: old(dealers),
+            witnesses: old(witnesses),
+            ..two.clone()
+        };
+        let propose =
+            |dealers: &[u16], witnesses: &[u16]| members[0].session.invite_reshare(key.id, change(dealers, witnesses));
+        let few = |what| move |why: &CertificateError| *why == CertificateError::Contradiction(what);
+        let (signing, dealing) = (few("the old members that sign are too few"), few("the dealers are too few"));
+        refused!(propose(&[1, 2], &[3]), Error::Certificate(why) if signing(&why));
+        refused!(propose(&[1], &[3, 4]), Error::Certificate(why) if dealing(&why));
+        let lost = few("a lost or stolen device deals");
+        refused!(propose(&[1, 2], &[3, 5]), Error::Certificate(why) if lost(&why));
+        // Who deals or receives is no witness besides.
+        for twice in [&[2, 3, 4], &[1, 3, 4]] {
+            assert!(propose(&[1, 2], twice).is_err());
+        }
+        let invitation = propose(&[1, 2], &[3, 4]).unwrap();
+        let told = Invitation::from_bytes(&invitation.to_bytes()).unwrap();
+        assert_eq!((told.dealers().unwrap().len(), told.witnesses()), (2, old(&[3, 4]).as_ref()));
+        let part = [0, 1, 2, 3, 5];
+        let mut runs: Vec<_> = part.iter().map(|at: &usize| members[*at].session.start(&told).unwrap()).collect();
+        let now = exchange(&mut runs).remove(0);
+        assert_eq!((&now.group_key, identifiers(&now)), (&key.group_key, vec![1, 2, 6]));
+        for witness in [2, 3] {
+            assert_eq!(members[witness].key(key.id).state, KeyState::Retired);
+        }
+        let report = now.old_epochs.iter().find(|old| old.epoch == key.epoch).unwrap();
+        let left: Vec<_> = members[0].key(key.id).old_epochs[0].identifiers().collect();
+        assert_eq!((left, report.threshold), (vec![id(5)], 2), "the witnesses have erased their shares and said so");
+        let by = [1, 2, 6].into_iter().zip([0, 1, 5].map(|at: usize| &members[at])).collect();
+        for pair in [[1, 2], [1, 6], [2, 6]] {
+            sign_by(&by, key.id, &pair, b"any of them");
+        }
+        // A certificate that lacks a witness is none, nor is one that says more of it than it has to.
+        let certificate = members[0].session.certificate(key.id).unwrap();
+        let bytes = certificate.to_bytes();
+        assert_eq!(members[4].session.complete(&certificate).unwrap().state, KeyState::Retired);
+        let (count, of_three) = endorsement_of_the_third(&bytes);
+        let mut missing = bytes.clone();
+        missing.drain(of_three..of_three + 70);
+        missing[count + 3] -= 1;
+        let mut more = bytes.clone();
+        more[of_three + 69] = 1;
+        more.insert(of_three + 70, 7);
+        let outsider = Member::new(backend.create(&format!("{suite:?}")));
+        let four = with(&now, &[(7, &outsider)]);
+        let invitation = members[0].session.invite_reshare(key.id, four).unwrap();
+        for wrong in [missing, more] {
+            // In the chain of the invitation it stands last, before the signature.
+            let mut told = invitation.to_bytes();
+            let start = told.len() - 64 - bytes.len();
+            assert_eq!(told[start..start + bytes.len()], bytes);
+            let length = u32::try_from(wrong.len()).unwrap().to_be_bytes();
+            told.splice(start - 4..start + bytes.len(), length.into_iter().chain(wrong));
+            let refused = Invitation::from_bytes(&told).unwrap().lineage();
+            assert_eq!(refused.unwrap_err(), CertificateError::Signature(id(3)));
+        }
+        assert!(invitation.lineage().is_ok());
+    }
+}
+
+/// Where a certificate counts its endorsements, and where that of the third member begins: it is of a witness, without a run key.
+fn endorsement_of_the_third(bytes: &[u8]) -> (usize, usize) {
+    let number = |at: usize| usize::try_from(u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap())).unwrap();
+    let transcript = 5 + number(1);
+    let count = transcript + 4 + number(transcript);
+    let mut at = count + 4;
+    while bytes[at..at + 2] != [0, 3] {
+        at += 70 + number(at + 66);
+    }
+    assert_eq!(number(at + 66), 0);
+    (count, at)
 }

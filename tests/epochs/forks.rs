@@ -149,7 +149,7 @@ fn a_template_that_prevents_forks_takes_more_dealers() {
     // Two of three are not enough to deal any more.
     let anew = Member::in_memory("member 3 anew");
     let refused = members[0].session.invite_refresh(key, vec![new_card(3, &anew)]);
-    let few = CertificateError::Contradiction("the dealers are too few");
+    let few = CertificateError::Contradiction("the old members that sign are too few");
     assert!(matches!(refused, Err(Error::Certificate(why)) if why == few));
     refresh(&members, key);
     all_sign(&members, key, b"all three dealt");

@@ -196,7 +196,7 @@ fn two_disjoint_pairs_of_four_cannot_reshare() {
         let number = |at: usize| u16::try_from(at + 1).unwrap();
         let receivers = seated(&members, &[(number(pair[0]), pair[0]), (number(pair[1]), pair[1]), (number(new), new)]);
         let refused = members[pair[0]].session.invite_reshare(key.id, change(&key, receivers, 2, Reason::Lost));
-        let few = CertificateError::Contradiction("the dealers are too few");
+        let few = CertificateError::Contradiction("the old members that sign are too few");
         assert!(matches!(refused, Err(Error::Certificate(why)) if why == few));
     }
 }
@@ -214,4 +214,44 @@ fn an_attempt_that_the_joins_complete_ends_the_retry_for_newcomers_as_well() {
     }
     assert_eq!(members[1].key(key.id).state, KeyState::Retired);
     assert!(matches!(&results[4], Err(Error::Stale { have, .. }) if *have == attempt), "{:?}", results[4]);
+}
+
+/// Members 1 and 2 deal to 4, 5 and 6, and 3 only signs.
+fn with_a_witness(members: &[Member], key: &KeyInfo) -> Invitation {
+    let change = change(key, seated(members, &[(4, 3), (5, 4), (6, 5)]), 2, Reason::Routine);
+    let (dealers, witnesses) = (Some(seated(members, &[(1, 0), (2, 1)])), Some(seated(members, &[(3, 2)])));
+    members[0].session.invite_reshare(key.id, Reshare { dealers, witnesses, ..change }).unwrap()
+}
+
+/// A witness that has not signed an attempt promises as much as a dealer.
+#[test]
+fn the_promise_of_a_witness_helps_to_end_an_attempt() {
+    let (members, key) = six();
+    let invitation = with_a_witness(&members, &key);
+    // Members 2 and 3 miss a deal.
+    run_of(&members, &[0, 1, 2, 3, 4, 5], &invitation, &mut |from, to, message| {
+        let lost = hazmat::subject(&message) == "deal" && from == 0 && (to == 1 || to == 2);
+        if lost { Vec::new() } else { all(message) }
+    });
+    assert_eq!([0, 1, 2].map(|at: usize| members[at].key(key.id).pending.len()), [1, 0, 0]);
+    refresh(&members[..3], key.id);
+    all_sign(&members[..3], key.id, b"it was ended");
+}
+
+/// And one that has signed it tells of it, so that nobody goes on without its receivers.
+#[test]
+fn a_witness_tells_of_what_it_signed() {
+    let (members, key) = six();
+    let invitation = with_a_witness(&members, &key);
+    // Only member 3 hears of the deals among the old members, and nobody of any signature.
+    run_of(&members, &[0, 1, 2, 3, 4, 5], &invitation, &mut |_, to, message| {
+        let about = hazmat::subject(&message);
+        let lost = about == "certify" || about == "deal" && to < 2;
+        if lost { Vec::new() } else { all(message) }
+    });
+    let attempt = members[2].key(key.id).pending[0];
+    assert_eq!([0, 1].map(|at: usize| members[at].key(key.id).pending.len()), [0, 0]);
+    let now = refresh(&members[..3], key.id);
+    let left = report(&members[0], key.id, attempt);
+    assert_eq!(left.identifiers().count(), 3, "it is superseded, and its receivers are known: {now:?}");
 }

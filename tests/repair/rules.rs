@@ -387,6 +387,7 @@ fn no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over() {
         members: roster(&members[..2]),
         leaving: vec![quorumkey::Leaving { identifier: id(3), reason: Reason::Destroyed }],
         dealers: None,
+        witnesses: None,
         least_attempt: 0,
     };
     let now = deal(&members[..2], &members[0].session.invite_reshare(key, reshare).unwrap());

@@ -537,8 +537,8 @@ mod tests {
         let run = RunId::from_bytes([run.to_be_bytes(); 8].concat().try_into().unwrap());
         let seats: Vec<_> =
             (1..=2).map(|number| (Identifier::new(number).unwrap(), CardId::from_bytes([1; 32]))).collect();
-        let (epoch, dealers, receivers) = (dealt_name(run), seats.clone().into(), seats.into());
-        Attempt { epoch, run, position: (1, 1), threshold: 2, dealers, receivers, signers: Vec::new() }
+        let (epoch, elders, receivers) = (dealt_name(run), seats.clone().into(), seats.into());
+        Attempt { epoch, run, position: (1, 1), threshold: 2, elders, receivers, signers: Vec::new() }
     }
 
     /// What can be written and not read is a key that is lost.

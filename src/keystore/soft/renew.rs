@@ -13,6 +13,7 @@ struct Renewal {
     threshold: u16,
     receivers: Roster,
     dealers: Roster,
+    witnesses: Option<Roster>,
     replaced: Vec<Replaced>,
     least_attempt: u32,
 }
@@ -36,12 +37,12 @@ pub(super) fn refresh(key: &Key, cards: &[NewCard], least_attempt: u32) -> Resul
     let receivers: Vec<_> = roster.iter().map(|(id, card)| (id, card_of(id, card))).collect();
     let receivers = Roster::new(receivers)?;
     let dealers = default_dealers(key, &receivers, &replaced)?;
-    renew(key, Renewal { threshold: key.epoch.threshold(), receivers, dealers, replaced, least_attempt })
+    renew(key, Renewal { threshold: key.epoch.threshold(), receivers, dealers, witnesses: None, replaced, least_attempt })
 }
 
 /// Any members and threshold.
 pub(super) fn reshare(key: &Key, reshare: &Reshare) -> Result<DealPlan> {
-    let Reshare { threshold, members, leaving, dealers, least_attempt } = reshare;
+    let Reshare { threshold, members, leaving, dealers, witnesses, least_attempt } = reshare;
     let mut replaced = Vec::new();
     for one in leaving {
         let old = key.epoch.roster().card(one.identifier).ok_or(Misuse::Plan("who leaves is no member"))?;
@@ -52,8 +53,8 @@ pub(super) fn reshare(key: &Key, reshare: &Reshare) -> Result<DealPlan> {
         Some(dealers) => dealers.clone(),
         None => default_dealers(key, members, &replaced)?,
     };
-    let (threshold, receivers, least_attempt) = (*threshold, members.clone(), *least_attempt);
-    renew(key, Renewal { threshold, receivers, dealers, replaced, least_attempt })
+    let (threshold, least_attempt, witnesses) = (*threshold, *least_attempt, witnesses.clone());
+    renew(key, Renewal { threshold, receivers: members.clone(), dealers, witnesses, replaced, least_attempt })
 }
 
 /// Every member of the old epoch that stays, and who leaves with its device at hand.
@@ -69,7 +70,7 @@ fn default_dealers(key: &Key, receivers: &Roster, replaced: &[Replaced]) -> Resu
 }
 
 fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
-    let Renewal { threshold, receivers, dealers, replaced, least_attempt } = renewal;
+    let Renewal { threshold, receivers, dealers, witnesses, replaced, least_attempt } = renewal;
     // Above the lines that lose, so that one renewal ends a fork however far they went on.
     let heights = key.record.open_forks().map(|fork| fork.position.0).chain([key.epoch.plan.height]);
     let height = heights.max().and_then(|height| height.checked_add(1)).ok_or(Misuse::Plan("height"))?;
@@ -87,6 +88,7 @@ fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
             parent: key.epoch.id,
             roster: key.epoch.roster_hash,
             dealers,
+            witnesses,
             replaced,
             losing: losing.into_iter().collect(),
         },

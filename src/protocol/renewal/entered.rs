@@ -85,7 +85,7 @@ fn tells_of_the_past<C: Ciphersuite>(
     let dealt = |attempt: &Attempt| {
         attempt.is_unsigned()
             && holds!(DealtIsBelow, attempt.position < below)
-            && holds!(DealtByItsTeller, attempt.dealers.iter().any(|(id, _)| *id == sender))
+            && holds!(DealtByItsTeller, attempt.elders.iter().any(|(id, _)| *id == sender))
     };
     join.attempts.iter().all(signed) && join.dealt.iter().all(dealt)
 }
