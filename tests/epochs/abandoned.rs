@@ -1,20 +1,14 @@
 //! Giving an attempt up erases nothing and forbids nothing.
 
-use quorumkey::hazmat::Loot;
-use quorumkey::{Advice, MemoryStorage, Misuse, Suite, Warning};
+use quorumkey::{Advice, Misuse, Warning};
 
+use super::device::Setting;
 use super::*;
 
-/// What a thief would find in a token besides identity and chain code.
-fn shares(device: &Device) -> usize {
-    Loot::of(MemoryStorage::new(&device.contents()), &user_pin()).unwrap().len() - 2
-}
-
-#[test]
-fn an_abandoned_attempt_erases_nothing_and_its_certificate_still_counts() {
-    let mut devices = devices(3);
+pub fn an_abandoned_attempt_erases_nothing_and_its_certificate_still_counts(setting: &Setting) {
+    let mut devices = setting.devices(3);
     let members = log_in(&mut devices);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let key = dkg(&members, setting.suite, 2).id;
     let results = refresh_over(&members, key, &mut lost("certify", &[(1, 0), (2, 0)]));
     assert!(matches!((&results[0], &results[1]), (Ok(None), Ok(Some(_)))));
     let attempt = members[0].key(key).pending[0];
@@ -22,7 +16,7 @@ fn an_abandoned_attempt_erases_nothing_and_its_certificate_still_counts() {
     let info = members[0].session.abandon(key, attempt).unwrap();
     assert_eq!((info.pending.as_slice(), info.abandoned.as_slice()), ([attempt].as_slice(), [attempt].as_slice()));
     drop(members);
-    assert_eq!(shares(&devices[0]), 2, "the old share and the attempt's");
+    assert_eq!(devices[0].shares(), 2, "the old share and the attempt's");
     let members = log_in(&mut devices);
     assert_eq!(members[0].key(key).abandoned, [attempt]);
     let certificate = members[1].session.certificate(key).unwrap();
@@ -30,14 +24,13 @@ fn an_abandoned_attempt_erases_nothing_and_its_certificate_still_counts() {
     assert_eq!((done.epoch, done.abandoned.len(), done.advice().len()), (attempt, 0, 0));
     all_sign(&members, key, b"it was certified after all");
     drop(members);
-    assert_eq!(shares(&devices[0]), 1);
+    assert_eq!(devices[0].shares(), 1);
 }
 
-#[test]
-fn an_abandoned_attempt_is_named_by_the_next_and_erased_with_its_certificate() {
-    let mut devices = devices(3);
+pub fn an_abandoned_attempt_is_named_by_the_next_and_erased_with_its_certificate(setting: &Setting) {
+    let mut devices = setting.devices(3);
     let members = log_in(&mut devices);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let key = dkg(&members, setting.suite, 2).id;
     refresh_over(&members, key, &mut lost("deal", &[(0, 2)]));
     let attempt = members[0].key(key).pending[0];
     for member in &members[..2] {
@@ -53,13 +46,12 @@ fn an_abandoned_attempt_is_named_by_the_next_and_erased_with_its_certificate() {
         assert!(matches!(refused, Err(Error::Misuse(Misuse::NoSuchAttempt))), "{refused:?}");
     }
     drop(members);
-    assert!(devices.iter().all(|device| shares(device) == 1));
+    assert!(devices.iter().all(|device| device.shares() == 1));
 }
 
-#[test]
-fn the_run_of_an_abandoned_attempt_ends() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn the_run_of_an_abandoned_attempt_ends(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
     let mut runs = enter(&members, &invitation);
     let mut certify = Vec::new();
@@ -77,10 +69,9 @@ fn the_run_of_an_abandoned_attempt_ends() {
 }
 
 /// Rule 10: one refusal or loss may end a key of few.
-#[test]
-fn a_plan_with_few_receivers_warns() {
-    let members = group(5);
-    let key = dkg(&members[..3], Suite::Ed25519, 2);
+pub fn a_plan_with_few_receivers_warns(setting: &Setting) {
+    let members = setting.group(5);
+    let key = dkg(&members[..3], setting.suite, 2);
     let to = |n: u16, threshold| {
         let seats: Vec<_> = (1..=n).zip(0..).collect();
         let change = change(&key, seated(&members, &seats), threshold, Reason::Routine);
@@ -94,11 +85,10 @@ fn a_plan_with_few_receivers_warns() {
 
 /// Certificates of a made-up group prove themselves as well. What they don't have is the key, and the fingerprint that the old
 /// members read out.
-#[test]
-fn a_newcomer_tells_a_made_up_group_by_its_fingerprint_and_key() {
-    let (honest, liars) = (group(3), group(3));
-    let newcomer = Member::in_memory("a newcomer");
-    let keys = [&honest, &liars].map(|members| dkg(members, Suite::Secp256k1Taproot, 2));
+pub fn a_newcomer_tells_a_made_up_group_by_its_fingerprint_and_key(setting: &Setting) {
+    let (honest, liars) = (setting.group(3), setting.group(3));
+    let newcomer = setting.member("a newcomer");
+    let keys = [&honest, &liars].map(|members| dkg(members, setting.suite, 2));
     let invite = |members: &[Member], key: &KeyInfo| {
         let wider = key.roster.with(id(4), newcomer.card()).unwrap();
         members[0].session.invite_reshare(key.id, change(key, wider, 2, Reason::Routine)).unwrap()
@@ -118,7 +108,5 @@ fn a_newcomer_tells_a_made_up_group_by_its_fingerprint_and_key() {
     let mixed = Invitation::from_bytes(&mixed.concat()).unwrap();
     assert!(mixed.lineage().is_err());
     assert!(newcomer.session.start(&mixed).is_err());
-    assert!(
-        invitations[0].lineage().is_ok() && dkg_invitation(&honest, Suite::Ed25519, 2).lineage().unwrap().is_none()
-    );
+    assert!(invitations[0].lineage().is_ok() && dkg_invitation(&honest, setting.suite, 2).lineage().unwrap().is_none());
 }

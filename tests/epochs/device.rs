@@ -1,9 +1,13 @@
 //! Tokens over a storage that outlives them, and fails when it is told to.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use quorumkey::{Change, Entry, KeyStore, MemoryStorage, Storage, StorageError};
+use quorumkey::hazmat::Loot;
+use quorumkey::wrap::{Identity, WrappedIdentity};
+use quorumkey::{Change, Entry, KeyStore, MemoryStorage, Restore, Storage, StorageError, Suite};
+use tempfile::TempDir;
 
 use super::common::*;
 
@@ -97,14 +101,15 @@ impl Device {
         Handle { bytes: Arc::clone(&self.bytes), fuse: Arc::clone(&self.fuse) }
     }
 
-    /// Opens the token, after a crash as well.
-    pub fn open(&mut self) -> Member {
-        self.fuse = Arc::default();
-        Member::new(KeyStore::open_in(self.handle()).unwrap())
-    }
-
     pub fn contents(&self) -> Vec<Entry> {
         self.bytes.scan(&[], None, usize::MAX).unwrap()
+    }
+}
+
+impl Keeps for Device {
+    fn open(&mut self) -> Member {
+        self.fuse = Arc::default();
+        Member::new(KeyStore::open_in(self.handle()).unwrap())
     }
 }
 
@@ -122,11 +127,101 @@ pub fn devices(n: u16) -> Vec<Device> {
     (1..=n).map(device).collect()
 }
 
-pub fn log_in(devices: &mut [Device]) -> Vec<Member> {
-    devices.iter_mut().map(Device::open).collect()
+/// Where a token is kept while nobody uses it.
+pub trait Keeps {
+    /// Opens the token, after a crash as well.
+    fn open(&mut self) -> Member;
+}
+
+pub fn log_in<D: Keeps>(devices: &mut [D]) -> Vec<Member> {
+    devices.iter_mut().map(Keeps::open).collect()
 }
 
 /// The contents of all devices, to begin anew from.
 pub fn snapshot(devices: &[Device]) -> Vec<Vec<Entry>> {
     devices.iter().map(Device::contents).collect()
+}
+
+/// A token in memory or in a file.
+#[derive(Debug)]
+pub enum Kept {
+    Memory(Device),
+    File(PathBuf),
+}
+
+impl Keeps for Kept {
+    fn open(&mut self) -> Member {
+        match self {
+            Self::Memory(device) => device.open(),
+            Self::File(path) => Member::new(KeyStore::open(path).unwrap()),
+        }
+    }
+}
+
+impl Kept {
+    /// What a thief would find in it besides identity and chain code. It is closed.
+    pub fn shares(&self) -> usize {
+        let loot = match self {
+            Self::Memory(device) => Loot::of(MemoryStorage::new(&device.contents()), &user_pin()),
+            Self::File(path) => Loot::of_file(path, &user_pin()),
+        };
+        loot.unwrap().len() - 2
+    }
+}
+
+/// Which suite a test is about, and where its tokens are.
+#[derive(Debug)]
+pub struct Setting {
+    pub suite: Suite,
+    files: Option<TempDir>,
+    made: AtomicUsize,
+}
+
+impl Setting {
+    pub fn memory(suite: Suite) -> Self {
+        Self { suite, files: None, made: AtomicUsize::new(0) }
+    }
+
+    pub fn files(suite: Suite) -> Self {
+        Self { files: Some(tempfile::tempdir().unwrap()), ..Self::memory(suite) }
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        let number = self.made.fetch_add(1, Ordering::SeqCst);
+        Some(self.files.as_ref()?.path().join(number.to_string()))
+    }
+
+    /// A new token.
+    pub fn member(&self, label: &str) -> Member {
+        match self.path() {
+            None => Member::in_memory(label),
+            Some(path) => Member::new(KeyStore::create(path, &init(label)).unwrap()),
+        }
+    }
+
+    pub fn group(&self, n: u16) -> Vec<Member> {
+        (1..=n).map(|number| self.member(&format!("member {number}"))).collect()
+    }
+
+    /// New tokens that can be opened again.
+    pub fn devices(&self, n: u16) -> Vec<Kept> {
+        if self.files.is_none() {
+            return devices(n).into_iter().map(Kept::Memory).collect();
+        }
+        let device = |number| {
+            let path = self.path().unwrap();
+            KeyStore::create(&path, &init(&format!("member {number}"))).unwrap();
+            Kept::File(path)
+        };
+        (1..=n).map(device).collect()
+    }
+
+    /// A token with the identity of that backup.
+    pub fn restore(&self, who: &WrappedIdentity, with: &Identity) -> Member {
+        let restore = Restore { init: &init("again"), identity: who, with, incarnation: 0 };
+        Member::new(match self.path() {
+            None => KeyStore::restore_in_memory(&restore).unwrap(),
+            Some(path) => KeyStore::restore(path, &restore).unwrap(),
+        })
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use quorumkey::{Advice, Certificate, CertificateError, Denial, Dkg, KeyTemplate, Misuse, NewCard, Quorum, Suite};
+use quorumkey::{Advice, Certificate, CertificateError, Denial, Dkg, KeyTemplate, Misuse, NewCard, Quorum};
 
-use super::restored::{group_of_a_forger, restored};
+use super::device::{Kept, Setting};
+use super::restored::{group_of_a_forger, restored_in};
 use super::*;
 
 pub(super) fn new_card(number: u16, member: &Member) -> NewCard {
@@ -15,24 +16,24 @@ pub(super) fn new_card(number: u16, member: &Member) -> NewCard {
 /// backups, and have forgotten it, did so with another first member, under their officers' override.
 pub(super) struct Forked {
     pub(super) key: KeyInfo,
-    pub(super) devices: Vec<Device>,
+    pub(super) devices: Vec<Kept>,
     pub(super) ours: Vec<Member>,
     pub(super) theirs: Vec<Member>,
 }
 
-pub(super) fn forked() -> Forked {
-    let mut devices = devices(3);
+pub(super) fn forked(setting: &Setting) -> Forked {
+    let mut devices = setting.devices(3);
     let ours = log_in(&mut devices);
-    let key = dkg(&ours, Suite::Ed25519, 2);
-    let theirs = fork(&ours, key.id);
+    let key = dkg(&ours, setting.suite, 2);
+    let theirs = fork(setting, &ours, key.id);
     Forked { key, devices, ours, theirs }
 }
 
 /// These renew the shares, and so does the other line, which is returned.
-fn fork(ours: &[Member], key: KeyId) -> Vec<Member> {
-    let [second, third] = [1, 2].map(|member: usize| restored(&ours[member], key));
+fn fork(setting: &Setting, ours: &[Member], key: KeyId) -> Vec<Member> {
+    let [second, third] = [1, 2].map(|member: usize| restored_in(setting, &ours[member], key));
     refresh(ours, key);
-    let theirs = vec![Member::in_memory("member 1 anew"), second, third];
+    let theirs = vec![setting.member("member 1 anew"), second, third];
     let cards = (1..).zip(&theirs).map(|(number, member)| new_card(number, member)).collect();
     let invitation = theirs[1].session.invite_refresh(key, cards).unwrap();
     override_all(&theirs[1..], &invitation);
@@ -62,15 +63,15 @@ fn meet(one: &[Member], other: &[Member], key: KeyId) {
     }
 }
 
-#[test]
-fn a_fork_stops_signing_on_both_lines_for_good_and_names_who_signed_both() {
-    let Forked { key, mut devices, ours, theirs } = forked();
+pub fn a_fork_stops_signing_on_both_lines_for_good_and_names_who_signed_both(setting: &Setting) {
+    let Forked { key, mut devices, ours, theirs } = forked(setting);
     let key = key.id;
     let invitation = ours[0].session.invite_sign(key, &[id(1), id(2)], b"under way").unwrap();
     let mut under_way = ours[1].session.start_sign(&invitation, b"under way").unwrap();
     let commitment = ours[0].session.start_sign(&invitation, b"under way").unwrap().poll_transmit().unwrap();
     meet(&ours, &theirs, key);
     assert!(matches!(under_way.handle(&commitment), Err(Error::Misuse(Misuse::NoSuchRun(_)))));
+    drop(under_way);
     drop(ours);
     let ours = log_in(&mut devices);
     for (line, other) in [(&ours, &theirs), (&theirs, &ours)] {
@@ -87,9 +88,8 @@ fn a_fork_stops_signing_on_both_lines_for_good_and_names_who_signed_both() {
     }
 }
 
-#[test]
-fn a_plan_that_names_the_losing_line_ends_a_fork_with_every_officers_leave() {
-    let Forked { key, ours, theirs, .. } = forked();
+pub fn a_plan_that_names_the_losing_line_ends_a_fork_with_every_officers_leave(setting: &Setting) {
+    let Forked { key, ours, theirs, .. } = forked(setting);
     let key = key.id;
     meet(&ours, &theirs, key);
     let losing = theirs[0].key(key).epoch;
@@ -120,9 +120,8 @@ fn a_plan_that_names_the_losing_line_ends_a_fork_with_every_officers_leave() {
 }
 
 /// Where one token has not heard of the fork, its officer has to agree all the same.
-#[test]
-fn a_fork_is_not_ended_over_the_head_of_an_officer() {
-    let Forked { key, ours, theirs, .. } = forked();
+pub fn a_fork_is_not_ended_over_the_head_of_an_officer(setting: &Setting) {
+    let Forked { key, ours, theirs, .. } = forked(setting);
     let key = key.id;
     let other = theirs[0].session.certificate(key).unwrap();
     for member in &ours[..2] {
@@ -140,21 +139,20 @@ fn a_fork_is_not_ended_over_the_head_of_an_officer() {
     assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan(_)))), "{refused:?}");
 }
 
-#[test]
-fn a_template_that_prevents_forks_takes_more_dealers() {
-    let mut members = group(3);
+pub fn a_template_that_prevents_forks_takes_more_dealers(setting: &Setting) {
+    let mut members = setting.group(3);
     let template = KeyTemplate { quorum: Quorum::PreventsForks, ..KeyTemplate::wallet("no forks") };
-    let dkg = Dkg { suite: Suite::Ed25519, threshold: 2, members: roster(&members), template };
+    let dkg = Dkg { suite: setting.suite, threshold: 2, members: roster(&members), template };
     let key = deal(&members, &members[0].session.invite(dkg).unwrap()).id;
     // Two of three are not enough to deal any more.
-    let anew = Member::in_memory("member 3 anew");
+    let anew = setting.member("member 3 anew");
     let refused = members[0].session.invite_refresh(key, vec![new_card(3, &anew)]);
     let few = CertificateError::Contradiction("the old members that sign are too few");
     assert!(matches!(refused, Err(Error::Certificate(why)) if why == few));
     refresh(&members, key);
     all_sign(&members, key, b"all three dealt");
     // With the third member's token restored all three are there again.
-    members[2] = restored(&members[2], key);
+    members[2] = restored_in(setting, &members[2], key);
     let invitation = members[0].session.invite_refresh(key, vec![new_card(3, &members[2])]).unwrap();
     override_all(&members[2..], &invitation);
     deal(&members, &invitation);
@@ -165,9 +163,8 @@ fn chain(member: &Member, key: KeyId) -> Vec<Certificate> {
 }
 
 /// However many epochs the losing line has, one renewal stands above them all.
-#[test]
-fn a_line_that_went_on_for_long_loses_by_one_renewal() {
-    let Forked { key, mut devices, ours, theirs } = forked();
+pub fn a_line_that_went_on_for_long_loses_by_one_renewal(setting: &Setting) {
+    let Forked { key, mut devices, ours, theirs } = forked(setting);
     let key = key.id;
     for height in 2..=4 {
         assert_eq!(refresh(&theirs, key).height, height);
@@ -206,11 +203,10 @@ fn a_line_that_went_on_for_long_loses_by_one_renewal() {
 }
 
 /// Whoever enters a height signs nothing below it any more: only a line that one has seen leads up there.
-#[test]
-fn nobody_is_made_to_pass_over_heights_for_a_line_that_it_has_not_seen() {
-    let (forger, members) = group_of_a_forger();
-    let key = dkg(&members, Suite::Ed25519, 2);
-    let newcomer = Member::in_memory("member 4");
+pub fn nobody_is_made_to_pass_over_heights_for_a_line_that_it_has_not_seen(setting: &Setting) {
+    let (forger, members) = group_of_a_forger(setting);
+    let key = dkg(&members, setting.suite, 2);
+    let newcomer = setting.member("member 4");
     let wider = change(&key, key.roster.with(id(4), newcomer.card()).unwrap(), 2, Reason::Routine);
     let invitation = members[0].session.invite_reshare(key.id, wider).unwrap();
     for (height, loses) in [(2, vec![]), (2, vec![key.epoch]), (1 << 40, vec![key.epoch]), (u64::MAX, vec![key.epoch])]
@@ -226,11 +222,10 @@ fn nobody_is_made_to_pass_over_heights_for_a_line_that_it_has_not_seen() {
 }
 
 /// Neither higher than the line that loses, nor below it: there who shows its certificate would seem to lie.
-#[test]
-fn a_plan_that_ends_a_fork_stands_right_above_the_line_that_loses() {
-    let (forger, ours) = group_of_a_forger();
-    let key = dkg(&ours, Suite::Ed25519, 2).id;
-    let theirs = fork(&ours, key);
+pub fn a_plan_that_ends_a_fork_stands_right_above_the_line_that_loses(setting: &Setting) {
+    let (forger, ours) = group_of_a_forger(setting);
+    let key = dkg(&ours, setting.suite, 2).id;
+    let theirs = fork(setting, &ours, key);
     refresh(&theirs, key);
     for member in &ours {
         assert!(matches!(member.session.catch_up(&chain(&theirs[0], key)), Err(Error::Fork { .. })));

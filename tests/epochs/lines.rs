@@ -1,9 +1,8 @@
 //! Certificates of other lines, in any order and by invitations: nobody is stranded, and no fork stays unseen.
 
-use quorumkey::{
-    Certificate, CertificateError, Denial, Filter, Holding, Import, ImportedKey, KeyTemplate, NewCard, Suite,
-};
+use quorumkey::{Certificate, CertificateError, Denial, Filter, Holding, Import, ImportedKey, KeyTemplate, NewCard};
 
+use super::device::Setting;
 use super::forks::{Forked, forked, new_card, override_all};
 use super::power::{attempt_to_four_and_five, retry_to_the_sixth, six};
 use super::*;
@@ -16,19 +15,19 @@ struct Skipped {
     anew: Member,
 }
 
-fn skipped() -> Skipped {
-    let skipped = about_to_skip();
+fn skipped(setting: &Setting) -> Skipped {
+    let skipped = about_to_skip(setting);
     assert_eq!(refresh(&skipped.members, skipped.key).height, 2);
     skipped
 }
 
 /// The same before C.
-fn about_to_skip() -> Skipped {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+fn about_to_skip(setting: &Setting) -> Skipped {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     let unheard: &[_] = &[(1, 0), (0, 1)];
     refresh_over(&members, key, &mut lost("certify", unheard));
-    let gone = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    let gone = core::mem::replace(&mut members[2], setting.member("member 3 anew"));
     let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Lost };
     let retry = members[0].session.invite_refresh(key, vec![card]).unwrap();
     exchange_over(&mut enter(&members, &retry), &mut lost("certify", unheard));
@@ -44,9 +43,8 @@ fn chain(member: &Member, key: KeyId) -> Vec<Certificate> {
     member.session.certificates(key).unwrap()
 }
 
-#[test]
-fn a_superseded_certificate_that_comes_late_leads_on_to_what_supersedes_this_one() {
-    let Skipped { key, members, anew } = skipped();
+pub fn a_superseded_certificate_that_comes_late_leads_on_to_what_supersedes_this_one(setting: &Setting) {
+    let Skipped { key, members, anew } = skipped(setting);
     let [_, first, second] = <[Certificate; 3]>::try_from(chain(&members[0], key)).unwrap();
     let before = anew.key(key);
     assert_eq!((before.state, before.height), (KeyState::Active, 1));
@@ -63,9 +61,8 @@ fn a_superseded_certificate_that_comes_late_leads_on_to_what_supersedes_this_one
     assert_eq!(chain(&anew, key), chain(&members[0], key), "it serves the whole chain");
 }
 
-#[test]
-fn an_invitation_leads_on_who_skipped_an_epoch() {
-    let Skipped { key, members, anew } = skipped();
+pub fn an_invitation_leads_on_who_skipped_an_epoch(setting: &Setting) {
+    let Skipped { key, members, anew } = skipped(setting);
     let card = NewCard { identifier: id(3), card: anew.card(), reason: Reason::Routine };
     let invitation = members[0].session.invite_refresh(key, vec![card]).unwrap();
     let Some(Error::Stale { certificates, .. }) = anew.session.start(&invitation).err() else {
@@ -82,9 +79,8 @@ fn an_invitation_leads_on_who_skipped_an_epoch() {
 }
 
 /// Whoever is superseded and invites is told so: the certificates from where the lines part.
-#[test]
-fn who_invites_from_a_superseded_line_is_told_how_the_other_went_on() {
-    let Skipped { key, members, anew } = skipped();
+pub fn who_invites_from_a_superseded_line_is_told_how_the_other_went_on(setting: &Setting) {
+    let Skipped { key, members, anew } = skipped(setting);
     let invitation = anew.session.invite_refresh(key, Vec::new()).unwrap();
     for member in &members[..2] {
         let Some(Error::Stale { have, certificates }) = member.session.start(&invitation).err() else {
@@ -95,24 +91,23 @@ fn who_invites_from_a_superseded_line_is_told_how_the_other_went_on() {
 }
 
 /// Members 4 and 5 go on from an attempt that the officers of 1 and 2 had passed over, and whose certificate comes late.
-fn passed_over() -> (Vec<Member>, KeyId) {
-    let (mut members, key) = six();
+fn passed_over(setting: &Setting) -> (Vec<Member>, KeyId) {
+    let (mut members, key) = six(setting);
     attempt_to_four_and_five(&members, &key, true);
     let invitation = retry_to_the_sixth(&members, &key);
     override_all(&members[..2], &invitation);
     exchange(&mut enter(&members, &invitation));
     members[3].session.complete(&members[4].session.certificate(key.id).unwrap()).unwrap();
     let there = members[4].key(key.id);
-    members.push(Member::in_memory("member 7"));
+    members.push(setting.member("member 7"));
     let on = change(&there, seated(&members, &[(4, 3), (5, 4), (7, 6)]), 2, Reason::Lost);
     let invitation = members[4].session.invite_reshare(key.id, on).unwrap();
     assert_eq!(exchange(&mut enter(&members, &invitation)).len(), 3);
     (members, key.id)
 }
 
-#[test]
-fn what_goes_on_from_a_superseded_certificate_is_a_fork_and_seen() {
-    let (members, key) = passed_over();
+pub fn what_goes_on_from_a_superseded_certificate_is_a_fork_and_seen(setting: &Setting) {
+    let (members, key) = passed_over(setting);
     let [_, attempt, on] = <[Certificate; 3]>::try_from(chain(&members[4], key)).unwrap();
     let before = members[0].key(key);
     assert_eq!(members[0].session.complete(&attempt).unwrap().epoch, before.epoch);
@@ -128,9 +123,8 @@ fn invited(by: &Member, key: KeyId, number: u16, member: &Member) -> Invitation 
     by.session.invite_refresh(key, vec![new_card(number, member)]).unwrap()
 }
 
-#[test]
-fn an_invitation_of_the_other_line_shows_a_fork_for_good_and_names_who_signed_both() {
-    let Forked { key, mut devices, ours, theirs } = forked();
+pub fn an_invitation_of_the_other_line_shows_a_fork_for_good_and_names_who_signed_both(setting: &Setting) {
+    let Forked { key, mut devices, ours, theirs } = forked(setting);
     let key = key.id;
     // What is under way ends, and what was made beforehand with it.
     let nonces = ours[0].session.invite_preprocess(key, &[id(1), id(2)], 2).unwrap();
@@ -170,9 +164,8 @@ fn an_invitation_of_the_other_line_shows_a_fork_for_good_and_names_who_signed_bo
 }
 
 /// Of a line that both went on, every epoch is kept that the other does not supersede.
-#[test]
-fn an_invitation_shows_the_whole_of_the_other_line() {
-    let (members, key) = passed_over();
+pub fn an_invitation_shows_the_whole_of_the_other_line(setting: &Setting) {
+    let (members, key) = passed_over(setting);
     let (ours, theirs) = (&members[0], &members[4]);
     let back = change(&theirs.key(key), seated(&members, &[(1, 0), (4, 3), (5, 4), (7, 6)]), 2, Reason::Lost);
     let invitation = theirs.session.invite_reshare(key, back).unwrap();
@@ -187,9 +180,8 @@ fn an_invitation_shows_the_whole_of_the_other_line() {
 }
 
 /// A member of the past that is invited from one line, after it was told of the other.
-#[test]
-fn a_retired_member_sees_a_fork_in_an_invitation() {
-    let (members, key) = passed_over();
+pub fn a_retired_member_sees_a_fork_in_an_invitation(setting: &Setting) {
+    let (members, key) = passed_over(setting);
     let third = &members[2];
     for certificate in chain(&members[0], key) {
         third.session.complete(&certificate).unwrap();
@@ -203,12 +195,11 @@ fn a_retired_member_sees_a_fork_in_an_invitation() {
 }
 
 /// Strangers can put another history around the same group key.
-#[test]
-fn a_made_up_history_is_no_fork() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    let strangers = group(3);
-    let other = dkg(&strangers, Suite::Ed25519, 2).id;
+pub fn a_made_up_history_is_no_fork(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    let strangers = setting.group(3);
+    let other = dkg(&strangers, setting.suite, 2).id;
     let [mine, told] = [(&members, key), (&strangers, other)].map(|(group, key)| {
         let invitation = group[0].session.invite_refresh(key, Vec::new()).unwrap();
         invitation.to_bytes()
@@ -223,10 +214,9 @@ fn a_made_up_history_is_no_fork() {
 }
 
 /// The making of an imported key can be superseded as well, by another attempt at it.
-#[test]
-fn whoever_signed_a_superseded_import_is_led_on_from_it() {
-    let secret = || ImportedKey::from_scalar(Suite::Ed25519, zeroize::Zeroizing::new([1; 32])).unwrap();
-    let mut members = group(3);
+pub fn whoever_signed_a_superseded_import_is_led_on_from_it(setting: &Setting) {
+    let secret = || ImportedKey::from_scalar(setting.suite, zeroize::Zeroizing::new([1; 32])).unwrap();
+    let mut members = setting.group(3);
     let import = |members: &[Member]| {
         let import = Import {
             key: &secret(),
@@ -244,13 +234,13 @@ fn whoever_signed_a_superseded_import_is_led_on_from_it() {
         exchange_over(&mut runs, &mut lost("certify", &[(1, 0), (0, 1)]));
     };
     import(&members);
-    let gone = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    let gone = core::mem::replace(&mut members[2], setting.member("member 3 anew"));
     import(&members);
     let key = members[2].session.find(&Filter::default()).unwrap()[0].id;
     let [first, second] = [&gone, &members[2]].map(|member| member.session.certificate(key).unwrap());
     assert_eq!(members[0].session.complete(&second).unwrap().epoch, second.epoch_id());
     assert_eq!(members[1].session.complete(&first).unwrap().pending, [second.epoch_id()]);
-    members.extend([gone, Member::in_memory("member 4")]);
+    members.extend([gone, setting.member("member 4")]);
     let on = change(&members[1].key(key), seated(&members, &[(2, 1), (3, 3), (4, 4)]), 2, Reason::Lost);
     let invitation = members[1].session.invite_reshare(key, on).unwrap();
     override_all(&members[1..2], &invitation);
@@ -265,11 +255,10 @@ fn whoever_signed_a_superseded_import_is_led_on_from_it() {
 }
 
 /// What goes on from a superseded epoch binds its newest roster, so that is learnt as well.
-#[test]
-fn a_revision_of_a_superseded_epoch_is_learnt() {
-    let Skipped { key, mut members, anew } = about_to_skip();
+pub fn a_revision_of_a_superseded_epoch_is_learnt(setting: &Setting) {
+    let Skipped { key, mut members, anew } = about_to_skip(setting);
     let unrevised = members[0].session.certificate(key).unwrap();
-    members.push(Member::in_memory("member 4"));
+    members.push(setting.member("member 4"));
     let helpers = [id(1), id(2), id(3)];
     let enrol = members[0].session.invite_enrolment(key, id(4), members[3].card(), &helpers).unwrap();
     exchange(&mut enter(&members, &enrol));

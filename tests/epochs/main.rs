@@ -1,4 +1,5 @@
 //! Epochs: whatever is lost on the way, and whenever a token dies, the group signs with one epoch or comes back to one.
+#![allow(unreachable_pub, reason = "the functions are mounted by a macro")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -21,9 +22,66 @@ mod restored;
 mod schedules;
 
 use common::*;
-use device::{Device, devices, log_in, snapshot};
+use device::{Device, Keeps, devices, log_in, snapshot};
 use quorumkey::wrap::{Identity, Recipient, SecretKey};
 use quorumkey::{Dealing, Error, Invitation, KeyId, KeyInfo, KeyState, Leaving, Reason, Reshare, Roster, Run, hazmat};
+
+/// Every suite, and every storage.
+macro_rules! mounted {
+    ($mount:ident, $storage:ident, $suite:ident, $($module:ident: $($name:ident)*;)*) => {
+        mod $mount {
+            $(mod $module { $(#[test] fn $name() {
+                crate::$module::$name(&crate::device::Setting::$storage(quorumkey::Suite::$suite));
+            })* })*
+        }
+    };
+}
+
+macro_rules! mount {
+    ($($module:ident: $($name:ident)*;)*) => {
+        mounted!(ed25519, memory, Ed25519, $($module: $($name)*;)*);
+        mounted!(secp256k1, memory, Secp256k1, $($module: $($name)*;)*);
+        mounted!(taproot_in_files, files, Secp256k1Taproot, $($module: $($name)*;)*);
+    };
+}
+
+mount! {
+    abandoned:
+        an_abandoned_attempt_erases_nothing_and_its_certificate_still_counts
+        an_abandoned_attempt_is_named_by_the_next_and_erased_with_its_certificate
+        the_run_of_an_abandoned_attempt_ends
+        a_plan_with_few_receivers_warns
+        a_newcomer_tells_a_made_up_group_by_its_fingerprint_and_key;
+    forks:
+        a_fork_stops_signing_on_both_lines_for_good_and_names_who_signed_both
+        a_plan_that_names_the_losing_line_ends_a_fork_with_every_officers_leave
+        a_fork_is_not_ended_over_the_head_of_an_officer
+        a_template_that_prevents_forks_takes_more_dealers
+        a_line_that_went_on_for_long_loses_by_one_renewal
+        nobody_is_made_to_pass_over_heights_for_a_line_that_it_has_not_seen
+        a_plan_that_ends_a_fork_stands_right_above_the_line_that_loses;
+    lines:
+        a_superseded_certificate_that_comes_late_leads_on_to_what_supersedes_this_one
+        an_invitation_leads_on_who_skipped_an_epoch
+        who_invites_from_a_superseded_line_is_told_how_the_other_went_on
+        what_goes_on_from_a_superseded_certificate_is_a_fork_and_seen
+        an_invitation_of_the_other_line_shows_a_fork_for_good_and_names_who_signed_both
+        an_invitation_shows_the_whole_of_the_other_line
+        a_retired_member_sees_a_fork_in_an_invitation
+        a_made_up_history_is_no_fork
+        whoever_signed_a_superseded_import_is_led_on_from_it
+        a_revision_of_a_superseded_epoch_is_learnt;
+    power:
+        a_retry_with_other_receivers_is_denied_without_those_of_the_attempt_before
+        enough_receivers_of_an_attempt_end_it_and_its_certificate_surfaces_too_late
+        officers_of_a_quorum_override_it_and_one_of_them_does_not
+        enough_that_refused_to_sign_end_an_attempt
+        whoever_was_dealt_a_share_in_a_run_that_no_dealer_signed_is_reported_by_all
+        two_disjoint_pairs_of_four_cannot_reshare
+        an_attempt_that_the_joins_complete_ends_the_retry_for_newcomers_as_well
+        the_promise_of_a_witness_helps_to_end_an_attempt
+        a_witness_tells_of_what_it_signed;
+}
 
 /// What opens backups, and whom they are sealed to.
 fn sheet() -> (Identity, Recipient) {

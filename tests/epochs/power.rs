@@ -1,13 +1,14 @@
 //! Rule 5: power over the key passes when shares are dealt. Who goes on without an attempt's receivers must be able to end it.
 
-use quorumkey::{CertificateError, Denial, EpochReport, Holding, Suite};
+use quorumkey::{CertificateError, Denial, EpochReport, Holding};
 
+use super::device::Setting;
 use super::*;
 
 /// Members 1 to 3 with a 2-of-3 key, and three more tokens, for numbers 4 to 6.
-pub(super) fn six() -> (Vec<Member>, KeyInfo) {
-    let members = group(6);
-    let key = dkg(&members[..3], Suite::Ed25519, 2);
+pub(super) fn six(setting: &Setting) -> (Vec<Member>, KeyInfo) {
+    let members = setting.group(6);
+    let key = dkg(&members[..3], setting.suite, 2);
     (members, key)
 }
 
@@ -58,9 +59,8 @@ fn holders(report: &EpochReport) -> Vec<(u16, Holding)> {
 
 /// The certificate of the attempt is with member 5, who may have gone on from it with member 4. Whoever goes on without them
 /// would fork the key.
-#[test]
-fn a_retry_with_other_receivers_is_denied_without_those_of_the_attempt_before() {
-    let (members, key) = six();
+pub fn a_retry_with_other_receivers_is_denied_without_those_of_the_attempt_before(setting: &Setting) {
+    let (members, key) = six(setting);
     let attempt = attempt_to_four_and_five(&members, &key, true);
     let invitation = retry_to_the_sixth(&members, &key);
     for result in run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message)) {
@@ -77,9 +77,8 @@ fn a_retry_with_other_receivers_is_denied_without_those_of_the_attempt_before() 
     sign_by(&[1, 4, 5].into_iter().zip(group).collect(), key.id, &[1, 4], b"onwards");
 }
 
-#[test]
-fn enough_receivers_of_an_attempt_end_it_and_its_certificate_surfaces_too_late() {
-    let (members, key) = six();
+pub fn enough_receivers_of_an_attempt_end_it_and_its_certificate_surfaces_too_late(setting: &Setting) {
+    let (members, key) = six(setting);
     let attempt = attempt_to_four_and_five(&members, &key, true);
     // Two of the three that it was dealt to sign what ends it: no two are left to go on from it.
     let receivers = seated(&members, &[(1, 0), (2, 1), (4, 3)]);
@@ -105,9 +104,8 @@ fn enough_receivers_of_an_attempt_end_it_and_its_certificate_surfaces_too_late()
     assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
 }
 
-#[test]
-fn officers_of_a_quorum_override_it_and_one_of_them_does_not() {
-    let (members, key) = six();
+pub fn officers_of_a_quorum_override_it_and_one_of_them_does_not(setting: &Setting) {
+    let (members, key) = six(setting);
     let attempt = attempt_to_four_and_five(&members, &key, false);
     let officer = |at: usize| members[at].store.login_so(&officer_pin()).unwrap();
     let invitation = retry_to_the_sixth(&members, &key);
@@ -137,9 +135,8 @@ fn officers_of_a_quorum_override_it_and_one_of_them_does_not() {
 }
 
 /// Two of its dealers have not signed it, and promise by entering a higher attempt that they never will: one is honest.
-#[test]
-fn enough_that_refused_to_sign_end_an_attempt() {
-    let (members, key) = six();
+pub fn enough_that_refused_to_sign_end_an_attempt(setting: &Setting) {
+    let (members, key) = six(setting);
     let receivers = seated(&members, &[(4, 3), (5, 4), (6, 5)]);
     let change = change(&key, receivers, 2, Reason::Routine);
     let invitation = members[0].session.invite_reshare(key.id, change).unwrap();
@@ -160,11 +157,10 @@ fn enough_that_refused_to_sign_end_an_attempt() {
 }
 
 /// Those that dealt died before they had signed: nobody that goes on knows the transcript, and the shares are out.
-#[test]
-fn whoever_was_dealt_a_share_in_a_run_that_no_dealer_signed_is_reported_by_all() {
-    let mut devices = devices(5);
+pub fn whoever_was_dealt_a_share_in_a_run_that_no_dealer_signed_is_reported_by_all(setting: &Setting) {
+    let mut devices = setting.devices(5);
     let members = log_in(&mut devices);
-    let key = dkg(&members[..3], Suite::Ed25519, 2);
+    let key = dkg(&members[..3], setting.suite, 2);
     let receivers = seated(&members, &[(3, 2), (4, 3), (5, 4)]);
     let change = change(&key, receivers, 2, Reason::Routine);
     let invitation = members[0].session.invite_reshare(key.id, change).unwrap();
@@ -188,10 +184,9 @@ fn whoever_was_dealt_a_share_in_a_run_that_no_dealer_signed_is_reported_by_all()
 }
 
 /// With two dealers alone, {1, 2} and {3, 4} of a 2-of-4 key would both certify, and fork it.
-#[test]
-fn two_disjoint_pairs_of_four_cannot_reshare() {
-    let members = group(6);
-    let key = dkg(&members[..4], Suite::Ed25519, 2);
+pub fn two_disjoint_pairs_of_four_cannot_reshare(setting: &Setting) {
+    let members = setting.group(6);
+    let key = dkg(&members[..4], setting.suite, 2);
     for (pair, new) in [([0, 1], 4), ([2, 3], 5)] {
         let number = |at: usize| u16::try_from(at + 1).unwrap();
         let receivers = seated(&members, &[(number(pair[0]), pair[0]), (number(pair[1]), pair[1]), (number(new), new)]);
@@ -202,9 +197,8 @@ fn two_disjoint_pairs_of_four_cannot_reshare() {
 }
 
 /// Rule 4 also for a member that the completed attempt does not concern.
-#[test]
-fn an_attempt_that_the_joins_complete_ends_the_retry_for_newcomers_as_well() {
-    let (members, key) = six();
+pub fn an_attempt_that_the_joins_complete_ends_the_retry_for_newcomers_as_well(setting: &Setting) {
+    let (members, key) = six(setting);
     let attempt = attempt_to_four_and_five(&members, &key, false);
     let receivers = seated(&members, &[(1, 0), (2, 1), (4, 3), (5, 4), (6, 5)]);
     let invitation = members[0].session.invite_reshare(key.id, change(&key, receivers, 2, Reason::Lost)).unwrap();
@@ -224,9 +218,8 @@ fn with_a_witness(members: &[Member], key: &KeyInfo) -> Invitation {
 }
 
 /// A witness that has not signed an attempt promises as much as a dealer.
-#[test]
-fn the_promise_of_a_witness_helps_to_end_an_attempt() {
-    let (members, key) = six();
+pub fn the_promise_of_a_witness_helps_to_end_an_attempt(setting: &Setting) {
+    let (members, key) = six(setting);
     let invitation = with_a_witness(&members, &key);
     // Members 2 and 3 miss a deal.
     run_of(&members, &[0, 1, 2, 3, 4, 5], &invitation, &mut |from, to, message| {
@@ -239,9 +232,8 @@ fn the_promise_of_a_witness_helps_to_end_an_attempt() {
 }
 
 /// And one that has signed it tells of it, so that nobody goes on without its receivers.
-#[test]
-fn a_witness_tells_of_what_it_signed() {
-    let (members, key) = six();
+pub fn a_witness_tells_of_what_it_signed(setting: &Setting) {
+    let (members, key) = six(setting);
     let invitation = with_a_witness(&members, &key);
     // Only member 3 hears of the deals among the old members, and nobody of any signature.
     run_of(&members, &[0, 1, 2, 3, 4, 5], &invitation, &mut |_, to, message| {

@@ -5,17 +5,20 @@ use quorumkey::{
     Certificate, CertificateError, Denial, KeyStore, MemoryStorage, Misuse, NewCard, Reason, Restore, Suite,
 };
 
+use super::device::Setting;
 use super::*;
 
 /// A new token from the backups of one.
-pub(super) fn restored(member: &Member, key: KeyId) -> Member {
+fn restored(member: &Member, key: KeyId) -> Member {
+    restored_in(&Setting::memory(Suite::Ed25519), member, key)
+}
+
+/// The same, kept like the other tokens of a test.
+pub(super) fn restored_in(setting: &Setting, member: &Member, key: KeyId) -> Member {
     let (identity, to) = sheet();
     let backup = member.session.export(key, &to).unwrap();
     let who = member.session.export_identity(&to).unwrap();
-    let again = Member::new(
-        KeyStore::restore_in_memory(&Restore { init: &init("again"), identity: &who, with: &identity, incarnation: 0 })
-            .unwrap(),
-    );
+    let again = setting.restore(&who, &identity);
     assert_eq!(again.session.restore(&backup, &identity).unwrap().state, KeyState::Restored);
     again
 }
@@ -140,16 +143,16 @@ fn nonces_made_beforehand_die_in_a_fork() {
 }
 
 /// Three members of whom the first has an identity that the test knows.
-pub(super) fn group_of_a_forger() -> (Forger, Vec<Member>) {
+pub(super) fn group_of_a_forger(setting: &Setting) -> (Forger, Vec<Member>) {
     let forger = Forger::new([1; 32]);
     let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
     let first = Member::new(forger.store(storage, &init("member 1"), 0).unwrap());
-    (forger, vec![first, Member::in_memory("member 2"), Member::in_memory("member 3")])
+    (forger, vec![first, setting.member("member 2"), setting.member("member 3")])
 }
 
 #[test]
 fn a_member_restored_without_its_share_has_forgotten_as_much() {
-    let (forger, mut members) = group_of_a_forger();
+    let (forger, mut members) = group_of_a_forger(&Setting::memory(Suite::Ed25519));
     let key = dkg(&members, Suite::Ed25519, 2).id;
     members[1] = restored(&members[1], key);
     let (identity, to) = sheet();
@@ -175,7 +178,7 @@ fn a_member_restored_without_its_share_has_forgotten_as_much() {
 
 #[test]
 fn who_was_replaced_is_not_led_back_to_the_epoch_before() {
-    let (forger, mut members) = group_of_a_forger();
+    let (forger, mut members) = group_of_a_forger(&Setting::memory(Suite::Ed25519));
     let key = dkg(&members, Suite::Ed25519, 2).id;
     let back = members[0].session.invite_refresh_from(key, Vec::new(), 9).unwrap();
     let back = forger.without_dealer(&back, id(3));
@@ -203,7 +206,7 @@ fn a_member_stays_under_its_number() {
 
 #[test]
 fn who_destroyed_a_key_still_enters_upwards_only() {
-    let (forger, members) = group_of_a_forger();
+    let (forger, members) = group_of_a_forger(&Setting::memory(Suite::Ed25519));
     let key = dkg(&members, Suite::Ed25519, 2).id;
     let low = members[0].session.invite_refresh_from(key, Vec::new(), 4).unwrap();
     let low = forger.without_dealer(&low, id(3));
