@@ -276,7 +276,7 @@ impl Entrants {
     }
 
     /// Adds what a member reports: that it dealt in this one. Reports that differ are all kept: any of them may be true.
-    pub(super) fn deal(named: &mut BTreeMap<EpochId, Attempt>, attempt: Attempt) {
+    pub(super) fn deal(named: &mut BTreeMap<EpochId, Attempt>, attempt: &Attempt) {
         if named.values().any(|known| known.run == attempt.run && !known.is_unsigned()) {
             return;
         }
@@ -339,7 +339,7 @@ mod tests {
     fn entrants(told: impl IntoIterator<Item = Attempt>) -> Entrants {
         let mut named = BTreeMap::new();
         for attempt in told {
-            Entrants::deal(&mut named, attempt);
+            Entrants::deal(&mut named, &attempt);
         }
         Entrants::make_room(&mut named);
         Entrants { named: named.into_values().collect(), forgetful: Vec::new(), overridden: Vec::new() }
@@ -413,7 +413,7 @@ mod tests {
         let members: Seats = seats(1..=1000, 1).into();
         let mut named: BTreeMap<_, _> = (0..450).map(|run| signed(run, &members)).map(|one| (one.epoch, one)).collect();
         for run in 0..6_000 {
-            Entrants::deal(&mut named, told(run + 1000, seats(1..=2, 2)));
+            Entrants::deal(&mut named, &told(run + 1000, seats(1..=2, 2)));
         }
         Entrants::make_room(&mut named);
         let kept = named.values().filter(|one| !one.is_unsigned()).count();

@@ -184,7 +184,7 @@ pub fn t_members_deal_and_others_only_sign_with_every_suite(backend: &dyn Backen
         let receivers = two.members.with(id(6), members[5].card()).unwrap();
         let old = |numbers: &[u16]| {
             let seat = |number: &u16| (id(*number), key.roster.card(id(*number)).unwrap().clone());
-            Roster::new(numbers.iter().map(seat).collect())
+            Roster::new(numbers.iter().map(seat).collect()).ok()
         };
         let change = |dealers: &[u16], witnesses: &[u16]| Reshare {
             members: receivers.clone(),

@@ -101,15 +101,20 @@ impl Device {
         Handle { bytes: Arc::clone(&self.bytes), fuse: Arc::clone(&self.fuse) }
     }
 
+    /// Opens the token, after a crash as well.
+    pub fn open(&mut self) -> Member {
+        self.fuse = Arc::default();
+        Member::new(KeyStore::open_in(self.handle()).unwrap())
+    }
+
     pub fn contents(&self) -> Vec<Entry> {
         self.bytes.scan(&[], None, usize::MAX).unwrap()
     }
 }
 
 impl Keeps for Device {
-    fn open(&mut self) -> Member {
-        self.fuse = Arc::default();
-        Member::new(KeyStore::open_in(self.handle()).unwrap())
+    fn reopen(&mut self) -> Member {
+        self.open()
     }
 }
 
@@ -130,11 +135,11 @@ pub fn devices(n: u16) -> Vec<Device> {
 /// Where a token is kept while nobody uses it.
 pub trait Keeps {
     /// Opens the token, after a crash as well.
-    fn open(&mut self) -> Member;
+    fn reopen(&mut self) -> Member;
 }
 
 pub fn log_in<D: Keeps>(devices: &mut [D]) -> Vec<Member> {
-    devices.iter_mut().map(Keeps::open).collect()
+    devices.iter_mut().map(Keeps::reopen).collect()
 }
 
 /// The contents of all devices, to begin anew from.
@@ -150,7 +155,7 @@ pub enum Kept {
 }
 
 impl Keeps for Kept {
-    fn open(&mut self) -> Member {
+    fn reopen(&mut self) -> Member {
         match self {
             Self::Memory(device) => device.open(),
             Self::File(path) => Member::new(KeyStore::open(path).unwrap()),

@@ -196,7 +196,7 @@ pub fn a_line_that_went_on_for_long_loses_by_one_renewal(setting: &Setting) {
     }
     // Who comes new is convinced of the whole, and so is a member of the line that lost.
     let four = ours[0].key(key).roster.with(id(4), theirs[1].card());
-    assert!(four.is_none(), "an identity stands in it once");
+    assert!(four.is_err(), "an identity stands in it once");
     let four = ours[0].key(key).roster.with(id(4), theirs[0].card()).unwrap();
     let invitation = ours[0].session.invite_reshare(key, change(&now, four, 2, Reason::Routine)).unwrap();
     assert_eq!(invitation.lineage().unwrap().unwrap().height, 6);

@@ -223,7 +223,7 @@ pub fn whoever_signed_a_superseded_import_is_led_on_from_it(setting: &Setting) {
             threshold: 2,
             members: roster(members),
             template: KeyTemplate::wallet("w"),
-            attempt: 0,
+            least_attempt: 0,
         };
         let invitation = members[0].session.invite_import(import).unwrap();
         let enter = |(at, member): (usize, &Member)| match at {

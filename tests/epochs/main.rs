@@ -22,7 +22,7 @@ mod restored;
 mod schedules;
 
 use common::*;
-use device::{Device, Keeps, devices, log_in, snapshot};
+use device::{Device, devices, log_in, snapshot};
 use quorumkey::wrap::{Identity, Recipient, SecretKey};
 use quorumkey::{Dealing, Error, Invitation, KeyId, KeyInfo, KeyState, Leaving, Reason, Reshare, Roster, Run, hazmat};
 

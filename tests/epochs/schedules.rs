@@ -13,13 +13,26 @@ use super::*;
 struct World {
     from: Vec<Vec<Entry>>,
     key: KeyInfo,
-    /// Who leaves, by routine, and who comes instead.
-    change: Option<(u16, u16)>,
+    change: Option<Change>,
+}
+
+/// Who leaves, by routine, who comes, and how many sign then.
+#[derive(Clone, Copy)]
+struct Change {
+    leaves: u16,
+    comes: &'static [u16],
+    threshold: u16,
+}
+
+impl Change {
+    const fn new(leaves: u16, comes: &'static [u16], threshold: u16) -> Self {
+        Self { leaves, comes, threshold }
+    }
 }
 
 impl World {
-    fn new(threshold: u16, n: u16, change: Option<(u16, u16)>) -> Self {
-        let mut group = devices(n + u16::from(change.is_some()));
+    fn new(threshold: u16, n: u16, change: Option<Change>) -> Self {
+        let mut group = devices(n + change.map_or(0, |change| u16::try_from(change.comes.len()).unwrap()));
         let members = log_in(&mut group);
         let key = dkg(&members[..usize::from(n)], Suite::Ed25519, threshold);
         drop(members);
@@ -39,16 +52,22 @@ impl World {
         // The first of them, as long as all are at one height.
         let inviter = members.iter().rev().max_by_key(known).unwrap();
         let key = inviter.key(self.key.id);
-        match self.change.filter(|(leaves, _)| key.roster.card(id(*leaves)).is_some()) {
+        match self.change.filter(|change| key.roster.card(id(change.leaves)).is_some()) {
             None => inviter.session.invite_refresh_from(key.id, Vec::new(), attempt).unwrap(),
-            Some((leaves, comes)) => {
-                let card = members[usize::from(comes) - 1].card();
-                let members = key.roster.without(id(leaves)).unwrap().with(id(comes), card).unwrap();
+            Some(Change { leaves, comes, threshold }) => {
+                let stay = key.roster.without(id(leaves)).unwrap();
+                let card = |number: u16| members[usize::from(number) - 1].card();
+                let members = comes.iter().fold(stay, |all, number| all.with(id(*number), card(*number)).unwrap());
                 let leaving = vec![Leaving { identifier: id(leaves), reason: Reason::Routine }];
-                let reshare = Reshare { members, leaving, least_attempt: attempt, ..Reshare::of(&key) };
+                let reshare = Reshare { threshold, members, leaving, least_attempt: attempt, ..Reshare::of(&key) };
                 inviter.session.invite_reshare(key.id, reshare).unwrap()
             }
         }
+    }
+
+    /// Whether the member at that place leaves.
+    fn leaves(&self, at: usize) -> bool {
+        self.change.is_some_and(|change| usize::from(change.leaves) == at + 1)
     }
 }
 
@@ -82,13 +101,13 @@ fn these_sign(members: &[Member], key: &KeyInfo, places: &[usize], message: &[u8
 fn nothing_is_lost(members: &[Member], devices: &[Device], world: &World) {
     let active = active(members, &world.key);
     let epochs: BTreeSet<_> = active.iter().map(|(_, info)| info.epoch).collect();
-    let t = usize::from(world.key.threshold);
     let mut able = 0;
     for epoch in epochs {
         let there: Vec<_> = active.iter().filter(|(_, info)| info.epoch == epoch).collect();
+        let t = usize::from(there[0].1.threshold);
         for (at, info) in &there {
             let pending = info.pending.len();
-            let leaves = world.change.is_some_and(|(leaves, _)| usize::from(leaves) == at + 1);
+            let leaves = world.leaves(*at);
             // An attempt that it dealt in and does not receive leaves it with no second share.
             let expected = 1..=1 + if leaves { 0 } else { pending };
             assert!(expected.contains(&shares(&devices[*at])), "member {at}: {info:?}");
@@ -101,7 +120,7 @@ fn nothing_is_lost(members: &[Member], devices: &[Device], world: &World) {
         }
     }
     // Otherwise those that are behind are told: see below.
-    assert!(able <= 1 + usize::from(active.len() >= 2 * t), "two live epochs");
+    assert!(able <= 1 + usize::from(active.len() >= 2 * usize::from(world.key.threshold)), "two live epochs");
 }
 
 /// Everybody is told what anybody knows, and a renewal that is still open is tried again.
@@ -126,7 +145,7 @@ fn heals(members: &[Member], world: &World) {
     let now = active(members, key);
     assert!(now.iter().all(|(_, info)| info.epoch == now[0].1.epoch && info.pending.is_empty()), "{now:?}");
     assert!(now[0].1.height > 0 && now.len() == now[0].1.roster.len(), "{now:?}");
-    let (t, places) = (usize::from(key.threshold), now.iter().map(|(at, _)| *at).collect::<Vec<_>>());
+    let (t, places) = (usize::from(now[0].1.threshold), now.iter().map(|(at, _)| *at).collect::<Vec<_>>());
     these_sign(members, key, &places[..t], b"the first ones");
     these_sign(members, key, &places[places.len() - t..], b"the last ones");
 }
@@ -146,9 +165,8 @@ fn scenario(world: &World, crash: Option<(usize, Crash)>, lost: &mut dyn FnMut(u
     nothing_is_lost(&members, &devices, world);
     heals(&members, world);
     drop(members);
-    let left = |at: usize| world.change.is_some_and(|(leaves, _)| usize::from(leaves) == at + 1);
     assert!(
-        devices.iter().enumerate().all(|(at, device)| shares(device) == usize::from(!left(at))),
+        devices.iter().enumerate().all(|(at, device)| shares(device) == usize::from(!world.leaves(at))),
         "old shares are left"
     );
     blew
@@ -184,12 +202,17 @@ fn every_loss(world: &World) {
 
 #[test]
 fn a_refresh_of_two_of_four_survives_every_crash() {
-    every_crash(&World::new(2, 4, None), &[0, 3]);
+    every_crash(&World::new(2, 4, None), &[0, 1, 2, 3]);
 }
 
 #[test]
 fn a_reshare_of_two_of_three_survives_every_crash_of_who_stays_who_leaves_and_who_comes() {
-    every_crash(&World::new(2, 3, Some((3, 4))), &[0, 2, 3]);
+    every_crash(&World::new(2, 3, Some(Change::new(3, &[4], 2))), &[0, 1, 2, 3]);
+}
+
+#[test]
+fn a_reshare_of_two_of_four_to_three_of_five_survives_every_crash() {
+    every_crash(&World::new(2, 4, Some(Change::new(4, &[5, 6], 3))), &[0, 1, 2, 3, 4, 5]);
 }
 
 #[test]
@@ -204,7 +227,7 @@ fn a_refresh_of_two_of_four_survives_the_loss_of_each_message_to_any_members() {
 
 #[test]
 fn a_reshare_of_two_of_three_survives_the_loss_of_each_message_to_any_members() {
-    every_loss(&World::new(2, 3, Some((3, 4))));
+    every_loss(&World::new(2, 3, Some(Change::new(3, &[4], 2))));
 }
 
 /// `SplitMix64`: good enough to choose faults with.
@@ -254,7 +277,7 @@ fn schedule(world: &World, seed: u64) {
 #[test]
 fn three_of_five_come_to_one_epoch_whatever_a_seed_does_to_three_renewals() {
     let count: u64 = std::env::var("QUORUMKEY_SCHEDULES").map_or(8, |text| text.parse().unwrap());
-    let worlds = [World::new(3, 5, None), World::new(3, 5, Some((5, 6)))];
+    let worlds = [World::new(3, 5, None), World::new(3, 5, Some(Change::new(5, &[6], 3)))];
     for seed in 0..count {
         for world in &worlds {
             schedule(world, seed);

@@ -37,7 +37,10 @@ pub(super) fn refresh(key: &Key, cards: &[NewCard], least_attempt: u32) -> Resul
     let receivers: Vec<_> = roster.iter().map(|(id, card)| (id, card_of(id, card))).collect();
     let receivers = Roster::new(receivers)?;
     let dealers = default_dealers(key, &receivers, &replaced)?;
-    renew(key, Renewal { threshold: key.epoch.threshold(), receivers, dealers, witnesses: None, replaced, least_attempt })
+    renew(
+        key,
+        Renewal { threshold: key.epoch.threshold(), receivers, dealers, witnesses: None, replaced, least_attempt },
+    )
 }
 
 /// Any members and threshold.

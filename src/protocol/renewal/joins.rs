@@ -180,7 +180,7 @@ impl<C: Ciphersuite> ExpectJoins<C> {
             }
         }
         for attempt in joins.values().flat_map(|join| &join.dealt) {
-            Entrants::deal(&mut named, attempt.clone());
+            Entrants::deal(&mut named, attempt);
         }
         Entrants::make_room(&mut named);
         named.retain(|epoch, _| !ancestors.contains(epoch));
