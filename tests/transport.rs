@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::*;
-use quorumkey::transport::{Bus, Driven, Endpoint, Faults, Patience, Transport, drive};
-use quorumkey::{Error, KeyInfo, Message, Protocol, Result, Run, Signature, Suite};
+use quorumkey::transport::{Bus, Driven, Endpoint, Faults, Patience, Transport, drive, drive_watched};
+use quorumkey::{Error, KeyInfo, Message, Protocol, Result, Run, RunProgress, Signature, Suite};
 
 const BAD: Faults = Faults { drop: 20, duplicate: 20, reorder: 20, delay: 20 };
 
@@ -48,6 +48,36 @@ fn a_key_is_made_and_signs_over_a_reliable_bus() {
     assert!(keys.iter().all(|key| key.epoch == keys[0].epoch));
     for signature in sign_over(&members, &keys[0], &Bus::reliable(), quick()) {
         keys[0].verifying_key.verify(b"over a bus", &signature).unwrap();
+    }
+}
+
+#[test]
+fn who_watches_a_run_sees_each_round_fill_up_member_by_member() {
+    let members = group(4);
+    let invitation = dkg_invitation(&members, Suite::Ed25519, 3);
+    let bus = Bus::reliable();
+    let ends: Vec<_> =
+        members.iter().map(|member| (member.session.start(&invitation).unwrap(), bus.endpoint())).collect();
+    let watched = |(mut run, mut end): (Run<_>, Endpoint)| {
+        thread::spawn(move || {
+            let mut seen = Vec::new();
+            drive_watched(&mut run, &mut end, quick(), |progress| seen.push(progress.clone())).unwrap();
+            seen
+        })
+    };
+    let threads: Vec<_> = ends.into_iter().map(watched).collect();
+    for (place, thread) in threads.into_iter().enumerate() {
+        let seen: Vec<RunProgress> = thread.join().unwrap();
+        assert_eq!((seen[0].done, seen[0].awaiting.len()), (0, 3));
+        assert!(seen[0].awaiting.iter().all(|other| usize::from(other.get()) != place + 1));
+        for pair in seen.windows(2) {
+            let fewer = pair[0].awaiting.len().checked_sub(1);
+            let next = (pair[1].done, Some(pair[1].awaiting.len()));
+            assert!(pair[1].done > pair[0].done || next == (pair[0].done, fewer), "{pair:?}");
+        }
+        let rounds: Vec<_> = seen.chunk_by(|a, b| a.done == b.done).map(|round| round[0].done).collect();
+        assert_eq!(rounds[..3], [0, 1, 2], "round by round");
+        assert!(seen.iter().all(|progress| progress.total == seen[0].total && progress.done <= progress.total));
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 
 pub use bus::{Bus, Endpoint, Faults};
 
-use crate::keystore::{Error, Protocol, Result, Run};
+use crate::keystore::{Error, Protocol, Result, Run, RunProgress};
 use crate::wire::Message;
 
 /// Carries one member's messages to all the others, and theirs to it.
@@ -132,6 +132,25 @@ pub fn drive<P: Protocol>(
     transport: &mut impl Transport,
     patience: Patience,
 ) -> Result<Driven<P::Output>> {
+    drive_watched(run, transport, patience, |_| {})
+}
+
+/// [`drive`] that tells how far the run has got: once at the start, and whenever a message has changed it.
+///
+/// [`RunProgress`] has how many rounds are done, and whom the current one waits for: of *n* other members
+/// `n - awaiting.len()` have spoken in it.
+///
+/// # Errors
+///
+/// As [`drive`].
+pub fn drive_watched<P: Protocol>(
+    run: &mut Run<P>,
+    transport: &mut impl Transport,
+    patience: Patience,
+    mut watch: impl FnMut(&RunProgress),
+) -> Result<Driven<P::Output>> {
+    let mut shown = run.progress();
+    watch(&shown);
     let start = Instant::now();
     let mut loop_state = Loop { resent: start, rejected: 0 };
     let output = loop {
@@ -140,6 +159,11 @@ pub fn drive<P: Protocol>(
             return Err(run.absent());
         }
         loop_state.step(run, transport, patience.resend, left)?;
+        let progress = run.progress();
+        if progress != shown {
+            watch(&progress);
+            shown = progress;
+        }
         if let Some(output) = run.poll_output() {
             break output;
         }
