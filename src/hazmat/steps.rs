@@ -11,7 +11,7 @@ use rand_core::CryptoRng;
 
 use crate::protocol::dealing::{
     Ceremony, Deal, DealingError, Gathered, Hedge, Offer, Opened, Participant, Proof, Received, RunKey, combine, deal,
-    make,
+    deal_to, make,
 };
 use crate::protocol::polynomial::{evaluate, lagrange_all};
 use crate::protocol::sign::{
@@ -330,6 +330,15 @@ impl<C: Ciphersuite> BareRun<C> {
         Some(deal.encode())
     }
 
+    /// A deal whose ciphertexts, but that of the first member, are zero bytes.
+    fn deal_to_first(&self, id: Identifier, rng: &mut dyn CryptoRng) -> Option<Vec<u8>> {
+        let constant = self.constants.as_ref().and_then(|constants| constants.get(&id)).copied().map(Secret::new);
+        let (first, key) = (*self.keys.first_key_value()?.0, self.keys.get(&id)?);
+        let hedge = Hedge::Mixed(&[7; 32]);
+        let deal = deal_to(&self.ceremony, |to| to == first, id, key, constant, &[7; 32], rng, hedge).ok()?;
+        Some(deal.encode())
+    }
+
     /// All that the first member computes, given the messages of the others.
     fn member(&self, others: &BTreeMap<Identifier, Vec<u8>>, rng: &mut dyn CryptoRng) -> Option<Received<C>> {
         let (me, key) = self.keys.first_key_value()?;
@@ -343,7 +352,7 @@ impl<C: Ciphersuite> BareRun<C> {
 
     fn steps(self, rng: impl CryptoRng + Clone + 'static) -> Option<Steps> {
         let mut drawn = rng.clone();
-        let dealt = |id: &Identifier| Some((*id, self.deal(*id, &mut drawn)?));
+        let dealt = |id: &Identifier| Some((*id, self.deal_to_first(*id, &mut drawn)?));
         let others: BTreeMap<_, _> = self.keys.keys().skip(1).map(dealt).collect::<Option<_>>()?;
         let known = Rc::new((self, others));
         Some(Box::new(move || {

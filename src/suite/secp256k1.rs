@@ -1,5 +1,7 @@
 //! FROST(secp256k1, SHA-256) and COCKTAIL(secp256k1, SHA-256).
 
+use core::ops::Add;
+
 use k256::elliptic_curve::BatchNormalize;
 use k256::elliptic_curve::ff::PrimeField;
 use k256::elliptic_curve::ops::{LinearCombination, Reduce};
@@ -15,6 +17,10 @@ use crate::guard::holds;
 
 /// RFC 9591, Section 6.5
 const CONTEXT: &[u8] = b"FROST-secp256k1-SHA256-v1";
+
+/// How many products are summed at once: each has tables of some three thousand bytes meanwhile, and more at once hardly
+/// save time.
+const TOGETHER: usize = 128;
 
 /// The suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,8 +131,11 @@ impl Element for Secp256k1Element {
     }
 
     fn vartime_sum_of_products(terms: &[(Secp256k1Scalar, Self)]) -> Self {
-        let terms: Vec<_> = terms.iter().map(|(scalar, point)| (point.0, scalar.0)).collect();
-        Self(ProjectivePoint::lincomb_vartime(terms.as_slice()))
+        let sum = |terms: &[(Secp256k1Scalar, Self)]| {
+            let terms: Vec<_> = terms.iter().map(|(scalar, point)| (point.0, scalar.0)).collect();
+            Self(ProjectivePoint::lincomb_vartime(terms.as_slice()))
+        };
+        terms.chunks(TOGETHER).map(sum).reduce(Add::add).unwrap_or(Self::IDENTITY)
     }
 
     fn vartime_mul_base_add(base: &Secp256k1Scalar, scalar: &Secp256k1Scalar, element: &Self) -> Self {

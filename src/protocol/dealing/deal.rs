@@ -62,6 +62,21 @@ pub(crate) fn deal<C: Ciphersuite, R: CryptoRng + ?Sized>(
     rng: &mut R,
     hedge: Hedge<'_>,
 ) -> Result<Deal<C>, DealingError> {
+    deal_to(ceremony, |_| true, dealer, run_key, constant, payload, rng, hedge)
+}
+
+/// [`deal`] that seals to some of the receivers. The others get as many zero bytes.
+#[allow(clippy::too_many_arguments, reason = "those of a deal, and to whom")]
+pub(crate) fn deal_to<C: Ciphersuite, R: CryptoRng + ?Sized>(
+    ceremony: &Ceremony<C>,
+    is_sealed_to: impl Fn(Identifier) -> bool,
+    dealer: Identifier,
+    run_key: &RunKey<C>,
+    constant: Option<Secret<C::Scalar>>,
+    payload: &[u8],
+    rng: &mut R,
+    hedge: Hedge<'_>,
+) -> Result<Deal<C>, DealingError> {
     if ceremony.dealer(dealer)?.run_key != *run_key.public() {
         return Err(DealingError::RunKey);
     }
@@ -76,6 +91,9 @@ pub(crate) fn deal<C: Ciphersuite, R: CryptoRng + ?Sized>(
     };
     let Made { coefficients, ephemeral, offer } = make(ceremony, &constant, rng, hedge)?;
     let seal_to = |receiver: &super::Participant<C>| {
+        if !is_sealed_to(receiver.id) {
+            return vec![0; OVERHEAD + payload.len()];
+        }
         let shared = [receiver.run_key * *ephemeral.expose(), receiver.run_key * *run_key.secret().expose()];
         let cipher = cipher(ceremony, &shared, &offer.ephemeral, run_key.public(), &receiver.run_key);
         let share = Secret::new(evaluate(coefficients.expose(), receiver.id));

@@ -21,9 +21,9 @@ mod transcript;
 
 pub(crate) use accuse::{Fault, Opening, Verdict, accuse, judge};
 pub(crate) use ceremony::{Ceremony, Participant, cocktail_context};
-#[cfg(feature = "hazmat")]
-pub(crate) use deal::make;
 pub(crate) use deal::{Deal, Offer, deal};
+#[cfg(feature = "hazmat")]
+pub(crate) use deal::{deal_to, make};
 pub(crate) use error::{DealingError, Misdeal};
 pub(crate) use gather::Gathered;
 pub(crate) use handover::{Handing, Handover};
