@@ -1,6 +1,7 @@
 //! How much faster than others: each other library's step and ours in turn, inside of one loop, so that noise hits both.
 //!
-//! `cargo bench --bench ratios` measures all and writes `target/ratios.json`; a filter such as `ed25519/sign` measures a part.
+//! `cargo bench --bench ratios` measures all and writes `target/ratios.json`; a filter such as `ed25519/sign` measures a part, and
+//! replaces that part of the file.
 //! What cannot be read off a figure:
 //!
 //! - `sign` is the whole second round, from decoded commitments; `aggregate` from decoded commitments and shares; both begin

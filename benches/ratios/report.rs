@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Comparison, threshold};
 
@@ -31,7 +31,7 @@ impl Report {
         let rows: Vec<_> = self.rows().into_iter().map(row).collect();
         // Nothing is measured when the bench is only listed or tested.
         if !rows.is_empty() {
-            std::fs::write(path(), serde_json::to_string_pretty(&rows).unwrap()).unwrap();
+            std::fs::write(path(), serde_json::to_string_pretty(&merged(rows)).unwrap()).unwrap();
         }
     }
 
@@ -59,6 +59,15 @@ impl Report {
         };
         self.0.borrow().iter().map(row).collect()
     }
+}
+
+/// These rows, and those of earlier runs that measured something else: a part that is measured again replaces itself alone.
+fn merged(rows: Vec<Value>) -> Vec<Value> {
+    let place = |row: &Value| ["suite", "op", "reference", "n", "backend"].map(|name| row[name].to_string());
+    let before = std::fs::read(path()).ok().and_then(|bytes| serde_json::from_slice::<Vec<Value>>(&bytes).ok());
+    let mut all: BTreeMap<_, _> = before.into_iter().flatten().map(|row| (place(&row), row)).collect();
+    all.extend(rows.into_iter().map(|row| (place(&row), row)));
+    all.into_values().collect()
 }
 
 /// Medians of one comparison, in microseconds.
