@@ -141,14 +141,29 @@ pub(super) fn powers(bases: [Field; 2]) -> [Field; 2] {
     both(bases, squared(most, 2)) // 2^252 - 3
 }
 
+/// Encoded.
+const ONE: [u8; 32] = {
+    let mut bytes = [0; 32];
+    let [low, ..] = &mut bytes;
+    *low = 1;
+    bytes
+};
+/// 2^255 - 20, encoded.
+const MINUS_ONE: [u8; 32] = {
+    let mut bytes = [0xff; 32];
+    let [low, .., high] = &mut bytes;
+    (*low, *high) = (0xec, 0x7f);
+    bytes
+};
+
 /// The root and the inverse of a square that is not zero, from its [`powers`]. `None` for what is no square, and zero.
 pub(super) fn root_and_inverse(square: Field, power: Field) -> Option<(Field, Field)> {
     // The square times that of its power is its fourth root of unity, 1 or -1 for squares.
     let candidate = square * power;
-    let unity = candidate * power;
-    if (unity - Field::ONE).is_zero() {
+    let unity = (candidate * power).to_bytes();
+    if unity == ONE {
         Some((candidate, power.square()))
-    } else if (unity + Field::ONE).is_zero() {
+    } else if unity == MINUS_ONE {
         Some((candidate * Field::I, power.square().negate()))
     } else {
         None
@@ -157,7 +172,7 @@ pub(super) fn root_and_inverse(square: Field, power: Field) -> Option<(Field, Fi
 
 /// Whether each is a fourth power of something other than zero.
 pub(super) fn are_fourth_powers(values: [Field; 2]) -> bool {
-    values.into_iter().zip(powers(values)).all(|(value, power)| (power.square() * value - Field::ONE).is_zero())
+    values.into_iter().zip(powers(values)).all(|(value, power)| (power.square() * value).to_bytes() == ONE)
 }
 
 #[cfg(test)]

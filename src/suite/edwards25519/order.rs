@@ -75,13 +75,15 @@ impl<'a> Test<'a> {
 
 /// Multiplies each product by that of a random subset of the block.
 fn multiply(products: &mut [Field], block: &[Field], seed: &[u8; 64], number: u64) {
-    let mut subsets = vec![Field::ONE];
+    let mut subsets = [Field::ONE; 1 << BLOCK];
+    let mut count = 1;
     for symbol in block {
-        let with: Vec<_> = subsets.iter().map(|product| *product * *symbol).collect();
-        subsets.extend(with);
+        let (without, with) = subsets.split_at_mut(count);
+        with.iter_mut().zip(without.iter()).for_each(|(with, without)| *with = *without * *symbol);
+        count *= 2;
     }
     for (product, index) in products.iter_mut().zip(draw(seed, number)) {
-        if let Some(subset) = subsets.get(usize::from(index) % subsets.len()) {
+        if let Some(subset) = subsets.get(usize::from(index) % count) {
             *product = *product * *subset;
         }
     }
