@@ -391,6 +391,12 @@ mod switch {
         HelpersAreAQuorum,
         /// Two revisions with one number name who signed both.
         TwoRevisionsSeen,
+        /// A plan names every revision that is to lose by it.
+        LosingRevisionsNamed,
+        /// A clash of revisions is ended with the officer's leave.
+        OfficerEndsAClash,
+        /// What a line does not go by it undoes, or it is another line.
+        WhatIsLeftIsUndone,
         /// As many sign as the threshold says.
         EnoughSigners,
         /// No signer is counted twice.

@@ -242,6 +242,31 @@ fn an_invitation_to_import_a_key_is_what_the_document_says() {
 }
 
 #[test]
+fn an_invitation_to_renew_a_key_is_what_the_document_says() {
+    let members = common::group(3);
+    for suite in Suite::ALL {
+        let key = common::dkg(&members, suite, 2);
+        let invitation = members[1].session.invite_refresh(key.id, Vec::new()).unwrap().to_bytes();
+        let mut plan = Bytes(Bytes(&invitation[1..]).bytes());
+        assert_eq!((plan.number(1), plan.number(2)), (1, 2));
+        plan.take(32);
+        assert_eq!((plan.number(1), plan.number(1), plan.number(2)), (1, u64::from(suite.code()), 2));
+        assert_eq!((plan.number(8), plan.number(4)), (1, 1));
+        assert_eq!((plan.bytes(), plan.bytes(), plan.number(1)), (b"a wallet".as_slice(), b"wallet".as_slice(), 2));
+        assert_eq!((plan.number(4), plan.number(1), plan.number(1), plan.number(1)), (0, 27, 0, 0));
+        let roster = roster_bytes(&common::roster(&members));
+        assert_eq!(plan.take(roster.len()), roster);
+        assert_eq!(plan.number(1), 1);
+        assert_eq!((plan.take(32), plan.take(32)), (key.id.as_bytes().as_slice(), key.epoch.as_bytes().as_slice()));
+        assert_eq!(plan.take(32), tagged("quorumkey/roster/v1", &[key.epoch.as_bytes(), &[0; 4], &roster]));
+        assert_eq!(plan.take(roster.len()), roster);
+        // Nobody leaves, no line loses, and no revision.
+        assert_eq!((plan.number(4), plan.number(4), plan.number(4)), (0, 0, 0));
+        plan.end();
+    }
+}
+
+#[test]
 fn an_invitation_to_reconstruct_a_key_is_what_the_document_says() {
     let members = common::group(3);
     let operations = Operations::ALL.union(Operations::RECONSTRUCT);

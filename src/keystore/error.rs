@@ -65,11 +65,12 @@ pub enum Error {
         /// in which case it may be this token that is behind.
         certificates: Vec<Certificate>,
     },
-    /// A certificate and the epoch that is held here both descend from one epoch, and neither names the other.
+    /// A certificate and the epoch that is held here both descend from one epoch, and neither names the other. Or their
+    /// rosters do, by revisions that exclude each other. [`KeyInfo::forks`](crate::KeyInfo::forks) says who signed both.
     Fork {
         /// The epoch that is held here.
         ours: EpochId,
-        /// The other one.
+        /// The other one; if it is the same, the roster has forked.
         theirs: EpochId,
     },
     /// This token's rules forbid it.
@@ -213,6 +214,7 @@ impl fmt::Display for Error {
                 write!(f, "the epoch is not known here; the newest here is {have}")
             }
             Self::Stale { have, .. } => write!(f, "the epoch is of the past; the key's epoch is {have}"),
+            Self::Fork { ours, theirs } if ours == theirs => write!(f, "the roster of epoch {ours} has forked"),
             Self::Fork { ours, theirs } => write!(f, "the key has forked: {ours} here, {theirs} there"),
             Self::Denied(denial) => denial.fmt(f),
             Self::LoggedOut => f.write_str("the session has ended"),

@@ -157,20 +157,23 @@ pub struct KeyInfo {
     pub pending: Vec<EpochId>,
     /// Those of them that were [abandoned](crate::Session::abandon) here.
     pub abandoned: Vec<EpochId>,
-    /// Other lines of certified epochs, of which none supersedes the one here nor is superseded. While there is one, nothing is
-    /// signed.
+    /// Other lines of certified epochs, of which none supersedes the one here nor is superseded, and other rosters. While there
+    /// is one, nothing is signed.
     pub forks: Vec<Fork>,
     /// Older epochs, and whether they can still do harm.
     pub old_epochs: Vec<EpochReport>,
 }
 
-/// Two certified epochs of a key of which neither supersedes the other.
+/// Two certified epochs of a key of which neither supersedes the other; or two revisions of one epoch's roster that exclude
+/// each other, each signed by a quorum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fork {
     /// The epoch of the line here that excludes the other.
     pub ours: EpochId,
-    /// The other one.
+    /// The other one; the same, when its roster has forked.
     pub theirs: EpochId,
+    /// Which revision of its roster is the first that the others have and that is not here; `None` for a fork of epochs.
+    pub revision: Option<u32>,
     /// Who signed both without naming the first in the second: they lied, or forgot under an officer's override.
     pub culprits: Vec<Identifier>,
 }
@@ -261,7 +264,7 @@ pub enum Declaration {
         /// Whose share.
         identifier: Identifier,
     },
-    /// The member's device with its share of that epoch is destroyed.
+    /// The member's device with its share of that epoch is destroyed, and every other that was given the same share.
     DeviceDestroyed {
         /// The epoch.
         epoch: EpochId,

@@ -241,6 +241,29 @@ impl Certificate {
         Ok(())
     }
 
+    /// The certificate up to that roster, which its epoch has or had, and the epoch as of it.
+    pub(crate) fn as_of(&self, roster: &[u8; 32]) -> Option<(Self, Epoch)> {
+        let (mut known, mut epoch) = (Self { revisions: Vec::new(), ..self.clone() }, self.dealt().ok()?);
+        for signed in &self.revisions {
+            if epoch.roster_hash == *roster {
+                break;
+            }
+            epoch = follow(&epoch, &signed.revision).ok()?;
+            known.revisions.push(signed.clone());
+        }
+        (epoch.roster_hash == *roster).then_some((known, epoch))
+    }
+
+    /// The certificate as it is where that revision is in force, and not the one here with its number.
+    pub(crate) fn with_other(&self, signed: SignedRevision) -> Option<Self> {
+        let number = signed.revision.number;
+        let common = self.revisions.iter().take_while(|known| known.revision.number < number).cloned().collect();
+        let mut other = Self { revisions: common, ..self.clone() };
+        signed.verify(&other.epoch().ok()?).ok()?;
+        other.revisions.push(signed);
+        Some(other)
+    }
+
     pub(crate) fn endorsement(&self, member: Identifier) -> Option<&Endorsement> {
         self.endorsements.get(&member)
     }
@@ -382,7 +405,7 @@ impl Certificate {
 /// What must hold of a dealing's plan, given the epoch that it renews.
 pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), CertificateError> {
     let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
-    let Source::Epoch { key, parent: named, roster, dealers, witnesses, replaced, .. } = &plan.source else {
+    let Source::Epoch { key, parent: named, roster, dealers, witnesses, replaced, undone, .. } = &plan.source else {
         return Err(CertificateError::Parent);
     };
     if forbids!(ParentOfThePlan, (*key, *named) != (parent.key, parent.id)) {
@@ -394,6 +417,8 @@ pub(crate) fn check_succession(plan: &DealPlan, parent: &Epoch) -> Result<(), Ce
     agree(next || plan.height > parent.plan.height && !plan.losing().is_empty(), "height")?;
     agree(holds!(TemplateKept, plan.template == *parent.template()), "the template changed")?;
     agree(holds!(RenewalOfTheNewestRoster, *roster == parent.roster_hash), "another roster than the newest")?;
+    let left = |one: &Revision| one.key == parent.key && !parent.had_roster(&one.roster);
+    agree(undone.iter().all(left), "a revision that it goes by is undone")?;
     // A dealer is whom the old roster names, if perhaps restored since.
     let old = |id, card: &Card| parent.roster().card(id).is_some_and(|known| known.identity() == card.identity());
     let mut elders = dealers.iter().chain(witnesses.iter().flat_map(Roster::iter));

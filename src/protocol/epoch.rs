@@ -85,6 +85,28 @@ impl Epoch {
         }
     }
 
+    /// Revisions of a roster that this one undoes.
+    pub(crate) fn undone(&self) -> &[Revision] {
+        match &self.plan.source {
+            Source::Epoch { undone, .. } => undone,
+            Source::Fresh | Source::Import { .. } => &[],
+        }
+    }
+
+    /// The hash of the roster of its parent that it goes by.
+    pub(crate) const fn bound(&self) -> Option<&[u8; 32]> {
+        match &self.plan.source {
+            Source::Epoch { roster, .. } => Some(roster),
+            Source::Fresh | Source::Import { .. } => None,
+        }
+    }
+
+    /// The revisions that the same epoch does not have as somebody else knows it.
+    pub(crate) fn beyond(&self, other: &Self) -> &[Revision] {
+        let common = self.revisions.iter().zip(&other.revisions).take_while(|(ours, theirs)| ours == theirs).count();
+        self.revisions.get(common..).unwrap_or_default()
+    }
+
     pub(crate) fn replaced(&self) -> &[Replaced] {
         match &self.plan.source {
             Source::Fresh | Source::Import { .. } => &[],

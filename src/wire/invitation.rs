@@ -183,6 +183,15 @@ impl Invitation {
         }
     }
 
+    /// Revisions of a roster that lose by this renewal, where two that exclude each other were both signed by a quorum. Look
+    /// whom they brought in: what these hold of the old epoch stays until they erase it.
+    pub fn undone(&self) -> &[Revision] {
+        match &self.plan.action {
+            Action::Deal(DealPlan { source: Source::Epoch { undone, .. }, .. }) => undone,
+            _ => &[],
+        }
+    }
+
     /// The key that it is about, unless it makes or imports one.
     pub const fn key(&self) -> Option<KeyId> {
         match &self.plan.action {

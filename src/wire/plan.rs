@@ -20,7 +20,7 @@ pub const MAX_BATCH: u16 = 256;
 /// room for them.
 pub(crate) const MAX_COMMITMENTS: usize = 750_000;
 
-/// The most epochs of losing lines that a plan may name.
+/// The most epochs of losing lines that a plan may name, and the most revisions.
 const MAX_LOSING: usize = 1024;
 
 /// Why a member's card does not go on.
@@ -88,6 +88,8 @@ pub(crate) enum Source {
         replaced: Vec<Replaced>,
         /// Certified epochs of a line that loses by this: they end a fork.
         losing: Vec<EpochId>,
+        /// Revisions of a roster, in force for some, that lose by this: they end a clash.
+        undone: Vec<Revision>,
     },
 }
 
@@ -155,7 +157,7 @@ impl DealPlan {
             Source::Fresh => {
                 writer.u8(0);
             }
-            Source::Epoch { key, parent, roster, dealers, witnesses, replaced, losing } => {
+            Source::Epoch { key, parent, roster, dealers, witnesses, replaced, losing, undone } => {
                 writer.u8(1).raw(key.as_bytes()).raw(parent.as_bytes()).raw(roster);
                 dealers.encode(writer);
                 Roster::encode_optional(witnesses.as_ref(), writer);
@@ -166,6 +168,10 @@ impl DealPlan {
                 writer.count(losing.len());
                 for epoch in losing {
                     writer.raw(epoch.as_bytes());
+                }
+                writer.count(undone.len());
+                for revision in undone {
+                    writer.bytes(&revision.to_bytes());
                 }
             }
             Source::Import { group_key, chain_hash, dealers } => {
@@ -197,6 +203,7 @@ impl DealPlan {
                     witnesses: Roster::decode_optional(reader)?,
                     replaced: decode_replaced(reader)?,
                     losing: decode_losing(reader)?,
+                    undone: decode_undone(reader)?,
                 },
                 2 => Source::Import {
                     group_key: decode_group_key(reader, suite)?,
@@ -280,6 +287,14 @@ fn decode_losing(reader: &mut Reader<'_>) -> Result<Vec<EpochId>, DecodeError> {
         .map(|_| reader.array().map(EpochId::from_bytes))
         .collect::<Result<Vec<_>, DecodeError>>()?;
     if losing.is_sorted_by(|a, b| a < b) { Ok(losing) } else { Err(DecodeError::Invalid("order of losing epochs")) }
+}
+
+fn decode_undone(reader: &mut Reader<'_>) -> Result<Vec<Revision>, DecodeError> {
+    let undone = (0..reader.count(MAX_LOSING)?)
+        .map(|_| Revision::from_bytes(reader.bytes(Revision::MAX_LEN)?))
+        .collect::<Result<Vec<_>, DecodeError>>()?;
+    let ascending = undone.is_sorted_by(|a, b| a.roster < b.roster);
+    if ascending { Ok(undone) } else { Err(DecodeError::Invalid("order of undone revisions")) }
 }
 
 /// Who signs, with which epoch of which key.

@@ -10,6 +10,7 @@
 mod common;
 
 mod cheats;
+mod clashes;
 mod crashes;
 #[path = "../epochs/device.rs"]
 mod device;

@@ -276,8 +276,9 @@ fn who_signed_two_revisions_with_one_number_is_named_when_both_come_to_light() {
     for (member, told) in [(0, 2), (2, 0), (1, 0)] {
         let told = members[told].session.certificate(key).unwrap();
         let result = members[member].session.complete(&told);
-        let Err(Error::PeerMisbehaved { culprits, .. }) = result else { panic!("{result:?}") };
-        assert_eq!(culprits, [id(2)]);
+        assert!(matches!(result, Err(Error::Fork { ours, theirs }) if ours == theirs), "{result:?}");
+        let [fork] = members[member].key(key).forks.try_into().unwrap();
+        assert_eq!((fork.revision, fork.culprits), (Some(1), vec![id(2)]));
     }
 }
 

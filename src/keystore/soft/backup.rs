@@ -135,6 +135,7 @@ impl<S: Storage> SoftToken<S> {
             dealt: Vec::new(),
             abandoned: Vec::new(),
             forks: Vec::new(),
+            clashes: Vec::new(),
             old: Vec::new(),
             operations: epoch.template().operations,
             export: epoch.template().export,

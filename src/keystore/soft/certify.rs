@@ -1,9 +1,9 @@
 //! Certificates: what makes an epoch the key's, and what is erased by it.
 
+use super::clash::{Descent, descent};
 use super::fork::{change_line, lines, set_aside};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
 use super::record::{KeyRecord, OldEpoch, Standing};
-use super::revise::learn_revisions;
 use super::runs::Live;
 use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
 use crate::audit::EventKind;
@@ -60,32 +60,36 @@ impl<S: Storage> SoftToken<S> {
     fn accept(&self, login: &Login, key: &mut Key, certificate: &Certificate, commit: &mut Commit) -> Result<()> {
         let chain = self.chain(&login.unlocked, key.id)?;
         if chain.iter().any(|known| known.epoch_id() == certificate.epoch_id()) {
-            return learn_revisions(key, &chain, certificate, commit);
+            return self.learn_revisions(login, key, &chain, certificate, commit);
         }
         let others = self.other_lines(&login.unlocked, key)?;
         if let Some(known) = others.iter().find(|known| known.epoch_id() == certificate.epoch_id()) {
             return self.hear_again(login, key, known, certificate, &lines(&chain, &others)?);
         }
+        let rosters = self.other_rosters(&login.unlocked, key)?;
         let stated = certificate.epoch()?;
         let parent = match stated.parent() {
             // Who holds a key signed its making: strangers can sign a transcript with the same group key as well.
             None if holds!(FirstEpochSignedHere, has_signed_making(key, &chain, stated.id)?) => None,
             None => return Err(CertificateError::Parent.into()),
             Some(parent) => {
-                let mut known = chain.iter().chain(&others);
-                let known = known.find(|known| known.epoch_id() == parent).ok_or(CertificateError::Parent)?;
-                Some(known.epoch()?)
+                let known = chain.iter().chain(&others).chain(&rosters).filter(|known| known.epoch_id() == parent);
+                let bound = known.clone().find_map(|known| Some(known.as_of(stated.bound()?)?.1));
+                let newest = known.map(Certificate::epoch).next().ok_or(CertificateError::Parent)?;
+                Some(bound.map_or(newest, Ok)?)
             }
         };
         let epoch = certificate.verify(parent.as_ref())?;
-        if key.is_certified() && forbids!(ForkSeen, !supersedes(&epoch, &key.epoch)) {
+        let descent = descent(&epoch, &chain, &others, &rosters)?;
+        if key.is_certified() && forbids!(ForkSeen, !goes_on(&epoch, descent.as_ref(), &key.epoch)) {
             let mut aside = Commit::default();
-            let forks = set_aside(key, certificate, &epoch, &chain, &mut aside)?;
+            let forks = set_aside(key, certificate, (&epoch, descent.as_ref()), &chain, &mut aside)?;
             self.commit(&login.unlocked, aside)?;
             return if forks { Err(Error::Fork { ours: key.epoch.id, theirs: epoch.id }) } else { Ok(()) };
         }
         change_line(key, &epoch, &chain, &others, commit)?;
-        self.enthrone(login, key, certificate, epoch, commit)
+        self.enthrone(login, key, certificate, epoch, commit)?;
+        descent.map_or(Ok(()), |descent| self.end_clashes(login, key, &chain, &descent, commit))
     }
 
     /// Makes an epoch the key's, and erases what it supersedes, in one transaction.
@@ -170,6 +174,11 @@ impl<S: Storage> SoftToken<S> {
         commit: &mut Commit,
     ) -> Result<()> {
         let mut entry = OldEpoch::new(old, successor);
+        let undone = successor.undone().iter().filter(|revision| revision.epoch == old.id);
+        entry.held_too(undone.map(|revision| (revision.identifier, revision.card.id())), successor);
+        for other in self.other_rosters(&login.unlocked, key)?.iter().filter(|other| other.epoch_id() == old.id) {
+            entry.held_too(other.epoch()?.roster().iter().map(|(id, card)| (id, card.id())), successor);
+        }
         if self.vault.get(&login.unlocked, key.space_of(old.id), SHARE)?.is_some() {
             commit.erase.push(key.space_of(old.id));
             commit.event(key.epoch_event(EventKind::EpochErased, old.id)?);
@@ -189,6 +198,12 @@ fn end_nonces(scene: &mut Scene<'_>, key: &Key, before: EpochId, accepted: &Resu
     if key.epoch.id != before || matches!(accepted, Err(Error::Fork { .. })) {
         scene.inner.end_signing(key.id);
     }
+}
+
+/// Rule 3: a certificate supersedes its ancestors and what it names; of an ancestor's roster the revisions that it goes by,
+/// and those that it undoes.
+fn goes_on(epoch: &Epoch, descent: Option<&Descent>, other: &Epoch) -> bool {
+    epoch.names(other.id) || descent.is_some_and(|descent| descent.supersedes(other))
 }
 
 /// Rule 3: a certificate supersedes its ancestors and what it names. Of the epochs that are held here only the parent

@@ -2,6 +2,7 @@
 //! that names the losing line ends it.
 
 use super::certify::supersedes;
+use super::clash::{Descent, passed_over};
 use super::keys::{Key, certificate_key};
 use super::record::ForkRecord;
 use super::revise::has_more_revisions;
@@ -72,7 +73,7 @@ impl<S: Storage> SoftToken<S> {
         let (mut key, mut commit) = (key.clone(), Commit::default());
         for (certificate, epoch) in &line {
             if key.record.forks.iter().all(|fork| fork.theirs != epoch.id) {
-                set_aside(&mut key, certificate, epoch, &chain, &mut commit)?;
+                set_aside(&mut key, certificate, (epoch, None), &chain, &mut commit)?;
             }
         }
         let theirs = newest.id;
@@ -121,7 +122,7 @@ fn superseding(chain: &[Certificate], epoch: &Epoch) -> Result<Option<EpochId>> 
 pub(super) fn set_aside(
     key: &mut Key,
     certificate: &Certificate,
-    epoch: &Epoch,
+    (epoch, descent): (&Epoch, Option<&Descent>),
     chain: &[Certificate],
     commit: &mut Commit,
 ) -> Result<bool> {
@@ -130,11 +131,15 @@ pub(super) fn set_aside(
     let parts = |known: &&Certificate| known.epoch().is_ok_and(|known| known.parent() == epoch.parent());
     let parts = chain.iter().find(parts).or(chain.last()).ok_or(VaultError::Corrupt)?;
     let forks = superseding.is_none();
+    let culprits = match descent.filter(|descent| descent.from.id == parts.epoch_id()) {
+        Some(descent) => passed_over(parts, &descent.from, epoch)?,
+        None => signed_both(&parts.epoch()?, epoch),
+    };
     let fork = ForkRecord {
         ours: superseding.unwrap_or(parts.epoch_id()),
         theirs: epoch.id,
         position: epoch.position(),
-        culprits: if forks { signed_both(&parts.epoch()?, epoch) } else { Vec::new() },
+        culprits: if forks { culprits } else { Vec::new() },
         ended: !forks,
     };
     commit.put(key.object(), &fork_key(epoch.id), certificate.to_bytes());

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use zeroize::Zeroizing;
 
-use super::record::{ForkRecord, KeyRecord, Standing};
+use super::record::{ClashRecord, ForkRecord, KeyRecord, Standing};
 use super::{Commit, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
 use crate::derivation::ExtendedPublicKey;
@@ -38,7 +38,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn facts(&self) -> Facts {
         let restored = matches!(self.record.standing, Standing::Restored);
-        let forked = self.record.open_forks().next().is_some();
+        let forked = self.record.open_forks().next().is_some() || self.record.open_clashes().next().is_some();
         Facts { operations: self.record.operations, export: self.record.export, restored, forked }
     }
 
@@ -79,7 +79,10 @@ impl Key {
             height: self.epoch.plan.height,
             pending: self.record.pending.clone(),
             abandoned: self.record.abandoned.clone(),
-            forks: self.record.open_forks().map(ForkRecord::report).collect(),
+            forks: {
+                let clashes = self.record.open_clashes().map(ClashRecord::report);
+                self.record.open_forks().map(ForkRecord::report).chain(clashes).collect()
+            },
             old_epochs: self.record.old.iter().map(super::record::OldEpoch::report).collect(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod certify;
+mod clash;
 mod destroy;
 mod fork;
 mod keys;

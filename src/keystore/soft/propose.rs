@@ -40,12 +40,14 @@ impl<S: Storage> SoftToken<S> {
             }
             Proposal::Refresh { key: id, cards, least_attempt } => {
                 let key = usable(key, *id)?;
-                let deal = renew::refresh(&key, cards, *least_attempt)?;
+                let undone = self.clashing(&login.unlocked, &key, (key.epoch.id, &key.epoch.roster_hash))?;
+                let deal = renew::refresh(&key, cards, *least_attempt, undone)?;
                 self.issue_renewal(login, &key, deal)
             }
             Proposal::Reshare { key: id, reshare } => {
                 let key = usable(key, *id)?;
-                let deal = renew::reshare(&key, reshare)?;
+                let undone = self.clashing(&login.unlocked, &key, (key.epoch.id, &key.epoch.roster_hash))?;
+                let deal = renew::reshare(&key, reshare, undone)?;
                 self.issue_renewal(login, &key, deal)
             }
             Proposal::Reconstruct { key: id, members } => {

@@ -192,7 +192,7 @@ impl OldEpoch {
     }
 
     /// Acts on the share that this very device had.
-    fn of_device(&mut self, identifier: Identifier, card: CardId, act: impl FnOnce(&mut OldShare)) {
+    fn of_device(&mut self, identifier: Identifier, card: CardId, mut act: impl FnMut(&mut OldShare)) {
         self.change(identifier, |share| {
             if holds!(DeviceSpeaksForItself, share.card == card) {
                 act(share);
@@ -200,9 +200,17 @@ impl OldEpoch {
         });
     }
 
-    fn change(&mut self, identifier: Identifier, act: impl FnOnce(&mut OldShare)) {
-        if let Some(share) = self.shares.iter_mut().find(|share| share.identifier == identifier) {
-            act(share);
+    /// Acts on the member's share, on every device that may have it.
+    fn change(&mut self, identifier: Identifier, act: impl FnMut(&mut OldShare)) {
+        self.shares.iter_mut().filter(|share| share.identifier == identifier).for_each(act);
+    }
+
+    /// Others hold shares of it as well, by a roster that lost a clash. Whether they made backups, nobody asks them.
+    pub(super) fn held_too(&mut self, members: impl Iterator<Item = (Identifier, CardId)>, successor: &Epoch) {
+        for share in old_shares(members, successor) {
+            if !self.shares.iter().any(|one| (one.identifier, one.card) == (share.identifier, share.card)) {
+                self.shares.push(share);
+            }
         }
     }
 
@@ -313,7 +321,7 @@ pub(super) struct ForkRecord {
 
 impl ForkRecord {
     pub(super) fn report(&self) -> Fork {
-        Fork { ours: self.ours, theirs: self.theirs, culprits: self.culprits.clone() }
+        Fork { ours: self.ours, theirs: self.theirs, revision: None, culprits: self.culprits.clone() }
     }
 
     fn encode(&self, writer: &mut Writer) {
@@ -330,6 +338,44 @@ impl ForkRecord {
             ours: EpochId::from_bytes(reader.array()?),
             theirs: EpochId::from_bytes(reader.array()?),
             position: (reader.u64()?, reader.u32()?),
+            culprits: (0..reader.count(1000)?).map(|_| reader.identifier()).collect::<Result<_, _>>()?,
+            ended: boolean(reader)?,
+        })
+    }
+}
+
+/// Revisions of an epoch's roster that exclude those here, as a certificate that is kept has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ClashRecord {
+    pub(super) epoch: EpochId,
+    /// The number of the first of them.
+    pub(super) number: u32,
+    /// The hash of the roster after it: the name of the clash.
+    pub(super) roster: [u8; 32],
+    pub(super) culprits: Vec<Identifier>,
+    /// A certificate has undone them, or goes by them.
+    pub(super) ended: bool,
+}
+
+impl ClashRecord {
+    pub(super) fn report(&self) -> Fork {
+        let culprits = self.culprits.clone();
+        Fork { ours: self.epoch, theirs: self.epoch, revision: Some(self.number), culprits }
+    }
+
+    fn encode(&self, writer: &mut Writer) {
+        writer.raw(self.epoch.as_bytes()).u32(self.number).raw(&self.roster).count(self.culprits.len());
+        for culprit in &self.culprits {
+            writer.identifier(*culprit);
+        }
+        writer.u8(u8::from(self.ended));
+    }
+
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            epoch: EpochId::from_bytes(reader.array()?),
+            number: reader.u32()?,
+            roster: reader.array()?,
             culprits: (0..reader.count(1000)?).map(|_| reader.identifier()).collect::<Result<_, _>>()?,
             ended: boolean(reader)?,
         })
@@ -370,6 +416,7 @@ pub(super) struct KeyRecord {
     /// Attempts among the pending ones that people gave up.
     pub(super) abandoned: Vec<EpochId>,
     pub(super) forks: Vec<ForkRecord>,
+    pub(super) clashes: Vec<ClashRecord>,
     pub(super) old: Vec<OldEpoch>,
     pub(super) operations: Operations,
     pub(super) export: Export,
@@ -381,6 +428,11 @@ impl KeyRecord {
     /// The forks that no plan has ended.
     pub(super) fn open_forks(&self) -> impl Iterator<Item = &ForkRecord> {
         self.forks.iter().filter(|fork| !fork.ended)
+    }
+
+    /// The clashes that no plan has ended.
+    pub(super) fn open_clashes(&self) -> impl Iterator<Item = &ClashRecord> {
+        self.clashes.iter().filter(|clash| !clash.ended)
     }
 
     /// That line is superseded, or the key's own.
@@ -439,6 +491,10 @@ impl KeyRecord {
         for fork in &self.forks {
             fork.encode(&mut writer);
         }
+        writer.count(self.clashes.len());
+        for clash in &self.clashes {
+            clash.encode(&mut writer);
+        }
         writer.count(self.old.len());
         for old in &self.old {
             old.encode(&mut writer);
@@ -471,6 +527,9 @@ impl KeyRecord {
             dealt: decode_attempts(&mut reader, MAX_EPOCHS)?,
             abandoned: epochs(&mut reader)?,
             forks: (0..reader.count(MAX_EPOCHS)?).map(|_| ForkRecord::decode(&mut reader)).collect::<Result<_, _>>()?,
+            clashes: (0..reader.count(MAX_EPOCHS)?)
+                .map(|_| ClashRecord::decode(&mut reader))
+                .collect::<Result<_, _>>()?,
             old: (0..reader.count(MAX_EPOCHS)?).map(|_| OldEpoch::decode(&mut reader)).collect::<Result<_, _>>()?,
             operations: Operations::from_bits(reader.u8()?).ok_or(DecodeError::Invalid("operations"))?,
             export: Export::from_code(reader.u8()?).ok_or(DecodeError::Invalid("export rule"))?,
@@ -556,6 +615,7 @@ mod tests {
             dealt: Vec::new(),
             abandoned: Vec::new(),
             forks: Vec::new(),
+            clashes: Vec::new(),
             old: Vec::new(),
             operations: Operations::ALL,
             export: Export::Never,

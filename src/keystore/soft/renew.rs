@@ -6,7 +6,7 @@ use super::keys::Key;
 use super::{Misuse, Result};
 use crate::keystore::token::{NewCard, Reshare};
 use crate::protocol::check_succession;
-use crate::wire::{Card, DealPlan, Identifier, Reason, Replaced, Roster, Source};
+use crate::wire::{Card, DealPlan, Identifier, Reason, Replaced, Revision, Roster, Source};
 
 /// What of a renewal differs from the epoch before.
 struct Renewal {
@@ -16,10 +16,12 @@ struct Renewal {
     witnesses: Option<Roster>,
     replaced: Vec<Replaced>,
     least_attempt: u32,
+    /// What loses where the roster has forked.
+    undone: Vec<Revision>,
 }
 
 /// The same members, with their new cards; every member whose identity stays deals.
-pub(super) fn refresh(key: &Key, cards: &[NewCard], least_attempt: u32) -> Result<DealPlan> {
+pub(super) fn refresh(key: &Key, cards: &[NewCard], least_attempt: u32, undone: Vec<Revision>) -> Result<DealPlan> {
     let roster = key.epoch.roster();
     let mut replaced = Vec::new();
     for new in cards {
@@ -37,14 +39,12 @@ pub(super) fn refresh(key: &Key, cards: &[NewCard], least_attempt: u32) -> Resul
     let receivers: Vec<_> = roster.iter().map(|(id, card)| (id, card_of(id, card))).collect();
     let receivers = Roster::new(receivers)?;
     let dealers = default_dealers(key, &receivers, &replaced)?;
-    renew(
-        key,
-        Renewal { threshold: key.epoch.threshold(), receivers, dealers, witnesses: None, replaced, least_attempt },
-    )
+    let (threshold, witnesses) = (key.epoch.threshold(), None);
+    renew(key, Renewal { threshold, receivers, dealers, witnesses, replaced, least_attempt, undone })
 }
 
 /// Any members and threshold.
-pub(super) fn reshare(key: &Key, reshare: &Reshare) -> Result<DealPlan> {
+pub(super) fn reshare(key: &Key, reshare: &Reshare, undone: Vec<Revision>) -> Result<DealPlan> {
     let Reshare { threshold, members, leaving, dealers, witnesses, least_attempt } = reshare;
     let mut replaced = Vec::new();
     for one in leaving {
@@ -57,7 +57,8 @@ pub(super) fn reshare(key: &Key, reshare: &Reshare) -> Result<DealPlan> {
         None => default_dealers(key, members, &replaced)?,
     };
     let (threshold, least_attempt, witnesses) = (*threshold, *least_attempt, witnesses.clone());
-    renew(key, Renewal { threshold, receivers: members.clone(), dealers, witnesses, replaced, least_attempt })
+    let receivers = members.clone();
+    renew(key, Renewal { threshold, receivers, dealers, witnesses, replaced, least_attempt, undone })
 }
 
 /// Every member of the old epoch that stays, and who leaves with its device at hand.
@@ -73,7 +74,7 @@ fn default_dealers(key: &Key, receivers: &Roster, replaced: &[Replaced]) -> Resu
 }
 
 fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
-    let Renewal { threshold, receivers, dealers, witnesses, replaced, least_attempt } = renewal;
+    let Renewal { threshold, receivers, dealers, witnesses, replaced, least_attempt, undone } = renewal;
     // Above the lines that lose, so that one renewal ends a fork however far they went on.
     let heights = key.record.open_forks().map(|fork| fork.position.0).chain([key.epoch.plan.height]);
     let height = heights.max().and_then(|height| height.checked_add(1)).ok_or(Misuse::Plan("height"))?;
@@ -94,6 +95,7 @@ fn renew(key: &Key, renewal: Renewal) -> Result<DealPlan> {
             witnesses,
             replaced,
             losing: losing.into_iter().collect(),
+            undone,
         },
     };
     plan.check()?;

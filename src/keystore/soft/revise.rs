@@ -1,7 +1,5 @@
 //! Revisions of a key's roster: which this token proposes and signs, and what it takes in.
 
-use std::collections::BTreeSet;
-
 use super::keys::{Key, certificate_key};
 use super::propose::{issue, usable};
 use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
@@ -9,9 +7,7 @@ use crate::audit::{Event, EventKind};
 use crate::guard::{forbids, holds};
 use crate::keystore::token::Proposal;
 use crate::keystore::vault::VaultError;
-use crate::protocol::{
-    Certificate, CertificateError, Denial, Epoch, Evidence, Misbehaviour, SignedRevision, revise, revised,
-};
+use crate::protocol::{Certificate, CertificateError, Denial, Epoch, SignedRevision, revise, revised};
 use crate::wire::{
     Action, Card, CardId, DealPlan, Identifier, Invitation, Reason, RepairPlan, Revision, Source, Writer,
 };
@@ -112,7 +108,8 @@ impl<S: Storage> SoftToken<S> {
         if !overridden && forbids!(NoAttemptAfterAVote, self.voted(unlocked, key)?.is_some()) {
             return Err(Error::Denied(Denial::RevisionSigned));
         }
-        if holds!(AttemptOfTheNewestRoster, *roster == key.epoch.roster_hash) {
+        let planned = self.as_planned(unlocked, Some(key), key.epoch.clone(), plan)?;
+        if holds!(AttemptOfTheNewestRoster, *roster == planned.roster_hash) {
             Ok(())
         } else {
             Err(self.other_roster(unlocked, key, roster)?)
@@ -143,39 +140,42 @@ impl<S: Storage> SoftToken<S> {
         certificate.revise(signed)?;
         keep_revised(key, &certificate, commit)
     }
+
+    /// Learns of revisions from a certificate of an epoch that is known here. What excludes those here is a clash.
+    pub(super) fn learn_revisions(
+        &self,
+        login: &Login,
+        key: &mut Key,
+        chain: &[Certificate],
+        told: &Certificate,
+        commit: &mut Commit,
+    ) -> Result<()> {
+        let place = chain.iter().position(|known| known.epoch_id() == told.epoch_id());
+        let (before, line) = chain.split_at(place.ok_or(CertificateError::Parent)?);
+        let known = line.first().ok_or(CertificateError::Parent)?;
+        if told.signed_revisions() == known.signed_revisions() {
+            return Ok(());
+        }
+        let parent = before.last().map(Certificate::epoch).transpose()?;
+        let (ours, theirs) = (known.epoch()?, told.verify(parent.as_ref())?);
+        if theirs.beyond(&ours).is_empty() {
+            return Ok(());
+        }
+        let follows = told.epoch_id() == key.epoch.id && ours.beyond(&theirs).is_empty();
+        if forbids!(TwoRevisionsSeen, !follows) {
+            return self.note_clash(login, key, line, told);
+        }
+        keep_revised(key, told, commit)
+    }
 }
 
-/// Learns of revisions from a certificate of an epoch that is known here.
-pub(super) fn learn_revisions(
-    key: &mut Key,
-    chain: &[Certificate],
-    told: &Certificate,
-    commit: &mut Commit,
-) -> Result<()> {
-    let place = chain.iter().position(|known| known.epoch_id() == told.epoch_id());
-    let known = place.and_then(|place| chain.get(place)).ok_or(CertificateError::Parent)?;
-    let parent = place.and_then(|place| place.checked_sub(1)).and_then(|place| chain.get(place));
-    if told.epoch_id() != key.epoch.id {
-        return Ok(());
-    }
-    if has_more_revisions(known, told, parent.map(Certificate::epoch).transpose()?.as_ref())? {
-        keep_revised(key, told, commit)?;
-    }
-    Ok(())
-}
-
-/// Whether a certificate of an epoch tells of revisions that the known one does not. Its parent is there to prove it.
+/// Whether a certificate of an epoch tells of revisions that follow those of the known one. Its parent is there to prove it.
 pub(super) fn has_more_revisions(known: &Certificate, told: &Certificate, parent: Option<&Epoch>) -> Result<bool> {
     if told.signed_revisions() == known.signed_revisions() {
         return Ok(false);
     }
-    told.verify(parent)?;
-    for (ours, theirs) in known.signed_revisions().iter().zip(told.signed_revisions()) {
-        if forbids!(TwoRevisionsSeen, ours.revision != theirs.revision) {
-            return Err(two_revisions(ours, theirs));
-        }
-    }
-    Ok(told.signed_revisions().len() > known.signed_revisions().len())
+    let (known, told) = (known.epoch()?, told.verify(parent)?);
+    Ok(known.beyond(&told).is_empty() && !told.beyond(&known).is_empty())
 }
 
 /// The revision for whoever comes: the one that is in force already, if a run for it failed after the votes, or the next.
@@ -224,11 +224,4 @@ fn keep_revised(key: &mut Key, certificate: &Certificate, commit: &mut Commit) -
 
 fn revision_event(key: &Key, kind: EventKind, number: u32) -> Result<Event> {
     Ok(key.event(kind).detail(Writer::new().raw(key.epoch.id.as_bytes()).u32(number).finish())?)
-}
-
-/// A quorum has signed each of two revisions with one number, so whoever signed both has lied.
-fn two_revisions(ours: &SignedRevision, theirs: &SignedRevision) -> Error {
-    let signers = |signed: &SignedRevision| signed.signatures.keys().copied().collect::<BTreeSet<_>>();
-    let culprits = (&signers(ours) & &signers(theirs)).into_iter().collect();
-    Error::PeerMisbehaved { culprits, misbehaviour: Misbehaviour::Equivocation, evidence: Evidence::default() }
 }

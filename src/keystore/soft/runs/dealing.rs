@@ -66,11 +66,13 @@ impl<S: Storage> SoftToken<S> {
                     let overridden = self.is_overridden(&scene.login, invitation.run_id())?;
                     self.check_binds(&scene.login.unlocked, key, plan, overridden)?;
                 }
+                let parent = self.as_planned(&scene.login.unlocked, key.as_ref(), parent, plan)?;
                 check_succession(plan, &parent)?;
                 let unlocked = &scene.login.unlocked;
                 let run = override_key(invitation.run_id());
                 let overridden = self.vault.get(unlocked, Space::Token, &run)?.is_some();
                 check_ends_forks(key.as_ref(), plan, &parent, overridden)?;
+                self.check_ends_clashes(unlocked, key.as_ref(), plan, overridden)?;
                 let founding = self.history(&scene.login, key.as_ref(), &chain)?;
                 self.promise(&scene.login, key.as_mut(), founding, plan, commit)?;
                 let run = invitation.run_id();
@@ -304,6 +306,8 @@ impl<S: Storage> SoftToken<S> {
         }
         let overridden = self.is_overridden(&scene.login, epoch.run)?;
         self.check_binds(&scene.login.unlocked, &key, &epoch.plan, overridden)?;
+        // The roster may have been seen to fork since.
+        self.check_ends_clashes(&scene.login.unlocked, Some(&key), &epoch.plan, overridden)?;
         keep_chain(&key, &live.chain, commit);
         key.record.pending.push(epoch.id);
         let space = key.space_of(epoch.id);
@@ -351,6 +355,7 @@ fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -
         dealt: Vec::new(),
         abandoned: Vec::new(),
         forks: Vec::new(),
+        clashes: Vec::new(),
         old: Vec::new(),
         operations: template.operations,
         export: template.export,

@@ -146,6 +146,11 @@ impl<S: Storage> SoftToken<S> {
         let (unlocked, id) = (&scene.login.unlocked, signed.revision.key);
         let mut key = self.load(unlocked, id)?.ok_or(Error::NotFound(id))?;
         if revised(&key.epoch, &signed.revision).is_err() {
+            let chain = self.chain(unlocked, id)?;
+            // Another one is in force here since this run began.
+            if let Some(other) = chain.last().and_then(|newest| newest.with_other(signed)) {
+                self.learn_revisions(&scene.login, &mut key, &chain, &other, commit)?;
+            }
             return Err(self.other_roster(unlocked, &key, &[])?);
         }
         self.take_revision(unlocked, &mut key, signed, commit)?;
@@ -200,6 +205,7 @@ fn blank(me: crate::wire::Identifier, epoch: &Epoch) -> KeyRecord {
         dealt: Vec::new(),
         abandoned: Vec::new(),
         forks: Vec::new(),
+        clashes: Vec::new(),
         backed_up: Vec::new(),
         erased: Vec::new(),
         old: Vec::new(),

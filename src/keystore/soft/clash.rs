@@ -1,0 +1,239 @@
+//! Clashes: revisions of one roster of which neither follows the other, each signed by its quorum. They are a fork, of the
+//! roster: signing stops, both are kept, and a renewal that names the losing ones ends it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::keys::{Key, certificate_key};
+use super::record::ClashRecord;
+use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
+use crate::audit::EventKind;
+use crate::guard::{forbids, holds};
+use crate::keystore::vault::VaultError;
+use crate::protocol::{Certificate, Denial, Epoch, SignedRevision};
+use crate::wire::{DealPlan, EpochId, Identifier, Revision, Source};
+
+const CLASH: &[u8] = b"clash/";
+
+/// Where a certificate with the revisions of another roster is kept: under the first of these rosters.
+fn clash_key(roster: &[u8; 32]) -> Vec<u8> {
+    [CLASH, roster].concat()
+}
+
+/// How an epoch goes back to one that is here: as of which roster, and which revisions are undone on the way.
+#[derive(Debug)]
+pub(super) struct Descent {
+    pub(super) from: Epoch,
+    undone: Vec<Revision>,
+}
+
+impl Descent {
+    /// Whether nothing is left of the epoch with its newest roster: what the line does not go by is undone.
+    pub(super) fn supersedes(&self, epoch: &Epoch) -> bool {
+        self.from.id == epoch.id && holds!(WhatIsLeftIsUndone, self.undoes(epoch.beyond(&self.from)))
+    }
+
+    fn undoes(&self, revisions: &[Revision]) -> bool {
+        revisions.iter().all(|revision| self.undone.contains(revision))
+    }
+}
+
+/// The way from an epoch over those of other lines to the first that is in the chain here. `rosters` are certificates of
+/// epochs of the chain, with other revisions than it has.
+pub(super) fn descent(
+    epoch: &Epoch,
+    chain: &[Certificate],
+    others: &[Certificate],
+    rosters: &[Certificate],
+) -> Result<Option<Descent>> {
+    let (mut at, mut undone) = (epoch.clone(), Vec::new());
+    loop {
+        undone.extend_from_slice(at.undone());
+        let (Some(parent), Some(roster)) = (at.parent(), at.bound()) else { return Ok(None) };
+        let of_parent = |known: &&Certificate| known.epoch_id() == parent;
+        if chain.iter().any(|known| of_parent(&known)) {
+            let from = chain.iter().chain(rosters).filter(of_parent).find_map(|known| known.as_of(roster));
+            return Ok(from.map(|(_, from)| Descent { from, undone }));
+        }
+        let Some(next) = others.iter().find(of_parent) else { return Ok(None) };
+        at = next.epoch()?;
+    }
+}
+
+/// Who of the signers of the revisions that an epoch does not go by has signed the epoch as well: by lying, or by forgetting
+/// under an officer's override.
+pub(super) fn passed_over(ours: &Certificate, from: &Epoch, epoch: &Epoch) -> Result<Vec<Identifier>> {
+    let known = ours.epoch()?;
+    let common = known.revisions.len() - known.beyond(from).len();
+    let signers: BTreeSet<_> =
+        ours.signed_revisions().iter().skip(common).flat_map(|signed| signed.signatures.keys().copied()).collect();
+    let same = |id: &Identifier| {
+        let now = epoch.card(*id).map(crate::wire::Card::identity);
+        now.is_some() && now == known.roster().card(*id).map(crate::wire::Card::identity)
+    };
+    Ok(signers.into_iter().filter(same).collect())
+}
+
+/// Who signed both revisions, or theirs and an epoch that does not go by it.
+fn signed_both(ours: &Certificate, later: Option<&Certificate>, told: &Certificate) -> Result<Vec<Identifier>> {
+    let (mine, theirs) = (ours.epoch()?, told.epoch()?);
+    let common = theirs.revisions.len() - theirs.beyond(&mine).len();
+    let signers = |signed: &SignedRevision| signed.signatures.keys().copied().collect::<BTreeSet<_>>();
+    match (ours.signed_revisions().get(common), told.signed_revisions().get(common), later) {
+        (Some(ours), Some(told), _) => Ok((&signers(ours) & &signers(told)).into_iter().collect()),
+        (None, Some(_), Some(later)) => passed_over(told, &mine, &later.epoch()?),
+        _ => Ok(Vec::new()),
+    }
+}
+
+impl<S: Storage> SoftToken<S> {
+    /// The certificates of epochs of the chain whose revisions exclude those of the chain, in the order in which they came.
+    pub(super) fn other_rosters(&self, unlocked: &Unlocked, key: &Key) -> Result<Vec<Certificate>> {
+        key.record.clashes.iter().map(|clash| self.rival(unlocked, key, clash)).collect()
+    }
+
+    fn rival(&self, unlocked: &Unlocked, key: &Key, clash: &ClashRecord) -> Result<Certificate> {
+        let bytes = self.vault.get(unlocked, key.object(), &clash_key(&clash.roster))?.ok_or(VaultError::Corrupt)?;
+        Ok(Certificate::from_bytes(&bytes)?)
+    }
+
+    /// Rule 6: keeps what proves the clash, durably, before anybody hears of it. `line` is the chain here from that epoch on.
+    pub(super) fn note_clash(
+        &self,
+        login: &Login,
+        key: &mut Key,
+        line: &[Certificate],
+        told: &Certificate,
+    ) -> Result<()> {
+        let [known, later @ ..] = line else { return Err(VaultError::Corrupt.into()) };
+        let (ours, theirs) = (known.epoch()?, told.epoch()?);
+        let beyond = theirs.beyond(&ours);
+        let Some(first) = beyond.first() else { return Ok(()) };
+        for one in later {
+            if beyond.iter().all(|revision| one.epoch().is_ok_and(|one| one.undone().contains(revision))) {
+                return Ok(());
+            }
+        }
+        let error = Error::Fork { ours: key.epoch.id, theirs: ours.id };
+        let kept = key.record.clashes.iter().position(|clash| clash.roster == first.roster);
+        if let Some(clash) = kept.and_then(|place| key.record.clashes.get(place)) {
+            let kept = self.rival(&login.unlocked, key, clash)?;
+            if told.signed_revisions().len() <= kept.signed_revisions().len() {
+                return if clash.ended { Ok(()) } else { Err(error) };
+            }
+        }
+        if let Some(clash) = kept.and_then(|place| key.record.clashes.get_mut(place)) {
+            clash.ended = false;
+        } else {
+            let culprits = signed_both(known, later.first(), told)?;
+            let (epoch, number, roster) = (ours.id, first.number, first.roster);
+            key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: false });
+        }
+        let mut commit = Commit::default();
+        commit.put(key.object(), &clash_key(&first.roster), told.to_bytes());
+        commit.event(key.epoch_event(EventKind::ForkSeen, ours.id)?);
+        key.save(&mut commit);
+        self.commit(&login.unlocked, commit)?;
+        Err(error)
+    }
+
+    /// The revisions that a renewal must name which goes by that roster of the epoch: of every clash those that do not lead
+    /// to it.
+    pub(super) fn clashing(
+        &self,
+        unlocked: &Unlocked,
+        key: &Key,
+        (epoch, roster): (EpochId, &[u8; 32]),
+    ) -> Result<Vec<Revision>> {
+        if key.record.open_clashes().next().is_none() {
+            return Ok(Vec::new());
+        }
+        let (chain, mut found) = (self.chain(unlocked, key.id)?, BTreeMap::new());
+        for clash in key.record.open_clashes() {
+            let Some(ours) = chain.iter().find(|known| known.epoch_id() == clash.epoch) else { continue };
+            let theirs = self.rival(unlocked, key, clash)?;
+            let planned =
+                [ours, &theirs].into_iter().filter(|_| clash.epoch == epoch).find_map(|one| one.as_of(roster));
+            let goes_on = planned.map_or_else(|| ours.epoch(), |(_, planned)| Ok(planned))?;
+            for one in [ours.epoch()?, theirs.epoch()?] {
+                found.extend(one.beyond(&goes_on).iter().map(|revision| (revision.roster, revision.clone())));
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+
+    /// The epoch that is renewed as of the roster that the plan goes by, which may be one of a clash.
+    pub(super) fn as_planned(
+        &self,
+        unlocked: &Unlocked,
+        key: Option<&Key>,
+        parent: Epoch,
+        plan: &DealPlan,
+    ) -> Result<Epoch> {
+        let (Some(key), Source::Epoch { roster, .. }) = (key, &plan.source) else { return Ok(parent) };
+        if parent.roster_hash != *roster {
+            for clash in key.record.open_clashes().filter(|clash| clash.epoch == parent.id) {
+                if let Some((_, planned)) = self.rival(unlocked, key, clash)?.as_of(roster) {
+                    return Ok(planned);
+                }
+            }
+        }
+        Ok(parent)
+    }
+
+    /// A key whose roster has forked is renewed by a plan that names every revision that is to lose, and with the officer's
+    /// leave; so it is in the token of a member that has not heard of the clash.
+    pub(super) fn check_ends_clashes(
+        &self,
+        unlocked: &Unlocked,
+        key: Option<&Key>,
+        plan: &DealPlan,
+        overridden: bool,
+    ) -> Result<()> {
+        let (Some(key), Source::Epoch { parent, roster, undone, .. }) = (key, &plan.source) else { return Ok(()) };
+        let clashing = self.clashing(unlocked, key, (*parent, roster))?;
+        if forbids!(LosingRevisionsNamed, !clashing.iter().all(|revision| undone.contains(revision))) {
+            return Err(Misuse::Plan("it does not name every revision that is to lose").into());
+        }
+        if holds!(OfficerEndsAClash, undone.is_empty() || overridden) {
+            Ok(())
+        } else {
+            Err(Error::Denied(Denial::Forked))
+        }
+    }
+
+    /// Ends the clashes that an epoch ends which is the key's now: it has undone what its line does not go by. If that line
+    /// goes by another roster than the chain here did, it is the chain's from now on.
+    pub(super) fn end_clashes(
+        &self,
+        login: &Login,
+        key: &mut Key,
+        chain: &[Certificate],
+        descent: &Descent,
+        commit: &mut Commit,
+    ) -> Result<()> {
+        let rosters = self.other_rosters(&login.unlocked, key)?;
+        for (clash, theirs) in key.record.clashes.iter_mut().zip(&rosters) {
+            let known = chain.iter().find(|known| known.epoch_id() == clash.epoch);
+            let goes_on = if clash.epoch == descent.from.id { Some(descent.from.clone()) } else { None };
+            let Some(goes_on) = goes_on.map(Ok).or_else(|| known.map(Certificate::epoch)).transpose()? else {
+                continue;
+            };
+            clash.ended |= descent.undoes(theirs.epoch()?.beyond(&goes_on));
+        }
+        key.save(commit);
+        let Some(ours) = chain.iter().find(|known| known.epoch_id() == descent.from.id) else { return Ok(()) };
+        let left = ours.epoch()?;
+        let Some(first) = left.beyond(&descent.from).first() else { return Ok(()) };
+        let mut known = chain.iter().chain(&rosters).filter(|known| known.epoch_id() == left.id);
+        let now = known.find_map(|known| known.as_of(&descent.from.roster_hash));
+        let (now, _) = now.ok_or(VaultError::Corrupt)?;
+        commit.put(key.object(), &certificate_key(left.plan.height), now.to_bytes());
+        // What goes by the roster that is left may still come to light.
+        commit.put(key.object(), &clash_key(&first.roster), ours.to_bytes());
+        let (epoch, number, roster) = (left.id, first.number, first.roster);
+        key.record.clashes.retain(|clash| clash.roster != roster);
+        key.record.clashes.push(ClashRecord { epoch, number, roster, culprits: Vec::new(), ended: true });
+        key.save(commit);
+        Ok(())
+    }
+}

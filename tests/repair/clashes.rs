@@ -1,0 +1,246 @@
+//! Two revisions of one roster that exclude each other, each signed by its quorum: whoever meets both keeps both, signs nothing
+//! more, and a renewal that names the losing one ends it.
+
+use quorumkey::{Advice, Denial, EpochId, Invitation, KeyState, Leaving, Misuse, Reason, Reshare, Roster, Suite};
+
+use super::device::{Device, devices, log_in};
+use super::*;
+
+/// A 2-of-3 key of which there are two rosters. The first and the second member have enrolled a fourth; so have the third and
+/// a copy of the second member's device that was made before, another one.
+struct Clashed {
+    key: KeyInfo,
+    /// Of members 1, 2, 3 and 4, of the other 4, and the copy.
+    devices: Vec<Device>,
+}
+
+/// Who is on which device.
+const FIRST: usize = 0;
+const SECOND: usize = 1;
+const THIRD: usize = 2;
+const FOURTH: usize = 3;
+const OTHER: usize = 4;
+const COPY: usize = 5;
+
+fn enrol(members: &[Member], key: KeyId, helpers: [usize; 2], numbers: &[u16], new: usize) {
+    let card = members[new].card();
+    let invitation = members[helpers[0]].session.invite_enrolment(key, id(4), card, &ids(numbers)).unwrap();
+    let start = |place: &usize| members[*place].session.start(&invitation).unwrap();
+    exchange(&mut [helpers[0], helpers[1], new].iter().map(start).collect::<Vec<_>>());
+}
+
+/// The key, before anything is made of the copy.
+fn copied(suite: Suite) -> Clashed {
+    let mut devices = devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2);
+    let copy = Device::new(&devices[SECOND].contents());
+    enrol(&members, key.id, [FIRST, SECOND], &[1, 2], FOURTH);
+    drop(members);
+    devices.push(copy);
+    Clashed { key, devices }
+}
+
+fn clashed(suite: Suite) -> Clashed {
+    let mut clashed = copied(suite);
+    let members = log_in(&mut clashed.devices);
+    enrol(&members, clashed.key.id, [COPY, THIRD], &[2, 3], OTHER);
+    clashed
+}
+
+#[track_caller]
+fn forks(member: &Member, key: KeyId, told: &quorumkey::Certificate, expected: (EpochId, EpochId)) {
+    // However often it is shown.
+    for _ in 0..2 {
+        let fork = member.session.complete(told);
+        assert!(matches!(fork, Err(Error::Fork { ours, theirs }) if (ours, theirs) == expected), "{fork:?}");
+    }
+    let refused = member.session.invite_sign(key, &[id(1), id(2)], b"m");
+    assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
+}
+
+/// Both sides are shown the other's certificate of the epoch.
+fn meet(members: &[Member], key: &KeyInfo) {
+    for (side, shown) in [([FIRST, FOURTH], OTHER), ([THIRD, OTHER], FOURTH)] {
+        let told = members[shown].session.certificate(key.id).unwrap();
+        for place in side {
+            forks(&members[place], key.id, &told, (key.epoch, key.epoch));
+        }
+    }
+}
+
+/// Members under these numbers, from these places.
+fn seated(members: &[Member], seats: &[(u16, usize)]) -> Roster {
+    Roster::new(seats.iter().map(|(number, place)| (id(*number), members[*place].card())).collect()).unwrap()
+}
+
+/// Everybody at these places enters, after their officers' leave.
+fn renew(members: &[Member], places: &[usize], invitation: &Invitation) -> KeyInfo {
+    for place in places {
+        members[*place].store.login_so(&officer_pin()).unwrap().override_fork_rules(invitation).unwrap();
+    }
+    let runs = places.iter().map(|place| members[*place].session.start(invitation).unwrap());
+    exchange(&mut runs.collect::<Vec<_>>()).remove(0)
+}
+
+fn every_pair_signs(members: &[Member], key: KeyId, seats: &[(u16, usize)]) {
+    let by_number: std::collections::BTreeMap<_, _> =
+        seats.iter().map(|(number, place)| (*number, &members[*place])).collect();
+    for (at, (one, _)) in seats.iter().enumerate() {
+        for (other, _) in &seats[at + 1..] {
+            sign_by(&by_number, key, &[*one, *other], &[7; 32]);
+        }
+    }
+}
+
+#[test]
+fn a_clash_of_revisions_stops_signing_for_good_and_names_who_signed_both() {
+    for suite in Suite::ALL {
+        let Clashed { key, mut devices } = clashed(suite);
+        let members = log_in(&mut devices);
+        let invitation = members[FIRST].session.invite_sign(key.id, &[id(1), id(4)], &[1; 32]).unwrap();
+        let mut under_way = members[FIRST].session.start_sign(&invitation, &[1; 32]).unwrap();
+        let commitment = members[FOURTH].session.start_sign(&invitation, &[1; 32]).unwrap().poll_transmit().unwrap();
+        meet(&members, &key);
+        assert!(matches!(under_way.handle(&commitment), Err(Error::Misuse(Misuse::NoSuchRun(_)))));
+        drop((under_way, members));
+        let members = log_in(&mut devices);
+        for place in [FIRST, FOURTH, THIRD, OTHER] {
+            let info = members[place].key(key.id);
+            assert_eq!((info.state, info.epoch, info.revision, info.forks.len()), (KeyState::Active, key.epoch, 1, 1));
+            let fork = &info.forks[0];
+            assert_eq!((fork.ours, fork.theirs, fork.revision), (key.epoch, key.epoch, Some(1)));
+            assert_eq!(fork.culprits, [id(2)], "whose copy signed the other");
+            assert_eq!(info.advice(), [Advice::EndFork(key.epoch)]);
+            let session = &members[place].session;
+            let refused = session.invite_sign(key.id, &[id(1), id(4)], b"m");
+            assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
+            let refused = session.invite_enrolment(key.id, id(5), members[COPY].card(), &ids(&[1, 3, 4]));
+            assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
+        }
+    }
+}
+
+#[test]
+fn a_renewal_that_names_the_losing_revision_ends_a_clash_and_both_sides_take_part() {
+    let Clashed { key, mut devices } = clashed(Suite::Ed25519);
+    let members = log_in(&mut devices);
+    meet(&members, &key);
+    let seats = [(1, FIRST), (3, THIRD), (4, FOURTH)];
+    let leaving = vec![Leaving { identifier: id(2), reason: Reason::Stolen }];
+    let of = members[FIRST].key(key.id);
+    let without = Reshare { members: seated(&members, &seats), leaving, ..Reshare::of(&of) };
+    let invite = || members[FIRST].session.invite_reshare(key.id, without.clone()).unwrap();
+    let refused = invite();
+    assert_eq!(refused.undone().iter().map(|one| one.card().clone()).collect::<Vec<_>>(), [members[OTHER].card()]);
+    for place in [FIRST, THIRD, FOURTH] {
+        let result = members[place].session.start(&refused);
+        assert!(matches!(result, Err(Error::Denied(Denial::Forked))), "{result:?}");
+    }
+    let now = renew(&members, &[FIRST, THIRD, FOURTH], &invite());
+    every_pair_signs(&members, key.id, &seats);
+    for place in [FIRST, THIRD, FOURTH] {
+        let info = members[place].key(key.id);
+        assert_eq!((info.epoch, info.height, info.forks.len()), (now.epoch, 1, 0));
+        // The stolen device has a share of the old epoch, and so has who was enrolled by the losing revision: they are the key.
+        let [old] = info.old_epochs.as_slice() else { panic!("{:?}", info.old_epochs) };
+        assert_eq!(old.identifiers().collect::<Vec<_>>(), [id(2), id(4)], "{old}");
+        assert!(!old.is_dead());
+    }
+    // Who lost learns it from the certificates.
+    for certificate in members[FIRST].session.certificates(key.id).unwrap() {
+        let _ = members[OTHER].session.complete(&certificate);
+    }
+    let lost = members[OTHER].key(key.id);
+    assert_eq!((lost.state, lost.epoch, lost.forks.len()), (KeyState::Retired, now.epoch, 0));
+    let chain = |place: usize| members[place].session.certificates(key.id).unwrap();
+    assert!([THIRD, FOURTH, OTHER].iter().all(|place| chain(*place) == chain(FIRST)));
+}
+
+#[test]
+fn a_plan_that_leaves_a_losing_revision_unnamed_is_refused_by_who_knows_of_it() {
+    let Clashed { key, mut devices } = clashed(Suite::Ed25519);
+    let members = log_in(&mut devices);
+    // The first has not heard of the clash when it invites.
+    let silent = members[FIRST].session.invite_refresh(key.id, Vec::new()).unwrap();
+    assert!(silent.undone().is_empty());
+    let told = members[OTHER].session.certificate(key.id).unwrap();
+    forks(&members[FOURTH], key.id, &told, (key.epoch, key.epoch));
+    members[FOURTH].store.login_so(&officer_pin()).unwrap().override_fork_rules(&silent).unwrap();
+    let refused = members[FOURTH].session.start(&silent);
+    assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan(_)))), "{refused:?}");
+}
+
+#[test]
+fn an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it() {
+    let Clashed { key, mut devices } = clashed(Suite::Secp256k1);
+    let members = log_in(&mut devices);
+    let seats = [(1, FIRST), (2, SECOND), (4, FOURTH)];
+    let leaving = vec![Leaving { identifier: id(3), reason: Reason::Lost }];
+    let of = members[FIRST].key(key.id);
+    let without = Reshare { members: seated(&members, &seats), leaving, ..Reshare::of(&of) };
+    // Nobody here knows of the other roster.
+    let invitation = members[FIRST].session.invite_reshare(key.id, without).unwrap();
+    let runs = [FIRST, SECOND, FOURTH].map(|place: usize| members[place].session.start(&invitation).unwrap());
+    let passed = exchange(&mut runs.into_iter().collect::<Vec<_>>()).remove(0);
+    let chain = members[FIRST].session.certificates(key.id).unwrap();
+    let rival = members[OTHER].session.certificate(key.id).unwrap();
+    for place in [THIRD, OTHER] {
+        forks(&members[place], key.id, &chain[0], (key.epoch, key.epoch));
+        forks(&members[place], key.id, &chain[1], (key.epoch, passed.epoch));
+        let info = members[place].key(key.id);
+        assert_eq!((info.state, info.epoch), (KeyState::Active, key.epoch), "it keeps its share");
+        assert!(info.forks.iter().all(|fork| fork.culprits == [id(2)]), "{:?}", info.forks);
+    }
+    // And from the other side, of an epoch that is over.
+    for place in [FIRST, SECOND, FOURTH] {
+        forks(&members[place], key.id, &rival, (passed.epoch, key.epoch));
+        assert_eq!(members[place].key(key.id).forks[0].culprits, [id(2)]);
+    }
+    let invitation = members[FIRST].session.invite_refresh(key.id, Vec::new()).unwrap();
+    assert_eq!(invitation.undone().len(), 1);
+    let now = renew(&members, &[FIRST, SECOND, FOURTH], &invitation);
+    assert_eq!((now.height, now.forks.len()), (2, 0));
+    every_pair_signs(&members, key.id, &seats);
+    let chain = members[FIRST].session.certificates(key.id).unwrap();
+    for place in [THIRD, OTHER] {
+        let info = members[place].session.complete(&chain[2]).unwrap();
+        assert_eq!((info.state, info.epoch, info.forks.len()), (KeyState::Retired, now.epoch, 0));
+        assert_eq!(members[place].session.certificates(key.id).unwrap(), chain);
+        // What is superseded can be shown again, and changes nothing.
+        assert_eq!(members[place].session.complete(&rival).unwrap(), info);
+    }
+}
+
+#[test]
+fn an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well() {
+    let Clashed { key, mut devices } = copied(Suite::Secp256k1Taproot);
+    let members = log_in(&mut devices);
+    // The copy has forgotten the revision, and the third never heard of it: they go on without the first.
+    let leaving = vec![Leaving { identifier: id(1), reason: Reason::Lost }];
+    let of = members[THIRD].key(key.id);
+    let seats = [(2, COPY), (3, THIRD)];
+    let without = Reshare { members: seated(&members, &seats), leaving, ..Reshare::of(&of) };
+    let invitation = members[THIRD].session.invite_reshare(key.id, without).unwrap();
+    let runs = [COPY, THIRD].map(|place: usize| members[place].session.start(&invitation).unwrap());
+    let passed = exchange(&mut runs.into_iter().collect::<Vec<_>>()).remove(0);
+    let revised = members[FIRST].session.certificate(key.id).unwrap();
+    let renewed = members[THIRD].session.certificate(key.id).unwrap();
+    for place in [FIRST, FOURTH] {
+        forks(&members[place], key.id, &renewed, (key.epoch, passed.epoch));
+        let info = members[place].key(key.id);
+        assert_eq!((info.state, info.epoch), (KeyState::Active, key.epoch));
+        assert_eq!(info.forks[0].culprits, [id(2)]);
+    }
+    forks(&members[THIRD], key.id, &revised, (passed.epoch, key.epoch));
+    let fork = &members[THIRD].key(key.id).forks[0];
+    assert_eq!((fork.revision, fork.culprits.as_slice()), (Some(1), [id(2)].as_slice()));
+    let invitation = members[THIRD].session.invite_refresh(key.id, Vec::new()).unwrap();
+    let now = renew(&members, &[COPY, THIRD], &invitation);
+    every_pair_signs(&members, key.id, &seats);
+    let undone = members[THIRD].session.certificate(key.id).unwrap();
+    for place in [FIRST, FOURTH] {
+        let info = members[place].session.complete(&undone).unwrap();
+        assert_eq!((info.state, info.epoch, info.forks.len()), (KeyState::Retired, now.epoch, 0));
+    }
+}
