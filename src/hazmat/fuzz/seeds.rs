@@ -16,7 +16,8 @@ use crate::wire::Identifier;
 pub(super) fn seeds(target: &str) -> Vec<Vec<u8>> {
     match target {
         "operations" => sequences(),
-        "handle_dealing" | "handle_signing" => lies(),
+        "handle_dealing" | "handle_signing" | "handle_preprocessing" | "handle_reconstruct" => lies(4),
+        "handle_repair" => lies(6),
         "stored_record" => records(),
         "storage" => storages(),
         "frost" => (0..6).map(|first| (first..first + 60).collect()).collect(),
@@ -67,7 +68,7 @@ fn openings(sample: &SampleDealing, suite: Suite) -> Vec<Vec<u8>> {
 
 fn signature(suite: Suite) -> Vec<u8> {
     let pair = Pair::new(suite);
-    let (signature, _) = exchange(pair.sign(), None, &mut |message| vec![message.clone()]);
+    let (signature, _) = exchange(&mut pair.sign(), 2, None, &mut |message| vec![message.clone()]).remove(0);
     let signature = signature.expect("honest members sign");
     [&[suite.code() - 1], pair.snapshot.key.verifying_key.as_bytes(), signature.as_bytes(), MESSAGE].concat()
 }
@@ -111,10 +112,11 @@ fn sequences() -> Vec<Vec<u8>> {
     ]
 }
 
-fn lies() -> Vec<Vec<u8>> {
+/// Every change in every round, by the second member and by the third in turn.
+fn lies(rounds: u8) -> Vec<Vec<u8>> {
     let lie = |change: u8| {
-        let first = change % 6;
-        (0..4).map(move |round| vec![first, round, change, (change + round) % 5, 0, change * 7, 1, 2, 3, 4])
+        let first = change % 6 + 128 * (change % 2);
+        (0..rounds).map(move |round| vec![first, round, change, (change + round) % 5, 0, change * 7, 1, 2, 3, 4])
     };
     (0..10).flat_map(lie).collect()
 }
