@@ -1,7 +1,9 @@
 //! Inner doors, for tests, benches and fuzzing: exempt from semver, and nothing a wallet should touch.
 
+mod actor;
 mod cocktail;
 pub mod constant_time;
+mod fields;
 mod forge;
 pub mod fuzz;
 mod loot;
@@ -19,11 +21,13 @@ use frost_core::{Ciphersuite, Error, Identifier as FrostIdentifier, VerifyingKey
 use crate::wire::Identifier;
 
 pub use crate::wrap::hazmat as wrap;
+pub use actor::{Actor, Made, Troupe};
 pub use cocktail::{
     CocktailFigures, CocktailRecovery, CocktailRound, CocktailRun, CocktailSignature, cocktail_dkg, cocktail_recover,
     cocktail_sign,
 };
-pub use forge::{Forger, Forgery, SigningForgery, body, subject};
+pub use fields::{BODY, Field, FieldKind, fields, subjects};
+pub use forge::{Forger, Forgery, SigningForgery, body, plan, prepared_index, subject};
 pub use loot::Loot;
 pub use power::{Cut, Recorder, Replay, Syncs};
 pub use samples::{SampleDealing, sample_dealing};

@@ -9,8 +9,8 @@ use crate::protocol::Certificate;
 use crate::secret::Secret;
 use crate::suite::Suite;
 use crate::wire::{
-    Action, Card, DealPlan, Derivation, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Message, Party,
-    Plan, Prepared, Roster, RunId, SignPlan, Source, Subject,
+    Action, Card, DealPlan, Derivation, EpochId, Header, Identifier, IdentityKey, Invitation, KeyId, Kind, Message,
+    Party, Plan, Prepared, Roster, RunId, SignPlan, Source, Subject,
 };
 
 /// An identity whose key the test knows.
@@ -165,6 +165,18 @@ impl Forger {
         Message::issue(header, body, &self.0)
     }
 
+    /// The message of these bytes, which end before the signature, signed as this identity's; `None` if they are no
+    /// message.
+    pub fn sign(&self, content: &[u8]) -> Option<Message> {
+        let signature = self.0.sign(Kind::Message, content);
+        Message::from_bytes(&[content, &signature].concat()).ok()
+    }
+
+    /// The invitation with the plan of these bytes, signed as this identity's; `None` if they are no plan.
+    pub fn propose(&self, invitation: &Invitation, plan: &[u8]) -> Option<Invitation> {
+        Some(Invitation::issue(Plan::from_bytes(plan).ok()?, invitation.chain.clone(), &self.0))
+    }
+
     /// The message with another body under the subject of another one, signed as this identity's: such as an
     /// accusation in the place of an endorsement.
     pub fn replace(&self, message: &Message, subject_of: &Message, body: Vec<u8>) -> Message {
@@ -173,15 +185,24 @@ impl Forger {
     }
 }
 
+/// The plan of an invitation, in its encoding.
+pub fn plan(invitation: &Invitation) -> Vec<u8> {
+    invitation.plan.to_bytes()
+}
+
 /// The body of a message.
 pub fn body(message: &Message) -> &[u8] {
     &message.body
 }
 
-/// What the message is about: join, deal, certify, accuse, confirm, commit, share, dispute, consent, handover, receipt or
-/// vote.
+/// What the message is about: join, deal, certify, accuse, confirm, commit, share, dispute, consent, handover, receipt,
+/// vote, prepare or ready.
 pub fn subject(message: &Message) -> &'static str {
-    match message.header.subject {
+    name(message.header.subject)
+}
+
+pub(super) const fn name(subject: Subject) -> &'static str {
+    match subject {
         Subject::Join => "join",
         Subject::Deal => "deal",
         Subject::Certify => "certify",
@@ -196,5 +217,13 @@ pub fn subject(message: &Message) -> &'static str {
         Subject::Vote => "vote",
         Subject::Prepare => "prepare",
         Subject::Ready => "ready",
+    }
+}
+
+/// Which of the nonces that were made beforehand an invitation is for.
+pub fn prepared_index(invitation: &Invitation) -> Option<u16> {
+    match &invitation.plan.action {
+        Action::Sign(plan) => plan.prepared.as_ref().map(|prepared| prepared.index),
+        _ => None,
     }
 }

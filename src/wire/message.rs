@@ -42,7 +42,7 @@ pub(crate) enum Subject {
 }
 
 impl Subject {
-    const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Join,
         Self::Deal,
         Self::Certify,

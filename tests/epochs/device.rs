@@ -67,7 +67,7 @@ pub struct Device {
 }
 
 #[derive(Debug)]
-struct Handle {
+pub struct Handle {
     bytes: Arc<MemoryStorage>,
     fuse: Arc<Fuse>,
 }
@@ -97,7 +97,7 @@ impl Device {
         Self { bytes: Arc::new(MemoryStorage::new(contents)), fuse: Arc::default() }
     }
 
-    fn handle(&self) -> Handle {
+    pub fn handle(&self) -> Handle {
         Handle { bytes: Arc::clone(&self.bytes), fuse: Arc::clone(&self.fuse) }
     }
 

@@ -1,0 +1,175 @@
+//! Every field of every message, of every member, in every round of every protocol.
+
+use quorumkey::hazmat::{Field, fields as laid_out, subject, subjects};
+use quorumkey::{Message, Suite};
+use std::collections::BTreeSet;
+
+use super::attack::{Change, Lie, unsigned};
+use super::cast::{Stage, forger};
+use super::oracle::{End, Oracle};
+use super::play::Play;
+use super::scene::{Passing, Scene};
+
+macro_rules! plays {
+    ($($name:ident: $play:ident)*) => {
+        $(#[test] fn $name() { every_lie(Play::$play); })*
+    };
+}
+
+plays! {
+    every_lie_in_a_dealing_names_the_liar: Dkg
+    every_lie_in_an_import_names_the_liar: Import
+    every_lie_in_a_refresh_names_the_liar: Refresh
+    every_lie_in_a_reshare_names_the_liar: Reshare
+    every_lie_in_a_signature_names_the_liar: Sign
+    every_lie_in_a_childs_signature_names_the_liar: SignChild
+    every_lie_while_nonces_are_prepared_names_the_liar: Prepare
+    every_lie_in_a_prepared_signature_names_the_liar: SignPrepared
+    every_lie_in_a_repair_names_the_liar: Repair
+    every_lie_in_an_enrolment_names_the_liar: Enrol
+    every_lie_in_a_reconstruction_names_the_liar: Reconstruct
+}
+
+/// Whether to tell every lie in every suite and seat. Else each field is lied about in each seat that differs from the
+/// others, in different ways and suites by turns.
+pub fn everything() -> bool {
+    std::env::var_os("QUORUMKEY_ADVERSARY_EVERYTHING").is_some()
+}
+
+/// Whoever changes these speaks of something else, or as somebody else: the message counts for nothing.
+pub const IGNORED: [&str; 7] = ["version", "suite", "group", "epoch", "run", "sender", "body length"];
+
+/// What an undisturbed run says, by seats.
+fn rehearsed(suite: Suite, play: Play) -> Vec<Vec<Message>> {
+    let stage = Stage::new(suite, play.stage());
+    let mut scene = Scene::new(&stage, play);
+    scene.undisturbed();
+    let ends = Oracle::new(&stage, &[]).look(&scene).unwrap();
+    assert!(ends.iter().all(|end| *end == End::Done), "{suite:?} {play:?}: {ends:?}");
+    scene.seats.into_iter().map(|seat| seat.said).collect()
+}
+
+fn every_lie(play: Play) {
+    let mut cases = 0;
+    let suites: Vec<_> = Suite::ALL.into_iter().filter(|suite| play.fits(*suite)).collect();
+    let rehearsals: Vec<_> = suites.iter().map(|suite| rehearsed(*suite, play)).collect();
+    let seats = if everything() { (0..play.people().len()).collect() } else { play.roles().to_vec() };
+    let mut turn = 0;
+    for seat in seats {
+        for (at, message) in rehearsals[0][seat].iter().enumerate() {
+            for field in laid_out(message).unwrap().iter().filter(|field| !IGNORED.contains(&field.name)) {
+                let lies: Vec<_> = Lie::all_of(*field).collect();
+                turn += 1;
+                for (nth, lie) in lies.iter().enumerate() {
+                    for (suite, said) in suites.iter().zip(&rehearsals) {
+                        let chosen = nth % lies.len() == turn % lies.len() && suite == &suites[turn % suites.len()];
+                        if everything() || chosen {
+                            cases += 1;
+                            one_lie(*suite, play, seat, &said[seat][at], *lie);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    println!("cases: {cases}");
+}
+
+/// A member lies in one place, to all, and says nothing more. What it says counts by itself: nothing else that it says
+/// contradicts it.
+fn one_lie(suite: Suite, play: Play, liar: usize, model: &Message, lie: Lie) {
+    let fields = laid_out(model).unwrap();
+    let same = |field: &&Field| (field.name, field.item) == (lie.field.name, lie.field.item);
+    let lie = Lie { field: *fields.iter().find(same).unwrap(), ..lie };
+    let stage = Stage::new(suite, play.stage());
+    let mut scene = Scene::new(&stage, play);
+    let person = scene.seats[liar].person;
+    let (mut here, mut told) = (false, None);
+    scene.run(&mut |Passing { from, message, said, .. }| {
+        if from == liar && (message.round(), subject(message)) == (model.round(), subject(model)) && !here {
+            let others = said.iter().find(|(one, other)| *one != liar && subject(other) == subject(message));
+            (here, told) = (true, lie.tell(&forger(person), message, others.map(|(_, message)| message)));
+            return told.iter().cloned().collect();
+        }
+        let again = (message.round(), subject(message)) == (model.round(), subject(model));
+        if from != liar || !here { vec![message.clone()] } else { told.iter().filter(|_| again).cloned().collect() }
+    });
+    let liars = [person];
+    let looked = Oracle::new(&stage, &liars).look(&scene);
+    let what = format!("{suite:?} {play:?}, seat {liar}, round {}: {}, {lie:?}", model.round(), subject(model));
+    let ends = looked.unwrap_or_else(|broken| panic!("{what}: {broken}"));
+    // What is the truth after all, or no message, is no lie.
+    if told.is_some() {
+        assert!(expected(play, liar, model, lie, &ends), "{what}: {ends:?}");
+    }
+}
+
+/// Everybody names the liar, but for lies that harm nobody else, or that nobody can see.
+fn expected(play: Play, liar: usize, like: &Message, Lie { field, change }: Lie, ends: &[End]) -> bool {
+    let all = |allowed: &[End]| ends.iter().all(|end| allowed.contains(end));
+    let same_length = !matches!(change, Change::Cut | Change::Grow);
+    let valid_perhaps = matches!(change, Change::Low | Change::High | Change::Others);
+    match (subject(like), field.name) {
+        // A place, a view or a state that is possible is not a lie by itself.
+        (_, "round" | "subject" | "counter" | "audit head" | "view") => all(&[End::Names, End::Waits, End::Done]),
+        // All is done when it is said.
+        ("confirm", _) if ends.contains(&End::Done) => all(&[End::Done]),
+        // Another valid point commits to nonces that somebody may have.
+        ("commit" | "prepare", "hiding commitment" | "binding commitment") if valid_perhaps => {
+            all(&[End::Names, End::Waits])
+        }
+        // Only the token knows.
+        ("join", "restored" | "overridden") if change == Change::Low => all(&[End::Names, End::Waits]),
+        ("deal", "sealed share" | "sealed payload" | "tag")
+            if same_length && play.receives(like.round(), field.item) == liar =>
+        {
+            all(&[End::Waits])
+        }
+        _ => all(&[End::Names]),
+    }
+}
+
+#[test]
+fn every_kind_of_message_is_laid_out_field_by_field() {
+    let mut seen = BTreeSet::new();
+    for suite in Suite::ALL {
+        for play in Play::ALL.into_iter().filter(|play| play.fits(suite)) {
+            for message in rehearsed(suite, play).iter().flatten() {
+                let fields = laid_out(message).expect("an honest message is laid out as its subject's");
+                let ends = fields.iter().scan(0, |end, field| {
+                    assert_eq!(field.at, *end, "{field:?}");
+                    *end = field.at + field.len;
+                    Some(*end)
+                });
+                assert_eq!(ends.last(), Some(message.to_bytes().len() - 64));
+                seen.insert(subject(message));
+            }
+        }
+    }
+    // What is said only when something went wrong.
+    let rest: Vec<_> = subjects().into_iter().filter(|one| !seen.contains(one)).collect();
+    assert_eq!(rest, ["accuse", "dispute"]);
+}
+
+#[test]
+fn what_a_transport_changes_counts_for_nothing() {
+    for suite in Suite::ALL {
+        for play in Play::ALL.into_iter().filter(|play| play.fits(suite)) {
+            let stage = Stage::new(suite, play.stage());
+            let mut scene = Scene::new(&stage, play);
+            scene.run(&mut |Passing { message, said, from, .. }| {
+                let others = said.iter().find(|(one, other)| *one != from && subject(other) == subject(message));
+                let others = others.map(|(_, message)| message);
+                let change = |lie: Lie| unsigned(message, &lie.change.of(message, &lie.field, others)?);
+                let mut all: Vec<_> = Lie::all(message).into_iter().filter_map(change).collect();
+                let mut forged = message.to_bytes();
+                *forged.last_mut().unwrap() ^= 1;
+                all.extend(Message::from_bytes(&forged));
+                all.push(message.clone());
+                all
+            });
+            let ends = Oracle::new(&stage, &[]).look(&scene).unwrap();
+            assert!(ends.iter().all(|end| *end == End::Done), "{suite:?} {play:?}: {ends:?}");
+        }
+    }
+}
