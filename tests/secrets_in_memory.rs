@@ -46,7 +46,9 @@ fn main() {
         return victim(Suite::from_code(code.parse().unwrap()).unwrap());
     }
     let mut failures = Vec::new();
-    for (suite, wipes) in Suite::ALL.into_iter().flat_map(|suite| [(suite, false), (suite, true)]) {
+    // What counts is the optimised build, which scans for all; this one, slow, shows that the scan itself works.
+    let suites = if cfg!(debug_assertions) { &Suite::ALL[..1] } else { &Suite::ALL };
+    for (suite, wipes) in suites.iter().copied().flat_map(|suite| [(suite, false), (suite, true)]) {
         let before = failures.len();
         observe(suite, wipes, &mut failures);
         let outcome = if failures.len() == before { "ok" } else { "FAILED" };

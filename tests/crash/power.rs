@@ -20,6 +20,8 @@ use super::*;
 const CUTS: usize = 2_000;
 /// Cuts of the control on a medium that lies.
 const CONTROL: usize = 300;
+/// They share the cuts.
+const THREADS: usize = 2;
 
 /// What a token has acknowledged by a moment.
 struct Ack {
@@ -210,11 +212,12 @@ fn check_secrets(storage: Shared<FileStorage>, before: &Ack) -> Result<(), Lost>
     Ok(())
 }
 
-/// Cuts the power that often, all over the life. How many cuts were made, and what they lost.
-fn cut(life: &Life, store: &Path, cuts: usize, medium: Syncs) -> (usize, Vec<Lost>) {
-    let mut rng = ChaCha20Rng::seed_from_u64(cuts as u64);
+/// Cuts the power that often, all over the life; one of several threads makes every so many of the cuts. How many cuts
+/// it made, and what they lost.
+fn cut(life: &Life, store: &Path, cuts: usize, medium: Syncs, thread: usize) -> (usize, Vec<Lost>) {
+    let mut rng = ChaCha20Rng::seed_from_u64((cuts * THREADS + thread) as u64);
     let mut replay = life.recorder.replay(medium);
-    let (mut made, mut lost) = (0, Vec::new());
+    let (mut due, mut made, mut lost) = (0, 0, Vec::new());
     let born = life.acks[0].moment;
     let moments = life.acks.last().unwrap().moment - born;
     while replay.advance() {
@@ -224,15 +227,36 @@ fn cut(life: &Life, store: &Path, cuts: usize, medium: Syncs) -> (usize, Vec<Los
         }
         let before = life.acks.iter().rev().find(|ack| ack.moment <= moment).unwrap();
         // As many as have come due, so that they are spread evenly.
-        while made * moments < cuts * (moment - born).min(moments) {
+        while due * moments < cuts * (moment - born).min(moments) {
+            due += 1;
+            if due % THREADS != thread {
+                continue;
+            }
             made += 1;
             let cut = replay.cut(&mut rng).expect("there is a store");
             if let Err(why) = check(life, &cut, store, before) {
-                lost.push(format!("cut {made}, at moment {moment}: {why}"));
+                lost.push(format!("cut {due}, at moment {moment}: {why}"));
             }
         }
     }
     (made, lost)
+}
+
+/// The same, with all threads.
+fn cut_all(life: &Life, folder: &Path, cuts: usize, medium: Syncs) -> (usize, Vec<Lost>) {
+    std::thread::scope(|scope| {
+        let start = |thread| {
+            // Only its preamble is used.
+            let store = folder.join(format!("{medium:?} {thread}"));
+            drop(FileStorage::create(&store, &[]).unwrap());
+            scope.spawn(move || cut(life, &store, cuts, medium, thread))
+        };
+        let threads: Vec<_> = (0..THREADS).map(start).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .fold((0, Vec::new()), |(made, lost), (more, gone)| (made + more, [lost, gone].concat()))
+    })
 }
 
 #[test]
@@ -240,11 +264,10 @@ fn whenever_the_power_goes_nothing_that_was_acknowledged_is_lost_and_a_lying_dis
     let _alone = alone();
     let folder = fast_folder();
     let life = live(&folder.path().join("store"));
-    // Only its preamble is used from here on.
-    let store = folder.path().join("another");
-    drop(FileStorage::create(&store, &[]).unwrap());
-    let (made, lost) = cut(&life, &store, rounds("QUORUMKEY_CUTS", CUTS), Syncs::Honestly);
-    let (lies, caught) = cut(&life, &store, CONTROL, Syncs::Lying);
+    let cuts = rounds("QUORUMKEY_CUTS", CUTS);
+    let (made, lost) = cut_all(&life, folder.path(), cuts, Syncs::Honestly);
+    assert_eq!(made, cuts);
+    let (lies, caught) = cut_all(&life, folder.path(), CONTROL, Syncs::Lying);
     println!("power: {made} cuts, {} lost; on a lying disk {} of {lies}", lost.len(), caught.len());
     assert!(lost.is_empty(), "{}", lost[..lost.len().min(9)].join("\n"));
     assert!(!caught.is_empty(), "what a lying disk lost went unnoticed");
