@@ -223,8 +223,6 @@ mod switch {
         OverrideTakesAQuorum,
         /// Who enters proves that it has its run key.
         RunKeyProven,
-        /// Nobody tells of an attempt at or above the run's.
-        AttemptToldIsBelow,
         /// Nobody tells of attempts at another key.
         AttemptToldIsOfTheKey,
         /// Who tells of an attempt has signed it.
@@ -239,8 +237,6 @@ mod switch {
         AttemptEndedBeforeDealing,
         /// Rule 8: a restored token deals with a quorum of others that remember.
         RestoredDealsInAQuorum,
-        /// Rule 8: a restored token deals above what the others report.
-        RestoredDealsAboveTheOthers,
         /// Beside a renewed share is the key's chain code.
         ChainCodeKept,
         /// A member's part of a new chain code is what it committed to.
@@ -261,8 +257,6 @@ mod switch {
         StrangerIsNeverRepaired,
         /// A revision says what follows from the epoch and who comes.
         RevisionFollows,
-        /// A repaired share fits its verifying share.
-        RepairedShareFits,
         /// Nonces sign for their own commitments.
         NoncesOfTheirCommitments,
         /// What comes out as a signature was verified.
@@ -339,8 +333,6 @@ mod switch {
         SignaturesForTheirPurpose,
         /// A token holds so many nonces and no more.
         NoncesBounded,
-        /// A card of another incarnation is another token.
-        CardToTheByte,
         /// Who invites to a dealing takes part in it, and signed the plan.
         InvitationToDealSigned,
         /// A token deals under its own number.
@@ -364,7 +356,7 @@ mod switch {
         /// A first epoch is taken from who signed it here.
         FirstEpochSignedHere,
         /// Rule 6: of two epochs of which neither supersedes the other none takes the other's place.
-        ForkSeen,
+        LinesNeverMix,
         /// Rule 3: a certificate supersedes what it names and nothing else.
         ErasedWhatIsNamed,
         /// What others tell of attempts does not fill the record.
@@ -447,14 +439,10 @@ mod switch {
         HeaderAsSealed,
         /// The records are those that were left: none taken away, none put back.
         RecordsAsSealed,
-        /// The log leads to the sealed head.
-        LogOfTheSeal,
         /// After the sealed head there are failed logins and nothing else.
         FailedLoginsOnly,
         /// The log leads to the current state.
         LogIsWhole,
-        /// An audit record lies in its own place.
-        RecordOfItsPlace,
         /// What a guess at a PIN costs is bounded before anything is allocated.
         CostBounded,
         /// A sealed record opens in its own place only.
@@ -469,10 +457,6 @@ mod switch {
         RecordNumbered,
         /// An audit record names the one before it.
         RecordChained,
-        /// A store is made where nothing is.
-        MadeInAFreePlace,
-        /// A damaged newest state is not taken for one that was never written.
-        WrittenInTwoPhases,
         /// A file is checked when it is opened.
         IntegrityChecked,
         /// A file that goes is overwritten.

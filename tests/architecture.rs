@@ -1,7 +1,7 @@
 //! The house rules that a compiler does not check: which way modules depend, and what may stand in them.
 #![allow(clippy::unwrap_used, reason = "what is wrong in a test may panic")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -320,6 +320,89 @@ fn every_test_that_the_table_of_traps_names_exists() {
     let names = named("docs/traps.md");
     assert!(names.len() > 100, "only {} names were found", names.len());
     assert_eq!(missing(names), Vec::<String>::new());
+}
+
+fn page(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
+}
+
+/// The guards that the code marks, each with the files that it stands in.
+fn marked_guards() -> BTreeMap<String, BTreeSet<String>> {
+    let mut marked = BTreeMap::<_, BTreeSet<_>>::new();
+    for (path, source) in sources() {
+        let code = code_only(&source);
+        for mark in ["holds!(", "forbids!(", "unless_off!("] {
+            for (at, _) in code.match_indices(mark).filter(|(at, _)| !code[..*at].ends_with(is_word)) {
+                let guard = first_word(code[at + mark.len()..].trim_start());
+                marked.entry(guard).or_default().insert(format!("src/{path}"));
+            }
+        }
+    }
+    marked
+}
+
+/// The guards of the list in `src/guard.rs`. Each has a line that says what it holds back.
+fn listed_guards() -> Vec<String> {
+    let source = page("src/guard.rs");
+    let (_, list) = source.rsplit_once("guards! {\n").unwrap();
+    let lines: Vec<_> = list.lines().map(str::trim).take_while(|line| *line != "}").collect();
+    let (pairs, rest) = lines.as_chunks::<2>();
+    assert_eq!(rest, [""; 0]);
+    let guard = |[says, guard]: &[&str; 2]| {
+        assert!(says.starts_with("/// ") && says.ends_with('.'), "{says}");
+        guard.strip_suffix(',').unwrap().to_owned()
+    };
+    pairs.iter().map(guard).collect()
+}
+
+#[test]
+fn every_guard_holds_back_a_trap_where_the_table_says_and_a_test_misses_it() {
+    let marked = marked_guards();
+    assert!(marked.len() > 150, "only {} guards were found", marked.len());
+    let list = listed_guards();
+    assert_eq!(list.iter().filter(|guard| *guard != "Nothing").collect::<BTreeSet<_>>(), marked.keys().collect());
+    assert!(list.contains(&"Nothing".to_owned()), "the one that nothing is marked with");
+    let page = page("docs/traps.md");
+    let (traps, table) = page.split_once("\n## Guards\n").unwrap();
+    let cells = |row: &str| -> Vec<Vec<String>> {
+        let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        row.trim_matches('|').split('|').map(names).collect()
+    };
+    let mut rows = BTreeMap::new();
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let [guard, places, tests] = cells(row).try_into().unwrap();
+        assert!(!tests.is_empty(), "{row}");
+        assert!(rows.insert(guard[0].clone(), places.into_iter().collect()).is_none(), "{row}");
+    }
+    assert_eq!(rows, marked);
+    let held: BTreeSet<_> = traps.lines().filter_map(|row| row.strip_suffix(" |")?.rsplit_once(" | ")).collect();
+    let held: BTreeSet<_> = held.into_iter().flat_map(|(_, last)| cells(last).concat()).collect();
+    assert_eq!(marked.keys().filter(|guard| !held.contains(*guard)).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// Whatever else could be switched off: the macros are the plain expressions, and the names are not compiled.
+#[test]
+fn no_guard_can_be_switched_off_without_the_cfg() {
+    for (path, source) in sources() {
+        let code = code_only(&source);
+        let switches = code.contains("quorumkey_guards") || code.contains("is_off") || code.contains("env::var");
+        assert_eq!(switches, path == "guard.rs", "{path}");
+    }
+    let code = code_only(&page("src/guard.rs"));
+    for item in ["use switch", "mod switch {"] {
+        let before = code.split_once(item).unwrap().0.trim_end();
+        let before = before.strip_suffix("pub(crate)").unwrap_or(before).trim_end();
+        assert!(before.ends_with("#[cfg(quorumkey_guards)]"), "{item}");
+    }
+    let macros: Vec<_> = code.split("macro_rules!").collect();
+    let cfgs = macros.iter().map(|text| text.trim_end().rsplit('\n').next().unwrap());
+    let plain = cfgs.clone().filter(|cfg| *cfg == "#[cfg(not(quorumkey_guards))]").count();
+    let switched = cfgs.filter(|cfg| *cfg == "#[cfg(quorumkey_guards)]").count();
+    // The fourth lists the guards, within the module.
+    assert_eq!((plain, switched, macros.len()), (3, 3, 8));
+    for body in &macros[1..=plain] {
+        assert!(!body.contains("is_off"), "{body}");
+    }
 }
 
 #[test]

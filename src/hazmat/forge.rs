@@ -159,6 +159,23 @@ impl Forger {
         genuine.counterfeit(&strangers, &mut UnwrapErr(SysRng))
     }
 
+    /// What this member can make of an attempt that it took part in: a transcript of which it says that another dealt so,
+    /// with its own signatures.
+    pub fn made_up(&self, member: Identifier, attempt: &Certificate) -> Option<Certificate> {
+        attempt.made_up((member, &self.0), &mut UnwrapErr(SysRng))
+    }
+
+    /// What the members 1 to n of a certificate can make of it together: one that names an attempt more, which dealt from
+    /// and to members with those cards.
+    pub fn naming(members: &[Self], genuine: &Certificate, cards: &Roster) -> Option<Certificate> {
+        genuine.naming(&numbered(members), cards, &mut UnwrapErr(SysRng))
+    }
+
+    /// The same with so many attempts that nobody signed, each dealt to a thousand members.
+    pub fn telling(members: &[Self], genuine: &Certificate, count: u8) -> Option<Certificate> {
+        genuine.telling(&numbered(members), count, &mut UnwrapErr(SysRng))
+    }
+
     /// An accusation with that body, in the place of the message.
     pub fn accuse(&self, message: &Message, body: Vec<u8>) -> Message {
         let header = Header { subject: Subject::Accuse, ..message.header.clone() };
@@ -188,6 +205,11 @@ impl Forger {
 /// The plan of an invitation, in its encoding.
 pub fn plan(invitation: &Invitation) -> Vec<u8> {
     invitation.plan.to_bytes()
+}
+
+/// The members 1 to n.
+fn numbered(members: &[Forger]) -> Vec<(Identifier, &IdentityKey)> {
+    (1..).filter_map(Identifier::new).zip(members).map(|(id, one)| (id, &one.0)).collect()
 }
 
 /// The body of a message.

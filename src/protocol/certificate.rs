@@ -2,6 +2,8 @@
 
 #[cfg(feature = "hazmat")]
 mod counterfeit;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};

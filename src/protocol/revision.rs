@@ -1,5 +1,8 @@
 //! Revisions of an epoch's roster: what they must say, and who must have signed them.
 
+#[cfg(test)]
+pub(super) mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::certificate::CertificateError;

@@ -1,7 +1,7 @@
 //! The last rounds: signatures on the transcript, views of the round before, and who has the certificate.
 
 use quorumkey::hazmat::subject;
-use quorumkey::{CertificateError, KeyState, Misbehaviour, NewCard, Reason, Suite};
+use quorumkey::{CertificateError, KeyState, Misbehaviour, NewCard, Reason, Roster, Suite};
 
 use super::*;
 
@@ -257,4 +257,44 @@ fn who_tells_of_two_joins_after_a_later_round_is_not_taken_for_a_liar() {
     });
     assert_eq!(blame(&results[0]).0, [3]);
     assert!(matches!(results[1], Ok(None)) || blame(&results[1]).0 == [3], "{:?}", results[1]);
+}
+
+/// The certificate of a refresh in which the first member heard of nobody's signature.
+fn missed_by_the_first(trial: &Trial, suite: Suite) -> Certificate {
+    let (invitation, _) = trial.invitation(suite, true);
+    trial.run(&invitation, &mut |_, to, message| {
+        if to == 0 && subject(&message) == "certify" { Vec::new() } else { vec![message] }
+    });
+    trial.members[1].session.certificate(invitation.key().unwrap()).unwrap()
+}
+
+/// Rule 5 holds for who reads a certificate later as well: all its members together can't make one that counts.
+#[test]
+fn a_certificate_that_passes_over_an_attempt_is_refused_whoever_signed_it() {
+    for suite in Suite::ALL {
+        let trial = Trial::new(3);
+        let genuine = missed_by_the_first(&trial, suite);
+        let strangers =
+            Roster::numbered([81, 82, 83].map(|seed| Forger::new([seed; 32]).card("a stranger", 0))).unwrap();
+        let session = &trial.members[0].session;
+        let passing = Forger::naming(&trial.forgers, &genuine, &strangers).unwrap();
+        let refused = session.complete(&passing);
+        let why = CertificateError::Contradiction("an attempt that others may go on from is passed over");
+        assert!(matches!(&refused, Err(Error::Certificate(error)) if *error == why), "{refused:?}");
+        // Nothing else is wrong with it: an attempt that its members could end may stand in it.
+        let ended = Forger::naming(&trial.forgers, &genuine, &roster(&trial.members)).unwrap();
+        assert_eq!(session.complete(&ended).unwrap().epoch, ended.epoch_id());
+    }
+}
+
+/// Others can make up any number of dealings. What is kept of them has a bound, or a liar could fill the record until
+/// nobody can read it.
+#[test]
+fn whatever_others_make_up_the_record_of_a_key_keeps_so_much_and_no_more() {
+    let trial = Trial::new(3);
+    let genuine = missed_by_the_first(&trial, Suite::Ed25519);
+    let telling = Forger::telling(&trial.forgers, &genuine, 20).unwrap();
+    let key = trial.members[0].session.complete(&telling).unwrap();
+    let told = key.old_epochs.iter().filter(|old| old.holders.len() >= 1000);
+    assert_eq!(told.count(), 16, "of twenty");
 }

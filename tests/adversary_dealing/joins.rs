@@ -144,14 +144,19 @@ fn framed(bytes: &[u8]) -> Vec<u8> {
 
 /// An attempt that the third member could not sign, and the first member's report of it in the join of the next, framed.
 fn left_behind(trial: &Trial, suite: Suite) -> (quorumkey::KeyId, Vec<u8>) {
+    left_behind_by(trial, suite, 2, 0)
+}
+
+/// An attempt that one member could not sign, and another's report of it.
+fn left_behind_by(trial: &Trial, suite: Suite, missing: usize, teller: usize) -> (quorumkey::KeyId, Vec<u8>) {
     let (invitation, _) = trial.invitation(suite, true);
     let key = invitation.key().unwrap();
     let results = trial.run(&invitation, &mut |_, to, message| {
-        if to == 2 && subject(&message) == "deal" { Vec::new() } else { vec![message] }
+        if to == missing && subject(&message) == "deal" { Vec::new() } else { vec![message] }
     });
     assert!(results.iter().all(|result| matches!(result, Ok(None))));
-    let invitation = trial.members[0].session.invite_refresh(key, Vec::new()).unwrap();
-    let mut run = trial.members[0].session.start(&invitation).unwrap();
+    let invitation = trial.members[teller].session.invite_refresh(key, Vec::new()).unwrap();
+    let mut run = trial.members[teller].session.start(&invitation).unwrap();
     let join = run.poll_transmit().unwrap();
     let told = &body(&join)[past(suite)..];
     assert_eq!(told[..4], [0, 0, 0, 1]);
@@ -180,6 +185,43 @@ fn who_reports_an_attempt_that_it_could_not_have_signed_is_named() {
             });
             all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
         }
+    }
+}
+
+/// The last member reports that in its join, and is named.
+fn named_for_reporting(trial: &Trial, suite: Suite, key: quorumkey::KeyId, report: &[u8]) {
+    pardon(&trial.members);
+    let invitation = trial.members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let chain = trial.members[1].session.certificates(key).unwrap();
+    let results = trial.run_with_body(&invitation, "join", |body| {
+        body.truncate(past(suite));
+        body.extend([0, 0, 0, 1]);
+        body.extend(report);
+        body.extend([0; 4]);
+    });
+    all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
+}
+
+/// It has signed it, and so have others: but of another key.
+#[test]
+fn who_reports_an_attempt_at_another_key_is_named() {
+    for suite in Suite::ALL {
+        let trial = Trial::new(3);
+        let (_, report) = left_behind_by(&trial, suite, 0, 2);
+        let (key, _) = left_behind(&trial, suite);
+        named_for_reporting(&trial, suite, key, &report);
+    }
+}
+
+/// Whoever could make up that others dealt would keep everybody out who can't end what was made up.
+#[test]
+fn who_reports_an_attempt_in_which_others_never_dealt_so_is_named() {
+    for suite in Suite::ALL {
+        let trial = Trial::new(3);
+        let (key, of_first) = left_behind(&trial, suite);
+        let attempt = Certificate::from_bytes(&of_first[4..]).unwrap();
+        let made_up = trial.forger(3).made_up(id(3), &attempt).unwrap();
+        named_for_reporting(&trial, suite, key, &framed(&made_up.to_bytes()));
     }
 }
 

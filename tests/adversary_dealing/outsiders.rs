@@ -1,7 +1,7 @@
 //! Messages that are not of the run, or not by its members: they change nothing. And members that are two, or older.
 
 use quorumkey::hazmat::{Forger, Forgery, subject};
-use quorumkey::{Error, MemoryStorage, Message, Misbehaviour, NewCard, Reason, Rejection, Suite};
+use quorumkey::{Error, Evidence, MemoryStorage, Message, Misbehaviour, NewCard, Reason, Rejection, Suite};
 
 use super::*;
 
@@ -165,4 +165,18 @@ fn garbage_without_end_costs_no_record() {
         assert!(matches!(runs[0].handle(&garbage), Err(Error::Rejected(_))));
     }
     assert_eq!(records(&trial), before);
+}
+
+/// Anybody can write messages in a member's name. Only what the member signed counts against it.
+#[test]
+fn nobody_is_framed_with_messages_that_somebody_else_signed() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Secp256k1, false);
+    let join = trial.start(&invitation)[1].poll_transmit().unwrap();
+    let twice = |signer: &Forger| Evidence::new([1, 2].map(|number| with_counter(&join, signer, number)).to_vec());
+    let judge = |signer: &Forger| twice(signer).judge(&invitation, &[]).unwrap().map(|it| it.culprits);
+    assert_eq!(judge(trial.forger(2)), Some(vec![id(2)]));
+    for other in [&Forger::new([99; 32]), trial.forger(1), trial.forger(3)] {
+        assert_eq!(judge(other), None);
+    }
 }

@@ -1,6 +1,9 @@
 //! A nonce is used once, and its use is on record before a share leaves.
 
+use core::time::Duration;
+
 use quorumkey::audit::{EventKind, Record};
+use quorumkey::hazmat::set_clock_ahead;
 use quorumkey::{KeyId, Misuse};
 
 use super::device::{Crash, Device, devices, log_in, snapshot};
@@ -40,6 +43,20 @@ fn each_share_leaves_after_the_record_of_its_nonce() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 3, "no commitment twice");
+}
+
+#[test]
+fn nonces_are_used_within_ten_minutes_or_never() {
+    let group = Group::new(Suite::Ed25519, 2, 3);
+    let (mut runs, commits) = begin(&group.members, group.key.id);
+    set_clock_ahead(Duration::from_secs(300));
+    runs[0].handle(&commits[1]).unwrap();
+    assert_eq!(subject(&runs[0].poll_transmit().unwrap()), "share");
+    set_clock_ahead(Duration::from_secs(601));
+    let late = runs[1].handle(&commits[0]);
+    assert!(matches!(late, Err(Error::Misuse(Misuse::NoncesExpired))), "{late:?}");
+    assert_eq!((runs[1].poll_transmit(), claims(&group.members[1]).len()), (None, 0));
+    set_clock_ahead(Duration::ZERO);
 }
 
 #[test]

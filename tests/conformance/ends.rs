@@ -2,7 +2,8 @@
 
 use quorumkey::audit::{self, EventKind, Head, Record};
 use quorumkey::{
-    Declaration, Denial, EpochId, Error, Filter, Holding, Identifier, KeyInfo, KeyState, Session, StorageError, Suite,
+    Declaration, Denial, EpochId, Error, Filter, Holding, Identifier, KeyInfo, KeyState, Misuse, Session, StorageError,
+    Suite,
 };
 
 use crate::backend::{Backend, backup_key, group, reopen};
@@ -72,6 +73,8 @@ pub fn a_pending_key_can_be_destroyed(backend: &dyn Backend) {
     });
     let session = &members[1].session;
     let [pending] = in_state(session, KeyState::Pending).try_into().unwrap();
+    // Till then it is no key to keep a backup of.
+    refused!(session.export(pending.id, &backup_key().0), Error::Misuse(Misuse::Unsupported(_)));
     session.destroy(pending.id).unwrap();
     let [gone] = in_state(session, KeyState::Destroyed).try_into().unwrap();
     assert_eq!((gone.id, gone.epoch, gone.pending.len()), (pending.id, pending.epoch, 0));

@@ -35,6 +35,8 @@ mount! {
     an_import_that_was_left_behind_is_completed_by_the_next_attempt
     an_attempt_that_nobody_certified_is_named_and_superseded_by_the_next
     a_key_is_imported_once
+    a_promise_to_an_import_outlives_the_key_that_is_destroyed
+    a_member_of_an_import_stays_under_its_number
     an_import_is_entered_for_what_it_is
     the_secret_is_never_on_record
 }

@@ -2,7 +2,7 @@
 
 use quorumkey::hazmat::verifying_shares;
 use quorumkey::wrap::{Identity, Recipient};
-use quorumkey::{Certificate, Error, Filter, KeyState, Message, Misuse, Origin, Protocol};
+use quorumkey::{Certificate, Denial, Error, Filter, KeyState, Message, Misuse, Origin, Protocol, Roster};
 
 use super::*;
 use crate::backend::{Backend, group, reopen};
@@ -162,6 +162,46 @@ pub fn an_attempt_that_nobody_certified_is_named_and_superseded_by_the_next(back
     let _promised = mixed[0].session.start(&above).unwrap();
     let denied = mixed[0].session.start_import(&below, scalar(Suite::Ed25519, 9));
     refused!(denied, Error::Denied(quorumkey::Denial::AttemptTooLow { least: 8 }));
+}
+
+/// An attempt at the import that the third member got no deal of, and so nobody certified.
+fn leave_behind(members: &[Member], suite: Suite) -> quorumkey::KeyId {
+    let invitation = invite(members, 0, &scalar(suite, 7));
+    assert_eq!(outcomes(&mut start(members, 0, &invitation, scalar(suite, 7)), &mut keep_from(2, 1)), 0);
+    members[1].session.find(&Filter { suite: Some(suite), ..Filter::default() }).unwrap()[0].id
+}
+
+/// Who brings a key and is in which order there.
+fn invite_as(inviter: &Member, members: [&Member; 3], suite: Suite, least_attempt: u32) -> Invitation {
+    let (key, template) = (&scalar(suite, 7), KeyTemplate::wallet("an old wallet"));
+    let members = Roster::numbered(members.map(Member::card)).unwrap();
+    inviter.session.invite_import(Import { key, threshold: 2, members, template, least_attempt }).unwrap()
+}
+
+pub fn a_promise_to_an_import_outlives_the_key_that_is_destroyed(backend: &dyn Backend) {
+    let members = group(backend, 4);
+    for suite in Suite::ALL {
+        let key = leave_behind(&members[..3], suite);
+        assert_eq!(leave_behind(&members[..3], suite), key);
+        members[1].session.destroy(key).unwrap();
+        // The fourth has the key too, and knows nothing of what was tried before.
+        let again = |attempt| invite_as(&members[3], [&members[0], &members[1], &members[3]], suite, attempt);
+        for attempt in [0, 2] {
+            let low = Error::Denied(Denial::AttemptTooLow { least: 3 });
+            let refused = members[1].session.start(&again(attempt)).map(|_| ()).unwrap_err();
+            assert_eq!(format!("{refused:?}"), format!("{low:?}"));
+        }
+        assert!(members[1].session.start(&again(3)).is_ok());
+    }
+}
+
+pub fn a_member_of_an_import_stays_under_its_number(backend: &dyn Backend) {
+    let members = group(backend, 3);
+    leave_behind(&members, Suite::Secp256k1);
+    let swapped = invite_as(&members[0], [&members[1], &members[0], &members[2]], Suite::Secp256k1, 0);
+    refused!(members[1].session.start(&swapped), Error::Misuse(Misuse::Plan("a member under another number")));
+    let kept = invite_as(&members[0], [&members[0], &members[1], &members[2]], Suite::Secp256k1, 0);
+    assert!(members[1].session.start(&kept).is_ok());
 }
 
 pub fn a_key_is_imported_once(backend: &dyn Backend) {

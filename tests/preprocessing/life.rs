@@ -92,6 +92,13 @@ pub fn a_token_holds_so_many_nonces_and_no_more(backend: &dyn Backend) {
     refused!(start(1), Error::Misuse(Misuse::TooManyNonces));
     drop(held.pop());
     drop(start(MAX_BATCH).unwrap());
+    // Those of a session go with it, whatever is still held of its runs.
+    drop(held);
+    let held: Vec<_> = (0..4).map(|_| other.start_preprocess(&propose(&members, key, MAX_BATCH)).unwrap()).collect();
+    refused!(start(1), Error::Misuse(Misuse::TooManyNonces));
+    other.logout().unwrap();
+    drop(start(MAX_BATCH).unwrap());
+    drop(held);
 }
 
 pub fn a_key_that_may_not_sign_makes_and_uses_no_nonces(backend: &dyn Backend) {

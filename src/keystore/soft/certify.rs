@@ -81,7 +81,7 @@ impl<S: Storage> SoftToken<S> {
         };
         let epoch = certificate.verify(parent.as_ref())?;
         let descent = descent(&epoch, &chain, &others, &rosters)?;
-        if key.is_certified() && forbids!(ForkSeen, !goes_on(&epoch, descent.as_ref(), &key.epoch)) {
+        if key.is_certified() && forbids!(LinesNeverMix, !goes_on(&epoch, descent.as_ref(), &key.epoch)) {
             let mut aside = Commit::default();
             let forks = set_aside(key, certificate, (&epoch, descent.as_ref()), &chain, &mut aside)?;
             self.commit(&login.unlocked, aside)?;

@@ -57,7 +57,7 @@ impl FileStorage {
     }
 
     pub(crate) fn create_on(medium: Arc<dyn Medium>, path: &Path, contents: &[Entry]) -> Result<Self, StorageError> {
-        if forbids!(MadeInAFreePlace, path.symlink_metadata().is_ok()) {
+        if path.symlink_metadata().is_ok() {
             return Err(StorageError::Exists);
         }
         let temporary = Temporary::new(&medium, path)?;
@@ -183,7 +183,7 @@ fn write<'a>(database: &Database, changes: impl Iterator<Item = Part<'a>>) -> Re
     // With one phase a damaged newest state is taken for an unfinished one and the state before it comes back, in which
     // a nonce may be unused. With two, what was committed is there or the store is damaged. Durability is immediate
     // unless one says otherwise, and the walk of a full repair after a crash is short in a store as small as this.
-    transaction.set_two_phase_commit(forbids!(WrittenInTwoPhases, true));
+    transaction.set_two_phase_commit(true);
     {
         let mut table = transaction.open_table(RECORDS)?;
         for (key, value) in changes {

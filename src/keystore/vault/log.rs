@@ -1,7 +1,7 @@
 //! The audit log in the storage.
 
 use crate::audit::{self, AuditError, Digest, EventKind, Head, Record};
-use crate::guard::{forbids, holds};
+use crate::guard::holds;
 use crate::keystore::Storage;
 
 use super::header::Ledger;
@@ -48,7 +48,7 @@ impl<S: Storage> Vault<S> {
             .map(|(place, value)| {
                 let record = Record::from_bytes(&value)?;
                 // A record in another's place; also what keeps the paging going forward.
-                if holds!(RecordOfItsPlace, place == space::audit(record.sequence())) {
+                if place == space::audit(record.sequence()) {
                     Ok(record)
                 } else {
                     Err(AuditError::Reordered(record.sequence()).into())
@@ -65,7 +65,7 @@ impl<S: Storage> Vault<S> {
         let mut ledger = None;
         loop {
             if head.next == sealed.head.next {
-                if forbids!(LogOfTheSeal, head.digest != sealed.head.digest) {
+                if head.digest != sealed.head.digest {
                     return Err(AuditError::Edited(head.next.saturating_sub(1)).into());
                 }
                 ledger = Some(*sealed);
@@ -93,7 +93,7 @@ fn follow_failed_login(ledger: &mut Ledger, record: &Record) -> Result<(), Vault
         EventKind::LoginFailed => ledger.counter.saturating_add(1),
         // In one transaction with the failed login that it follows from.
         EventKind::LockedOut => ledger.counter,
-        _ if holds!(FailedLoginsOnly, false) => ledger.counter,
+        _ if holds!(FailedLoginsOnly, false) => record.counter(),
         _ => return Err(AuditError::Edited(record.sequence()).into()),
     };
     if record.counter() != counter {

@@ -1,13 +1,17 @@
-//! A founding certificate that its key's members never signed. For tests.
+//! Certificates that honest members never signed. For tests.
+
+use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 
-use super::{Certificate, Endorsement, Extension};
-use crate::protocol::attempt::{Attempt, Entrants};
-use crate::protocol::dealing::{Ceremony, Deal, Hedge, Participant, RunKey, sign_transcript, transcript};
+use super::{Certificate, Endorsement, Extension, ParsedTranscript};
+use crate::protocol::attempt::{Attempt, Entrants, Seats, dealt_name};
+use crate::protocol::dealing::{Ceremony, Deal, Hedge, Offer, Participant, RunKey, sign_transcript, transcript};
 use crate::protocol::epoch::deal_plan;
-use crate::suite::{Ciphersuite, with_suite};
-use crate::wire::{Action, Card, DealPlan, Identifier, IdentityKey, Kind, Plan, Roster};
+use crate::suite::{Ciphersuite, Element, with_suite};
+use crate::wire::{
+    Action, Card, CardId, DealPlan, EpochId, Identifier, IdentityKey, Kind, MAX_MEMBERS, Plan, Roster, RunId,
+};
 
 impl Certificate {
     /// What strangers can make of a founding certificate: the same commitments, and so the same key, with their own
@@ -43,6 +47,99 @@ impl Certificate {
         for ((id, key), stranger) in ids.iter().zip(&keys).zip(strangers) {
             let identity = stranger.sign(Kind::Transcript, forged.epoch_id().as_bytes());
             let run_key = sign_transcript(key, &transcript, Hedge::Deterministic).ok()?.encode();
+            forged.endorse(*id, Endorsement { identity, run_key });
+        }
+        Some(forged)
+    }
+
+    /// What one member can make of an attempt alone: another dealer has dealt something else in it, of which nobody knows
+    /// the secret. It has the signatures of that member.
+    pub(crate) fn made_up(&self, by: (Identifier, &IdentityKey), rng: &mut dyn CryptoRng) -> Option<Self> {
+        with_suite!(deal_plan(&self.plan)?.suite, C => self.signed_again::<C>(&[by], rng, |offers, _| {
+            let other = offers.iter_mut().find(|(dealer, _)| **dealer != by.0);
+            let last = other.and_then(|(_, offer)| offer.commitment.last_mut());
+            last.map(|point| *point = *point + <C as Ciphersuite>::Element::generator()).unwrap_or_default();
+        }))
+    }
+
+    /// What all its members can make of it: it names one attempt more, signed by the first of them, that dealt from and to
+    /// members with those cards.
+    pub(crate) fn naming(
+        &self,
+        members: &[(Identifier, &IdentityKey)],
+        cards: &Roster,
+        rng: &mut dyn CryptoRng,
+    ) -> Option<Self> {
+        let plan = deal_plan(&self.plan)?;
+        let seats: Seats = cards.iter().map(|(id, card)| (id, card.id())).collect();
+        let attempt = Attempt {
+            epoch: EpochId::from_bytes([7; 32]),
+            run: RunId::from_bytes([7; 32]),
+            position: (plan.height, 0),
+            threshold: 2,
+            elders: Seats::clone(&seats),
+            receivers: seats,
+            signers: vec![members.first()?.0],
+        };
+        with_suite!(plan.suite, C => self.with_attempts::<C>(members, vec![attempt], rng))
+    }
+
+    /// The same with so many attempts that nobody signed, each dealt to a thousand members.
+    pub(crate) fn telling(
+        &self,
+        members: &[(Identifier, &IdentityKey)],
+        count: u8,
+        rng: &mut dyn CryptoRng,
+    ) -> Option<Self> {
+        let plan = deal_plan(&self.plan)?;
+        let seats: Seats =
+            (1..=MAX_MEMBERS).filter_map(Identifier::new).map(|id| (id, CardId::from_bytes([8; 32]))).collect();
+        let attempt = |number: u8| {
+            let run = RunId::from_bytes([number; 32]);
+            let (epoch, position) = (dealt_name(run), (plan.height, 0));
+            let (elders, receivers) = (seats.iter().take(2).copied().collect(), Seats::clone(&seats));
+            Attempt { epoch, run, position, threshold: 2, elders, receivers, signers: Vec::new() }
+        };
+        let attempts = (1..=count).map(attempt).collect();
+        with_suite!(plan.suite, C => self.with_attempts::<C>(members, attempts, rng))
+    }
+
+    fn with_attempts<C: Ciphersuite>(
+        &self,
+        members: &[(Identifier, &IdentityKey)],
+        attempts: Vec<Attempt>,
+        rng: &mut dyn CryptoRng,
+    ) -> Option<Self> {
+        self.signed_again::<C>(members, rng, |_, extension| {
+            extension.entrants.named.extend(attempts);
+            extension.entrants.named.sort_by_key(|attempt| attempt.epoch);
+        })
+    }
+
+    /// The transcript with changes and with other run keys of some members, and these members' signatures on it.
+    fn signed_again<C: Ciphersuite>(
+        &self,
+        members: &[(Identifier, &IdentityKey)],
+        rng: &mut dyn CryptoRng,
+        change: impl FnOnce(&mut BTreeMap<Identifier, Offer<C>>, &mut Extension),
+    ) -> Option<Self> {
+        let ParsedTranscript { ceremony, mut offers, extension } = self.parse::<C>().ok()?;
+        let mut extension = Extension::from_bytes(&extension).ok()?;
+        change(&mut offers, &mut extension);
+        let keys: BTreeMap<_, _> = members.iter().map(|(id, _)| (*id, RunKey::<C>::generate(rng))).collect();
+        let run_key = |one: &Participant<C>| keys.get(&one.id).map_or(one.run_key, |key| *key.public());
+        let role = |role: &[Participant<C>]| -> Vec<_> {
+            role.iter().map(|one| Participant { id: one.id, run_key: run_key(one) }).collect()
+        };
+        let (dealers, receivers) = (role(ceremony.dealers()), role(ceremony.receivers()));
+        let (context, constants) = (ceremony.context().to_vec(), ceremony.constants().cloned());
+        let ceremony = Ceremony::new(context, ceremony.threshold(), dealers, receivers, constants).ok()?;
+        let deals = offers.into_iter().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
+        let transcript = transcript(&ceremony, &deals, &extension.to_bytes()).ok()?;
+        let mut forged = Self::unsigned(self.plan.clone(), transcript.clone());
+        for (id, identity) in members {
+            let identity = identity.sign(Kind::Transcript, forged.epoch_id().as_bytes());
+            let run_key = sign_transcript(keys.get(id)?, &transcript, Hedge::Deterministic).ok()?.encode();
             forged.endorse(*id, Endorsement { identity, run_key });
         }
         Some(forged)

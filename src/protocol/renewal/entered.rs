@@ -76,7 +76,7 @@ fn tells_of_the_past<C: Ciphersuite>(
     let identity = |card: Option<&Card>| card.map(|card| *card.identity());
     let signed = |certificate: &Certificate| {
         certificate.epoch().is_ok_and(|epoch| {
-            holds!(AttemptToldIsBelow, epoch.position() < below)
+            epoch.position() < below
                 && holds!(AttemptToldIsOfTheKey, (&epoch.group_key, epoch.chain_hash) == (group_key, chain_hash))
                 && (identity(epoch.card(sender)) == identity(members.card(sender)) || loses(deal, epoch.id))
         }) && holds!(AttemptToldIsSigned, is_endorsed(certificate, loses(deal, certificate.epoch_id()), sender))

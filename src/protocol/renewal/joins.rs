@@ -229,7 +229,7 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         let highest = told.filter_map(|one| one.epoch().ok()).map(|one| one.position()).max();
         let own = (self.setup.deal.height, self.setup.deal.attempt);
         match highest {
-            Some(highest) if forbids!(RestoredDealsAboveTheOthers, highest >= own) => {
+            Some(highest) if highest >= own => {
                 Err(Halt::Denied(Denial::AttemptTooLow { least: highest.1.saturating_add(1) }))
             }
             _ => Ok(()),

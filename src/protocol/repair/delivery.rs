@@ -3,7 +3,6 @@
 use rand_core::CryptoRng;
 
 use super::{RepairSetup, failure, read_deals};
-use crate::guard::holds;
 use crate::protocol::dealing::{Ceremony, RunKey, combine};
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Done, Effect, Halt, Machine, RepairedShare, Transition};
@@ -63,7 +62,7 @@ impl<C: Ciphersuite> Machine for ExpectDeliveries<C> {
         let expected = setup.epoch.verifying_shares.get(&setup.me).and_then(|bytes| C::Element::from_bytes(bytes));
         let chain_code = received.payloads.values().next().and_then(|payload| payload.as_slice().try_into().ok());
         let fits = expected == Some(C::Element::mul_base(received.share.expose()));
-        let (true, Some(chain_code)) = (holds!(RepairedShareFits, fits), chain_code) else {
+        let (true, Some(chain_code)) = (fits, chain_code) else {
             return Err(Failure::unattributed().into());
         };
         let share = Secret::new(received.share.expose().to_bytes());

@@ -146,3 +146,36 @@ impl<S: Storage> SoftToken<S> {
         if commit.is_empty() { Ok(()) } else { self.commit(&scene.login.unlocked, commit) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keystore::soft::Init;
+    use crate::keystore::{KdfCost, MemoryStorage, Pin};
+    use crate::policy::{UserType, Verb};
+    use crate::wire::RunId;
+
+    /// The store refuses a second one as well; what is tested here has to see it before that.
+    #[test]
+    fn a_nonce_is_claimed_once_whatever_it_signs() {
+        let pin = |words| Pin::new(words).unwrap();
+        let (user, officer) = (pin("the user's words"), pin("the officer's words"));
+        let init = Init { label: String::new(), user, officer, cost: KdfCost::insecure_for_tests() };
+        let token = SoftToken::create(|contents| Ok(MemoryStorage::new(contents)), &init).unwrap();
+        let session = token.login_as(UserType::User, &init.user).unwrap();
+        let claim = |nonce: u8, signs: u8| {
+            let (run, message, package) = (RunId::from_bytes([signs; 32]), [signs; 32], [signs; 32]);
+            let claim =
+                Claim { commitment: [nonce; 32], run, message, package, epoch: [9; 32], derivation: Vec::new() };
+            token.operate(session, Verb::Look, None, |scene, commit| {
+                token.claim(&scene.login, KeyId::from_bytes([7; 32]), &claim, commit)
+            })
+        };
+        for nonce in [1, 2] {
+            claim(nonce, 1).unwrap();
+            for signs in [1, 2] {
+                assert!(matches!(claim(nonce, signs), Err(Error::Misuse(Misuse::NoncesExpired))));
+            }
+        }
+    }
+}
