@@ -166,7 +166,7 @@ fn who_speaks_with_two_tongues_is_named_by_all_as_soon_as_they_compare() {
             }
             // Somebody honest who answers has seen one version or the other, and says which. What is said when all is done
             // is compared by nobody.
-            let closing = |message: &Message| matches!(subject(message), "dispute" | "confirm" | "receipt");
+            let closing = |message: &Message| matches!(subject(message), "dispute" | "confirm");
             last &= from == liar || nth >= told.len() || message.round() <= round || closing(message);
             let other = |forgery: &mut Forgery| forgery.counter += 1;
             vec![if lies && to == fooled { forger(person).alter(message, other) } else { message.clone() }]

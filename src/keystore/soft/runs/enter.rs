@@ -204,6 +204,7 @@ impl<S: Storage> SoftToken<S> {
             floors,
             shown: BTreeMap::new(),
             finished: false,
+            answered: false,
             confirmed: BTreeSet::new(),
         })
     }

@@ -59,6 +59,8 @@ pub(super) struct Live {
     shown: BTreeMap<Identifier, PeerRecord>,
     /// Its output is there; it only listens now.
     finished: bool,
+    /// It has said after its end what it saw of a disputed round.
+    answered: bool,
     confirmed: BTreeSet<Identifier>,
 }
 
@@ -97,8 +99,7 @@ impl<S: Storage> SoftToken<S> {
     fn work(&self, scene: &mut Scene<'_>, live: &mut Live, message: &Message, progress: &mut Progress) -> Result<()> {
         let accepted = match live.exchange.accept(message) {
             Ok(accepted) => accepted,
-            // Whatever is said after the end changes nothing.
-            Err(Refused::Failed(_)) if live.finished => return Err(Error::Rejected(Rejection::Unexpected)),
+            Err(Refused::Failed(failure)) if live.finished => return self.answer_late(scene, live, *failure, progress),
             Err(Refused::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
             Err(Refused::Rejected(rejection)) => return Err(Error::Rejected(rejection)),
         };
@@ -156,6 +157,25 @@ impl<S: Storage> SoftToken<S> {
         let message = self.message(&scene.login, live, round, Subject::Dispute, body)?;
         progress.outgoing.push(message);
         Ok(())
+    }
+
+    /// Whatever is said after the end changes nothing here. But who disputes a round then is told, once, what this member
+    /// saw of it: else whoever spoke with two tongues would stay unnamed.
+    fn answer_late(
+        &self,
+        scene: &Scene<'_>,
+        live: &mut Live,
+        mut failure: Failure,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        match failure.last_words.take() {
+            Some(LastWords::Dispute { round, body }) if !live.answered => {
+                live.answered = true;
+                progress.outgoing.push(self.message(&scene.login, live, round, Subject::Dispute, body)?);
+                Ok(())
+            }
+            _ => Err(Error::Rejected(Rejection::Unexpected)),
+        }
     }
 
     /// Records the failure, and says the run's last words.
