@@ -103,7 +103,7 @@ impl Session {
     }
 
     /// Consents to a run that puts a key together again, in the hands of who invites. The officer of this token must
-    /// [start](OfficerSession::start_reconstruct) it besides; neither can do it alone.
+    /// [start](crate::OfficerSession::start_reconstruct) it besides; neither can do it alone.
     ///
     /// # Errors
     ///

@@ -93,7 +93,7 @@ impl OfficerSession {
     /// Proposes to put a key together again, whole, in this token: the dangerous door out. `members` are at least t, this
     /// token's among them.
     ///
-    /// In each of their tokens the user [consents](Session::consent_to_reconstruct), then the officer
+    /// In each of their tokens the user [consents](crate::Session::consent_to_reconstruct), then the officer
     /// [starts](Self::start_reconstruct).
     ///
     /// ```

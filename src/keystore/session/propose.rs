@@ -164,7 +164,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Certificate`](crate::Error::Certificate) when fewer than q = max(t, n − t + 1) old members would deal, when somebody who
+    /// [`Certificate`](crate::Error::Certificate) when fewer than q = max(t, n − t + 1) old members would sign, when somebody who
     /// does not go on is not named as leaving, or a member would get another number; [`Decode`](crate::Error::Decode) for a
     /// threshold below 2 or above the number of members.
     ///

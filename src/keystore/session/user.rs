@@ -164,7 +164,7 @@ impl Session {
     /// # Security
     ///
     /// Whoever opens the backups of t members at one epoch has the key, for ever. After a refresh destroy the old ones, and have the
-    /// officer [declare](OfficerSession::declare) it.
+    /// officer [declare](crate::OfficerSession::declare) it.
     pub fn export(&self, key: KeyId, to: &Recipient) -> Result<WrappedShare> {
         self.token.wrap_key(self.id, key, to)
     }
