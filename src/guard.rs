@@ -2,7 +2,7 @@
 //!
 //! A check whose absence no test notices may one day be absent. So the checks that hold back what `docs/traps.md` tells of
 //! have names, and stand in the code as [`holds!`], [`forbids!`] or [`unless_off!`]. In a build with `--cfg
-//! quorumkey_guards`, which only `scripts/guards` makes, an environment variable names the one that is off.
+//! quorumkey_guards`, which only `scripts/guards` and `scripts/adversary` make, an environment variable names the one that is off.
 //!
 //! Without that cfg the macros are the plain expressions. Neither names nor look-up are compiled, and nothing can be
 //! switched.
@@ -163,6 +163,10 @@ mod switch {
         NonceMixedWithRandomness,
         /// A transcript has the deals of all dealers and nobody else.
         TranscriptOfAllDealers,
+        /// The proofs in a transcript of a renewal are of its own run.
+        ProofsOfTheRun,
+        /// Nothing is written of a key that could not be read again.
+        RecordReadableAgain,
         /// A message counts in its own run.
         MessageOfItsRun,
         /// A message counts for its own suite, key and epoch.

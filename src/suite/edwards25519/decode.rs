@@ -27,12 +27,12 @@ const TWO: Field = Field::from_limbs([2, 0, 0, 0, 0]);
 pub(in crate::suite) struct Decoded {
     pub(super) x: Field,
     pub(super) y: Field,
-    /// A fourth power exactly if the point is of prime order, up to fourth powers a homomorphism.
+    /// A fourth power exactly if the point is of prime order.
     pub(super) symbol: Field,
 }
 
 impl Decoded {
-    /// `None` for what is no canonical encoding of a point, for small order, and for a point that is not twice another.
+    /// `None` for what is no canonical encoding of a point, for y = 1 and -1, and for a point that is not twice another.
     pub(in crate::suite) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let y = Field::from_bytes(bytes);
         let is_negative = bytes.last()? & 0x80 != 0;

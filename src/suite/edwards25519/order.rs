@@ -24,9 +24,9 @@ pub(super) enum Test<'a> {
     Each(Option<Field>),
     /// Products of random subsets.
     ///
-    /// Symbols are homomorphisms up to fourth powers: one that is no fourth power makes the product of a random subset
-    /// none, unless the others in it cancel what it adds. With and without it at most one of two products is a fourth
-    /// power, so what is wrong passes with probability 2^-128, over the hash that draws the subsets.
+    /// A symbol that is no fourth power: with and without it at most one of two products is one, whatever the others in
+    /// it are. So what is wrong passes with probability 2^-128, over the hash that draws the subsets. That products in the
+    /// field are looked at is enough; of a sum of points the symbol is not the product of theirs.
     Products { seed: &'a [u8; 64], block: Vec<Field>, blocks: u64, products: Vec<Field> },
 }
 
