@@ -204,7 +204,7 @@ impl<S: Storage> SoftToken<S> {
             floors,
             shown: BTreeMap::new(),
             finished: false,
-            answered: false,
+            answered: BTreeSet::new(),
             confirmed: BTreeSet::new(),
         })
     }

@@ -59,8 +59,8 @@ pub(super) struct Live {
     shown: BTreeMap<Identifier, PeerRecord>,
     /// Its output is there; it only listens now.
     finished: bool,
-    /// It has said after its end what it saw of a disputed round.
-    answered: bool,
+    /// The disputed rounds of which it has said after its end what it saw.
+    answered: BTreeSet<u8>,
     confirmed: BTreeSet<Identifier>,
 }
 
@@ -159,8 +159,8 @@ impl<S: Storage> SoftToken<S> {
         Ok(())
     }
 
-    /// Whatever is said after the end changes nothing here. But who disputes a round then is told, once, what this member
-    /// saw of it: else whoever spoke with two tongues would stay unnamed.
+    /// Whatever is said after the end changes nothing here. But who disputes a round then is told, once for each, what this
+    /// member saw of it: else whoever spoke with two tongues would stay unnamed.
     fn answer_late(
         &self,
         scene: &Scene<'_>,
@@ -169,8 +169,7 @@ impl<S: Storage> SoftToken<S> {
         progress: &mut Progress,
     ) -> Result<()> {
         match failure.last_words.take() {
-            Some(LastWords::Dispute { round, body }) if !live.answered => {
-                live.answered = true;
+            Some(LastWords::Dispute { round, body }) if live.answered.insert(round) => {
                 progress.outgoing.push(self.message(&scene.login, live, round, Subject::Dispute, body)?);
                 Ok(())
             }
