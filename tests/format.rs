@@ -479,7 +479,8 @@ fn renewal_is_as_the_document_says(certificate: &Certificate, members: u64, poin
     whole.bytes();
     let mut transcript = Bytes(whole.bytes());
     assert_eq!((transcript.take(22), transcript.number(1)), (b"quorumkey/redealing/v1".as_slice(), 1));
-    assert_eq!(transcript.bytes().len(), 64);
+    // The run and the hash after it.
+    assert_eq!(transcript.bytes().len(), 32 + 64);
     let threshold = transcript.number(2);
     assert_eq!((threshold, transcript.number(2)), (2, members));
     for member in 1..=members {

@@ -165,6 +165,11 @@ impl Forger {
         attempt.made_up((member, &self.0), &mut UnwrapErr(SysRng))
     }
 
+    /// What this member can make of an attempt alone: its deals, whole, under another plan, signed by this member.
+    pub fn replayed(&self, member: Identifier, attempt: &Certificate) -> Option<Certificate> {
+        attempt.replayed((member, &self.0), &mut UnwrapErr(SysRng))
+    }
+
     /// What the members 1 to n of a certificate can make of it together: one that names an attempt more, which dealt from
     /// and to members with those cards.
     pub fn naming(members: &[Self], genuine: &Certificate, cards: &Roster) -> Option<Certificate> {

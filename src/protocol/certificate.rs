@@ -291,6 +291,9 @@ impl Certificate {
         let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
         agree(holds!(TranscriptOfItsPlan, extension.run == self.plan.run_id()), "the transcript is of another plan")?;
         let (ceremony, id) = (&transcript.ceremony, |member: &Participant<C>| member.id);
+        let of_the_run =
+            matches!(plan.source, Source::Fresh) || ceremony.context().starts_with(extension.run.as_bytes());
+        agree(holds!(ProofsOfTheRun, of_the_run), "its proofs are of another run")?;
         agree(ceremony.threshold() == plan.threshold, "threshold")?;
         agree(ceremony.receivers().iter().map(id).eq(plan.receivers.identifiers()), "receivers")?;
         agree(ceremony.dealers().iter().map(id).eq(plan.dealers().identifiers()), "dealers")?;

@@ -225,6 +225,18 @@ fn who_reports_an_attempt_in_which_others_never_dealt_so_is_named() {
     }
 }
 
+/// The dealers have proven everything in it, but in another run.
+#[test]
+fn who_reports_an_attempt_with_the_deals_of_another_one_is_named() {
+    for suite in Suite::ALL {
+        let trial = Trial::new(3);
+        let (key, of_first) = left_behind(&trial, suite);
+        let attempt = Certificate::from_bytes(&of_first[4..]).unwrap();
+        let replayed = trial.forger(3).replayed(id(3), &attempt).unwrap();
+        named_for_reporting(&trial, suite, key, &framed(&replayed.to_bytes()));
+    }
+}
+
 /// How an attempt is named whose transcript nobody knows.
 fn dealt_name(run: &[u8]) -> Vec<u8> {
     use sha2::Digest as _;

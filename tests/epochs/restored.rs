@@ -162,6 +162,9 @@ fn a_member_restored_without_its_share_has_forgotten_as_much() {
             .unwrap(),
     );
     let cards = || vec![new_card(2, &members[1]), new_card(3, &members[2])];
+    // It has nothing to deal, and says so before anybody deals.
+    let listed = members[0].session.invite_refresh(key, cards()).unwrap();
+    assert!(matches!(members[2].session.start(&listed), Err(Error::Misuse(Misuse::NoShare))));
     let invite = || forger.without_dealer(&members[0].session.invite_refresh(key, cards()).unwrap(), id(3));
     let invitation = invite();
     let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);

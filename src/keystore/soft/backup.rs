@@ -97,7 +97,7 @@ impl<S: Storage> SoftToken<S> {
         if !key.record.backed_up.contains(&key.epoch.id) {
             key.record.backed_up.push(key.epoch.id);
         }
-        key.save(commit);
+        key.save(commit)?;
         commit.event(key.epoch_event(EventKind::BackupExported, key.epoch.id)?);
         Ok(WrappedShare::from_bytes(file)?)
     }
@@ -145,7 +145,7 @@ impl<S: Storage> SoftToken<S> {
         commit.put(key.object(), CHAIN_CODE, chain_code.expose().to_vec());
         commit.put(key.space_of(key.epoch.id), SHARE, share.expose().to_vec());
         commit.put(Space::Token, &index_key(key.id), Vec::new());
-        key.save(commit);
+        key.save(commit)?;
         commit.event(key.epoch_event(EventKind::BackupRestored, key.epoch.id)?);
         commit.event(key.epoch_event(EventKind::KeyRestored, key.epoch.id)?);
         Ok(key.info())

@@ -130,7 +130,7 @@ impl<S: Storage> SoftToken<S> {
         commit.event(key.epoch_event(EventKind::CertificateCompleted, epoch.id)?);
         commit.event(key.epoch_event(if held { EventKind::KeyActive } else { EventKind::KeyRetired }, epoch.id)?);
         key.epoch = epoch;
-        key.save(commit);
+        key.save(commit)?;
         Ok(())
     }
 
@@ -237,7 +237,7 @@ pub(super) fn abandon(key: &mut Key, attempt: &Epoch, commit: &mut Commit) -> Re
     if !key.record.abandoned.contains(&attempt.id) {
         key.record.abandoned.push(attempt.id);
     }
-    key.save(commit);
+    key.save(commit)?;
     commit.event(key.epoch_event(EventKind::AttemptAbandoned, attempt.id)?);
     Ok(())
 }

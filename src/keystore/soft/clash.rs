@@ -131,7 +131,7 @@ impl<S: Storage> SoftToken<S> {
         let mut commit = Commit::default();
         commit.put(key.object(), &clash_key(&first.roster), told.to_bytes());
         commit.event(key.epoch_event(EventKind::ForkSeen, ours.id)?);
-        key.save(&mut commit);
+        key.save(&mut commit)?;
         self.commit(&login.unlocked, commit)?;
         Err(error)
     }
@@ -220,7 +220,7 @@ impl<S: Storage> SoftToken<S> {
             };
             clash.ended |= descent.undoes(theirs.epoch()?.beyond(&goes_on));
         }
-        key.save(commit);
+        key.save(commit)?;
         let Some(ours) = chain.iter().find(|known| known.epoch_id() == descent.from.id) else { return Ok(()) };
         let left = ours.epoch()?;
         let Some(first) = left.beyond(&descent.from).first() else { return Ok(()) };
@@ -233,7 +233,7 @@ impl<S: Storage> SoftToken<S> {
         let (epoch, number, roster) = (left.id, first.number, first.roster);
         key.record.clashes.retain(|clash| clash.roster != roster);
         key.record.clashes.push(ClashRecord { epoch, number, roster, culprits: Vec::new(), ended: true });
-        key.save(commit);
+        key.save(commit)?;
         Ok(())
     }
 }

@@ -147,7 +147,7 @@ pub(super) fn set_aside(
         commit.event(key.epoch_event(EventKind::ForkSeen, epoch.id)?);
     }
     key.record.forks.push(fork);
-    key.save(commit);
+    key.save(commit)?;
     Ok(forks)
 }
 

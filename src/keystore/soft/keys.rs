@@ -5,14 +5,14 @@ use std::sync::PoisonError;
 use zeroize::Zeroizing;
 
 use super::record::{ClashRecord, ForkRecord, KeyRecord, Standing};
-use super::{Commit, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
+use super::{Commit, Error, KeyInfo, Misuse, Result, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
 use crate::derivation::ExtendedPublicKey;
 use crate::guard::forbids;
 use crate::keystore::object::{Declaration, KeyState, Restriction};
 use crate::keystore::vault::VaultError;
 use crate::policy::Facts;
-use crate::protocol::{Certificate, Epoch};
+use crate::protocol::{Certificate, Denial, Epoch};
 use crate::secret::Secret;
 use crate::wire::{Derivation, EpochId, KeyId, Writer};
 
@@ -88,8 +88,10 @@ impl Key {
     }
 
     /// Writes the key's record.
-    pub(super) fn save(&self, commit: &mut Commit) {
-        commit.put(self.object(), RECORD, self.record.encode());
+    pub(super) fn save(&self, commit: &mut Commit) -> Result<()> {
+        let record = self.record.to_bytes().ok_or(Error::Denied(Denial::TooManyAttempts))?;
+        commit.put(self.object(), RECORD, record);
+        Ok(())
     }
 
     pub(super) fn event(&self, kind: EventKind) -> Event {
@@ -273,7 +275,7 @@ pub(super) fn restrict(key: &mut Key, change: Restriction, commit: &mut Commit) 
         }
         key.record.export = export;
     }
-    key.save(commit);
+    key.save(commit)?;
     let detail = Writer::new().u8(key.record.operations.bits()).u8(key.record.export.code()).finish();
     commit.event(key.event(EventKind::Restricted).detail(detail)?);
     Ok(())
@@ -303,7 +305,7 @@ pub(super) fn declare(key: &mut Key, declaration: &Declaration, commit: &mut Com
         Declaration::DeviceDestroyed { .. } => old.device_destroyed(identifier),
         Declaration::Stolen { .. } => old.stolen(identifier),
     }
-    key.save(commit);
+    key.save(commit)?;
     let detail = Writer::new().u8(code).raw(epoch.as_bytes()).identifier(identifier).finish();
     commit.event(key.event(EventKind::HolderDeclared).detail(detail)?);
     Ok(())

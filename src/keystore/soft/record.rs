@@ -281,7 +281,8 @@ impl OldEpoch {
         Ok(Self {
             epoch: EpochId::from_bytes(reader.array()?),
             threshold: reader.u16()?,
-            shares: (0..reader.count(1000)?)
+            // More than a roster, where a clash has left several.
+            shares: (0..reader.count(MAX_EPOCHS)?)
                 .map(|_| {
                     Ok(OldShare {
                         identifier: reader.identifier()?,
@@ -466,7 +467,13 @@ impl KeyRecord {
         }
     }
 
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// `None` for what could not be read again: whatever others told, it must not make the key unreadable.
+    pub(super) fn to_bytes(&self) -> Option<Vec<u8>> {
+        let bytes = self.encode();
+        holds!(RecordReadableAgain, Self::decode(&bytes).is_ok()).then_some(bytes)
+    }
+
+    fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         writer.u8(Self::VERSION).identifier(self.me);
         writer.u8(match self.origin {
@@ -636,5 +643,8 @@ mod tests {
         assert_eq!(KeyRecord::decode(&record.encode()).as_ref(), Ok(&record));
         assert_eq!((record.old.len(), record.dealt.len()), (MAX_TOLD_SHARES / 2, MAX_DEALT));
         assert_eq!(record.dealt.last(), Some(&told(8_999)));
+        assert_eq!(record.to_bytes(), Some(record.encode()));
+        record.erased = vec![record.dealt[0].epoch; MAX_EPOCHS + 1];
+        assert_eq!(record.to_bytes(), None);
     }
 }

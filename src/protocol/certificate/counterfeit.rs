@@ -62,6 +62,14 @@ impl Certificate {
         }))
     }
 
+    /// What one member can make of an attempt alone: the deals of it, whole, under another plan, signed by that member.
+    pub(crate) fn replayed(&self, by: (Identifier, &IdentityKey), rng: &mut dyn CryptoRng) -> Option<Self> {
+        let plan = Plan { randomness: [9; 32], ..self.plan.clone() };
+        let (run, suite) = (plan.run_id(), deal_plan(&plan)?.suite);
+        let other = Self::unsigned(plan, self.transcript.clone());
+        with_suite!(suite, C => other.signed_again::<C>(&[by], rng, |_, extension| extension.run = run))
+    }
+
     /// What all its members can make of it: it names one attempt more, signed by the first of them, that dealt from and to
     /// members with those cards.
     pub(crate) fn naming(

@@ -49,6 +49,11 @@ pub(super) fn entered<C: Ciphersuite>(
     let ceremony = || {
         let constants = planned_constants::<C>(deal, parent).ok()?;
         let context = cocktail_context(&session, &participants(&members)?);
+        let context = match deal.source {
+            Source::Fresh => context,
+            // A transcript alone shows of which run its proofs are.
+            _ => [run.as_bytes().as_slice(), &context].concat(),
+        };
         let (dealers, receivers) = (participants(deal.dealers())?, participants(&deal.receivers)?);
         Ceremony::new(context, deal.threshold, dealers, receivers, constants).ok()
     };
@@ -77,6 +82,7 @@ fn tells_of_the_past<C: Ciphersuite>(
     let signed = |certificate: &Certificate| {
         certificate.epoch().is_ok_and(|epoch| {
             epoch.position() < below
+                && holds!(ProofsOfTheRun, !matches!(epoch.plan.source, Source::Fresh))
                 && holds!(AttemptToldIsOfTheKey, (&epoch.group_key, epoch.chain_hash) == (group_key, chain_hash))
                 && (identity(epoch.card(sender)) == identity(members.card(sender)) || loses(deal, epoch.id))
         }) && holds!(AttemptToldIsSigned, is_endorsed(certificate, loses(deal, certificate.epoch_id()), sender))

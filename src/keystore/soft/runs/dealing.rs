@@ -14,7 +14,7 @@ use crate::keystore::imported::ImportedKey;
 use crate::keystore::object::Origin;
 use crate::keystore::soft::fork::check_ends_forks;
 use crate::keystore::soft::keys::{
-    ATTEMPT, CHAIN_CODE, Key, RECORD, SHARE, encode_position, index_key, keep_chain, promise_key,
+    ATTEMPT, CHAIN_CODE, Key, SHARE, encode_position, index_key, keep_chain, promise_key,
 };
 use crate::keystore::soft::propose::check_template;
 use crate::keystore::soft::record::{KeyRecord, Standing};
@@ -141,7 +141,7 @@ impl<S: Storage> SoftToken<S> {
         let absent = key.is_none();
         if let Some(key) = key {
             key.record.promise = position;
-            key.save(commit);
+            key.save(commit)?;
         }
         if absent || forbids!(ImportPromiseKept, matches!(plan.source, Source::Import { .. })) {
             commit.put(Space::Token, &promise_key(founding), encode_position(position));
@@ -221,6 +221,11 @@ impl<S: Storage> SoftToken<S> {
         let unlocked = &login.unlocked;
         let overridden = self.vault.get(unlocked, Space::Token, &override_key(run))?.is_some();
         let Some(key) = key else {
+            // Who deals or watches must have the key; a new device comes in as a receiver.
+            let mine = |roster: &Roster| roster.iter().any(|(_, card)| card.identity() == login.card.identity());
+            if mine(plan.dealers()) || plan.witnesses().is_some_and(mine) {
+                return Err(Misuse::NoShare.into());
+            }
             let restored = has_forgotten(parent, &login.card);
             let standing = Memory { restored, overridden, attempts: Vec::new(), dealt: Vec::new() };
             let (parent, ancestors) = (parent.clone(), Vec::new());
@@ -269,7 +274,7 @@ impl<S: Storage> SoftToken<S> {
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
         key.record.deals_in(attempt);
-        key.save(commit);
+        key.save(commit)?;
         Ok(())
     }
 
@@ -306,7 +311,10 @@ impl<S: Storage> SoftToken<S> {
         }
         let overridden = self.is_overridden(&scene.login, epoch.run)?;
         self.check_binds(&scene.login.unlocked, &key, &epoch.plan, overridden)?;
-        // The roster may have been seen to fork since.
+        // The key, or its roster, may have been seen to fork since.
+        if let Some(parent) = &live.parent {
+            check_ends_forks(Some(&key), &epoch.plan, parent, overridden)?;
+        }
         self.check_ends_clashes(&scene.login.unlocked, Some(&key), &epoch.plan, overridden)?;
         keep_chain(&key, &live.chain, commit);
         key.record.pending.push(epoch.id);
@@ -316,7 +324,7 @@ impl<S: Storage> SoftToken<S> {
             commit.put(space, SHARE, share.expose().to_vec());
         }
         commit.put(key.object(), CHAIN_CODE, chain_code.expose().to_vec());
-        commit.put(key.object(), RECORD, key.record.encode());
+        key.save(commit)?;
         commit.event(key.epoch_event(EventKind::KeyPending, epoch.id)?.run(*epoch.run.as_bytes()));
         live.key = Some(key.id);
         Ok(())

@@ -141,7 +141,7 @@ impl<S: Storage> SoftToken<S> {
             certify::confirm(&mut key.record, card.id(), &confirmation);
         }
         if let Some(key) = key {
-            key.save(&mut commit);
+            key.save(&mut commit)?;
         }
         if commit.is_empty() { Ok(()) } else { self.commit(&scene.login.unlocked, commit) }
     }

@@ -187,7 +187,7 @@ impl<S: Storage> SoftToken<S> {
         commit.put(key.object(), CHAIN_CODE, repaired.chain_code.expose().to_vec());
         commit.put(key.space_of(epoch.id), SHARE, repaired.share.expose().to_vec());
         commit.put(Space::Token, &index_key(key.id), Vec::new());
-        key.save(commit);
+        key.save(commit)?;
         commit.event(key.epoch_event(EventKind::KeyRepaired, epoch.id)?.run(*live.exchange.frame().run.as_bytes()));
         Ok(key.info())
     }
