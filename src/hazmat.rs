@@ -10,6 +10,7 @@ mod loot;
 mod power;
 mod samples;
 mod scavenge;
+mod shared;
 mod shares;
 mod steps;
 
@@ -32,6 +33,7 @@ pub use loot::Loot;
 pub use power::{Cut, Recorder, Replay, Syncs};
 pub use samples::{SampleDealing, sample_dealing};
 pub use scavenge::Scavenged;
+pub use shared::Shared;
 pub use shares::{group_key_of_shares, verifying_shares};
 pub use steps::{
     DealingCase, Outcome, SigningCase, Step, Steps, commit, dkg_member, offer, proofs, random_scalar, refresh_member,

@@ -2,8 +2,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
-mod shared;
-
 use std::collections::BTreeMap;
 
 use quorumkey::{
@@ -12,7 +10,7 @@ use quorumkey::{
 };
 
 #[allow(unused_imports, reason = "each test file uses its own part")]
-pub use shared::Shared;
+pub use quorumkey::hazmat::Shared;
 
 pub fn id(number: u16) -> Identifier {
     Identifier::new(number).unwrap()

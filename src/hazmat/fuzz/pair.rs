@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use crate::hazmat::{Forger, Forgery};
+use crate::hazmat::{self, Forger, Forgery};
 use crate::keystore::{
-    Batch, Change, Dealing, Dkg, Entry, Error, Init, KdfCost, KeyInfo, KeyStore, MemoryStorage, NewCard,
-    OfficerSession, Pin, Preprocessing, Protocol, Reconstructing, Run, Session, Signing, Storage, StorageError,
+    Batch, Dealing, Dkg, Entry, Error, Init, KdfCost, KeyInfo, KeyStore, MemoryStorage, NewCard, OfficerSession, Pin,
+    Preprocessing, Protocol, Reconstructing, Run, Session, Signing, Storage,
 };
 use crate::suite::Suite;
 use crate::wire::{Derivation, Identifier, Invitation, KeyTemplate, Message, Operations, Reason, Roster};
@@ -28,8 +28,7 @@ pub(super) fn init() -> Init {
 }
 
 /// A storage of which one handle goes into a token.
-#[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<MemoryStorage>);
+pub(super) type Shared = hazmat::Shared<MemoryStorage>;
 
 impl Shared {
     pub(super) fn new(contents: &[Entry]) -> Self {
@@ -38,24 +37,6 @@ impl Shared {
 
     pub(super) fn contents(&self) -> Vec<Entry> {
         self.0.scan(&[], None, usize::MAX).expect("memory can be read")
-    }
-}
-
-impl Storage for Shared {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
-        self.0.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
-        self.0.scan(prefix, after, limit)
-    }
-
-    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
-        self.0.commit(changes)
-    }
-
-    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
-        self.0.rewrite(contents)
     }
 }
 

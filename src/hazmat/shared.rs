@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use quorumkey::{Change, Entry, Storage, StorageError};
+use crate::keystore::{Change, Entry, Storage, StorageError};
 
 /// Another handle on the same storage.
 #[derive(Debug)]
