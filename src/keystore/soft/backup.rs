@@ -123,22 +123,11 @@ impl<S: Storage> SoftToken<S> {
             return Err(Misuse::WrongShare.into());
         }
         let imported = chain.first().is_some_and(Certificate::imports);
+        let origin = if imported { Origin::Imported } else { Origin::Restored };
         let record = KeyRecord {
-            me,
-            origin: if imported { Origin::Imported } else { Origin::Restored },
-            standing: Standing::Restored,
             forgetful: true,
-            promise: epoch.position(),
-            pending: Vec::new(),
             backed_up: vec![epoch.id],
-            erased: Vec::new(),
-            dealt: Vec::new(),
-            abandoned: Vec::new(),
-            forks: Vec::new(),
-            clashes: Vec::new(),
-            old: Vec::new(),
-            operations: epoch.template().operations,
-            export: epoch.template().export,
+            ..KeyRecord::new(me, origin, Standing::Restored, &epoch)
         };
         let key = Key { id: epoch.key, record, epoch };
         keep_chain(&key, &chain, commit);

@@ -426,6 +426,38 @@ pub(super) struct KeyRecord {
 impl KeyRecord {
     const VERSION: u8 = 1;
 
+    /// The record of a key that the token did not have, with nothing in it that happened before that epoch.
+    pub(super) fn new(me: Identifier, origin: Origin, standing: Standing, epoch: &Epoch) -> Self {
+        let template = epoch.template();
+        Self::empty(me, origin, standing, epoch.position(), (template.operations, template.export))
+    }
+
+    fn empty(
+        me: Identifier,
+        origin: Origin,
+        standing: Standing,
+        promise: (u64, u32),
+        (operations, export): (Operations, Export),
+    ) -> Self {
+        Self {
+            me,
+            origin,
+            standing,
+            forgetful: false,
+            promise,
+            pending: Vec::new(),
+            backed_up: Vec::new(),
+            erased: Vec::new(),
+            dealt: Vec::new(),
+            abandoned: Vec::new(),
+            forks: Vec::new(),
+            clashes: Vec::new(),
+            old: Vec::new(),
+            operations,
+            export,
+        }
+    }
+
     /// The forks that no plan has ended.
     pub(super) fn open_forks(&self) -> impl Iterator<Item = &ForkRecord> {
         self.forks.iter().filter(|fork| !fork.ended)
@@ -610,23 +642,9 @@ mod tests {
     /// What can be written and not read is a key that is lost.
     #[test]
     fn a_record_can_be_read_however_many_attempts_this_token_dealt_in_or_liars_tell_of() {
-        let mut record = KeyRecord {
-            me: Identifier::new(1).unwrap(),
-            origin: Origin::Generated,
-            standing: Standing::Active,
-            forgetful: false,
-            promise: (1, 1),
-            pending: Vec::new(),
-            backed_up: Vec::new(),
-            erased: Vec::new(),
-            dealt: Vec::new(),
-            abandoned: Vec::new(),
-            forks: Vec::new(),
-            clashes: Vec::new(),
-            old: Vec::new(),
-            operations: Operations::ALL,
-            export: Export::Never,
-        };
+        let policy = (Operations::ALL, Export::Never);
+        let mut record =
+            KeyRecord::empty(Identifier::new(1).unwrap(), Origin::Generated, Standing::Active, (1, 1), policy);
         for attempt in (0..9_000).map(told) {
             if record.has_room_for(&attempt) {
                 let share = |(identifier, card): &(Identifier, CardId)| OldShare {

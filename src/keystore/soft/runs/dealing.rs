@@ -348,25 +348,13 @@ fn is_renewed(key: &Key, parent: &Epoch, told: &[Certificate]) -> bool {
 /// A key that this token comes to know by the run: a new one, or one whose chain the invitation told.
 fn new_key(scene: &Scene<'_>, live: &Live, epoch: &Epoch, commit: &mut Commit) -> Result<Key> {
     let me = whoami(&live.exchange.frame().members, &scene.login.card)?;
-    let template = epoch.template();
     let imported =
         matches!(epoch.plan.source, Source::Import { .. }) || live.chain.first().is_some_and(Certificate::imports);
+    let origin = if imported { Origin::Imported } else { Origin::Generated };
+    let standing = if live.parent.is_some() { Standing::Retired } else { Standing::Pending };
     let record = KeyRecord {
-        me,
-        origin: if imported { Origin::Imported } else { Origin::Generated },
-        standing: if live.parent.is_some() { Standing::Retired } else { Standing::Pending },
         forgetful: live.parent.as_ref().is_some_and(|parent| has_forgotten(parent, &scene.login.card)),
-        promise: epoch.position(),
-        pending: Vec::new(),
-        backed_up: Vec::new(),
-        erased: Vec::new(),
-        dealt: Vec::new(),
-        abandoned: Vec::new(),
-        forks: Vec::new(),
-        clashes: Vec::new(),
-        old: Vec::new(),
-        operations: template.operations,
-        export: template.export,
+        ..KeyRecord::new(me, origin, standing, epoch)
     };
     let key = Key { id: epoch.key, record, epoch: live.parent.as_ref().unwrap_or(epoch).clone() };
     commit.put(Space::Token, &index_key(key.id), Vec::new());

@@ -169,7 +169,10 @@ impl<S: Storage> SoftToken<S> {
         let me = live.exchange.frame().me.ok_or(Misuse::NotAMember)?;
         let record = match self.load(&scene.login.unlocked, epoch.key)? {
             Some(key) => key.record,
-            None => KeyRecord { forgetful: is_restored(&scene.login.card), ..blank(me, epoch) },
+            None => KeyRecord {
+                forgetful: is_restored(&scene.login.card),
+                ..KeyRecord::new(me, Origin::Repaired, Standing::Active, epoch)
+            },
         };
         let founding = live.chain.first().ok_or(Misuse::NoShare)?.epoch_id();
         let promise = self.promised(&scene.login, founding)?.max(record.promise).max(epoch.position());
@@ -190,26 +193,5 @@ impl<S: Storage> SoftToken<S> {
         key.save(commit)?;
         commit.event(key.epoch_event(EventKind::KeyRepaired, epoch.id)?.run(*live.exchange.frame().run.as_bytes()));
         Ok(key.info())
-    }
-}
-
-/// The record of a key that this token did not have.
-fn blank(me: crate::wire::Identifier, epoch: &Epoch) -> KeyRecord {
-    KeyRecord {
-        me,
-        origin: Origin::Repaired,
-        standing: Standing::Active,
-        forgetful: false,
-        promise: epoch.position(),
-        pending: Vec::new(),
-        dealt: Vec::new(),
-        abandoned: Vec::new(),
-        forks: Vec::new(),
-        clashes: Vec::new(),
-        backed_up: Vec::new(),
-        erased: Vec::new(),
-        old: Vec::new(),
-        operations: epoch.template().operations,
-        export: epoch.template().export,
     }
 }
