@@ -85,22 +85,10 @@ pub(crate) fn open<C: Ciphersuite>(
 ) -> Result<Opened<C>, DealingError> {
     let (place, _) = ceremony.receiver(receiver)?;
     let ciphertext = deal.ciphertexts.get(place).ok_or(DealingError::Misdeal(dealer, Misdeal::Length))?;
-    open_ciphertext(ceremony, receiver, run_key, dealer, &deal.offer, ciphertext)
+    open_from(ceremony, receiver, run_key, dealer, &deal.offer.ephemeral, ciphertext)
 }
 
-/// [`open`] when only the receiver's own ciphertext is at hand.
-pub(super) fn open_ciphertext<C: Ciphersuite>(
-    ceremony: &Ceremony<C>,
-    receiver: Identifier,
-    run_key: &RunKey<C>,
-    dealer: Identifier,
-    offer: &Offer<C>,
-    ciphertext: &[u8],
-) -> Result<Opened<C>, DealingError> {
-    open_from(ceremony, receiver, run_key, dealer, &offer.ephemeral, ciphertext)
-}
-
-/// [`open`] with no more of the offer than the ephemeral key.
+/// [`open`] with no more of the deal than the ephemeral key and the receiver's own ciphertext.
 pub(super) fn open_from<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     receiver: Identifier,

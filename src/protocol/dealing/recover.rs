@@ -1,7 +1,7 @@
 //! A share again, from the run key and public data.
 
 use super::deal::framed;
-use super::receive::{check_offer, combine_offers, open_ciphertext};
+use super::receive::{check_offer, combine_offers, open_from};
 use super::{DealingError, ParsedTranscript, Proof, Received, RunKey, verify_transcript_signature};
 use crate::suite::Ciphersuite;
 use crate::wire::Reader;
@@ -37,7 +37,7 @@ pub(crate) fn recover<C: Ciphersuite>(
     for (dealer, offer) in &parsed.offers {
         let ciphertext = framed(&mut reader)?;
         check_offer(ceremony, *dealer, offer)?;
-        opened.push((*dealer, open_ciphertext(ceremony, receiver, run_key, *dealer, offer, ciphertext)?));
+        opened.push((*dealer, open_from(ceremony, receiver, run_key, *dealer, &offer.ephemeral, ciphertext)?));
     }
     reader.finish()?;
     // Steps 7 and 8.
