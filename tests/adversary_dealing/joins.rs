@@ -213,26 +213,37 @@ fn who_reports_an_attempt_at_another_key_is_named() {
     }
 }
 
-/// Whoever could make up that others dealt would keep everybody out who can't end what was made up.
-#[test]
-fn who_reports_an_attempt_in_which_others_never_dealt_so_is_named() {
+/// What the third member makes of an attempt that the others dealt in, and reports.
+fn forging_is_named(forge: impl Fn(&Forger, &Certificate) -> Certificate) {
     for suite in Suite::ALL {
         let trial = Trial::new(3);
         let (key, of_first) = left_behind(&trial, suite);
         let attempt = Certificate::from_bytes(&of_first[4..]).unwrap();
-        let made_up = trial.forger(3).made_up(id(3), &attempt).unwrap();
-        named_for_reporting(&trial, suite, key, &framed(&made_up.to_bytes()));
+        let forged = forge(trial.forger(3), &attempt);
+        named_for_reporting(&trial, suite, key, &framed(&forged.to_bytes()));
     }
+}
+
+/// Whoever could make up that others dealt would keep everybody out who can't end what was made up.
+#[test]
+fn who_reports_an_attempt_in_which_others_never_dealt_so_is_named() {
+    forging_is_named(|forger, attempt| forger.made_up(id(3), attempt).unwrap());
 }
 
 /// The dealers have proven everything in it, but in another run.
 #[test]
 fn who_reports_an_attempt_with_the_deals_of_another_one_is_named() {
+    forging_is_named(|forger, attempt| forger.replayed(id(3), attempt).unwrap());
+}
+
+/// A new key's proofs are of no run that a plan shows, so its making is no attempt.
+#[test]
+fn who_reports_an_attempt_with_the_deals_of_the_new_key_is_named() {
     for suite in Suite::ALL {
         let trial = Trial::new(3);
-        let (key, of_first) = left_behind(&trial, suite);
-        let attempt = Certificate::from_bytes(&of_first[4..]).unwrap();
-        let replayed = trial.forger(3).replayed(id(3), &attempt).unwrap();
+        let (key, _) = left_behind(&trial, suite);
+        let founding = trial.members[0].session.certificates(key).unwrap().remove(0);
+        let replayed = trial.forger(3).replayed(id(3), &founding).unwrap();
         named_for_reporting(&trial, suite, key, &framed(&replayed.to_bytes()));
     }
 }

@@ -142,6 +142,28 @@ fn nonces_made_beforehand_die_in_a_fork() {
     assert!(matches!(gone, Err(Error::Misuse(Misuse::NoSuchRun(run))) if run == batch.id), "{gone:?}");
 }
 
+/// A renewal that names no line that is to lose ends where the fork is seen, also when that is after it has begun.
+#[test]
+fn a_renewal_under_way_ends_when_a_fork_is_seen() {
+    let (key, [(members, ours), (_, theirs)]) = two_lines();
+    for member in &members[1..] {
+        member.session.complete(&ours).unwrap();
+    }
+    let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let mut seen = false;
+    let results = exchange_over(&mut enter(&members, &invitation), &mut |_, to, message| {
+        // All have dealt and none has signed.
+        if to == 0 && hazmat::subject(&message) == "deal" && !seen {
+            seen = true;
+            assert!(matches!(members[0].session.complete(&theirs), Err(Error::Fork { .. })));
+        }
+        vec![message]
+    });
+    assert!(matches!(&results[0], Err(Error::Misuse(Misuse::Plan(_)))), "{results:?}");
+    assert!(results[1..].iter().all(|result| matches!(result, Ok(None))), "{results:?}");
+    assert_eq!(members[0].key(key).pending, []);
+}
+
 /// Three members of whom the first has an identity that the test knows.
 pub(super) fn group_of_a_forger(setting: &Setting) -> (Forger, Vec<Member>) {
     let forger = Forger::new([1; 32]);
