@@ -3,7 +3,8 @@
 use super::clash::{Descent, descent};
 use super::fork::{change_line, lines, set_aside};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
-use super::record::{KeyRecord, OldEpoch, Standing};
+use super::old::OldEpoch;
+use super::record::{KeyRecord, Standing};
 use super::runs::Live;
 use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
 use crate::audit::EventKind;

@@ -83,7 +83,7 @@ impl Key {
                 let clashes = self.record.open_clashes().map(ClashRecord::report);
                 self.record.open_forks().map(ForkRecord::report).chain(clashes).collect()
             },
-            old_epochs: self.record.old.iter().map(super::record::OldEpoch::report).collect(),
+            old_epochs: self.record.old.iter().map(super::old::OldEpoch::report).collect(),
         }
     }
 

@@ -6,6 +6,7 @@ mod clash;
 mod destroy;
 mod fork;
 mod keys;
+mod old;
 mod propose;
 mod record;
 mod renew;

@@ -1,0 +1,215 @@
+//! What is known of the shares of superseded epochs.
+
+use super::record::MAX_EPOCHS;
+use crate::guard::holds;
+use crate::keystore::object::{EpochReport, Holder, Holding};
+use crate::protocol::{Attempt, Epoch};
+use crate::wire::{Card, CardId, DecodeError, EpochId, Identifier, Reader, Reason, Writer};
+
+/// What became of a member's device, as far as an old epoch goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Device {
+    NotConfirmed,
+    Erased,
+    Lost,
+    Stolen,
+}
+
+impl Device {
+    /// Of a member with that card, once `successor` has superseded the epoch.
+    fn after(identifier: Identifier, card: CardId, successor: &Epoch) -> Self {
+        let now = successor.card(identifier).map(Card::id);
+        // Whoever speaks with the same card speaks for the device.
+        if now == Some(card) {
+            return Self::NotConfirmed;
+        }
+        let left = successor.replaced().iter().find(|one| one.identifier == identifier && one.card == card);
+        match left.map(|one| one.reason) {
+            Some(Reason::Stolen) => Self::Stolen,
+            Some(Reason::Lost) => Self::Lost,
+            Some(Reason::Destroyed) => Self::Erased,
+            // A restored token speaks for itself, and not for the device before it.
+            Some(Reason::Routine) | None if now.is_some() => Self::Lost,
+            Some(Reason::Routine) | None => Self::NotConfirmed,
+        }
+    }
+}
+
+/// What is known of the backups of a member's share of an old epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Backup {
+    None,
+    Made,
+    /// People say so. The member goes on reporting that it made them once.
+    Destroyed,
+}
+
+/// What is known of one member's share of an old epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct OldShare {
+    pub(super) identifier: Identifier,
+    /// Whose device it was dealt to. A number may come back with another one, which can't speak for it.
+    pub(super) card: CardId,
+    pub(super) device: Device,
+    pub(super) backup: Backup,
+}
+
+/// An epoch, or an attempt at one, that a certificate has superseded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OldEpoch {
+    pub(super) epoch: EpochId,
+    pub(super) threshold: u16,
+    pub(super) shares: Vec<OldShare>,
+}
+
+impl OldEpoch {
+    /// The epoch once `successor` has superseded it: every member is yet to confirm, except those that are gone.
+    pub(super) fn new(epoch: &Epoch, successor: &Epoch) -> Self {
+        let members = epoch.roster().iter().map(|(identifier, card)| (identifier, card.id()));
+        let mut shares = old_shares(members, successor);
+        // Nor is the device there that a member had before it was repaired.
+        for share in shares.iter_mut().filter(|share| epoch.was_repaired(share.identifier)) {
+            share.backup = Backup::Made;
+        }
+        Self { epoch: epoch.id, threshold: epoch.threshold(), shares }
+    }
+
+    /// An attempt that `successor` names: everybody that it was dealt to may hold a share.
+    pub(super) fn of_attempt(attempt: &Attempt, successor: &Epoch) -> Self {
+        let shares = old_shares(attempt.receivers.iter().copied(), successor);
+        Self { epoch: attempt.epoch, threshold: attempt.threshold, shares }
+    }
+
+    /// Whether the member had a share of it.
+    pub(super) fn has(&self, identifier: Identifier) -> bool {
+        self.shares.iter().any(|share| share.identifier == identifier)
+    }
+
+    /// Acts on the share that this very device had.
+    fn of_device(&mut self, identifier: Identifier, card: CardId, mut act: impl FnMut(&mut OldShare)) {
+        self.change(identifier, |share| {
+            if holds!(DeviceSpeaksForItself, share.card == card) {
+                act(share);
+            }
+        });
+    }
+
+    /// Acts on the member's share, on every device that may have it.
+    fn change(&mut self, identifier: Identifier, act: impl FnMut(&mut OldShare)) {
+        self.shares.iter_mut().filter(|share| share.identifier == identifier).for_each(act);
+    }
+
+    /// Others hold shares of it as well, by a roster that lost a clash. Whether they made backups, nobody asks them.
+    pub(super) fn held_too(&mut self, members: impl Iterator<Item = (Identifier, CardId)>, successor: &Epoch) {
+        for share in old_shares(members, successor) {
+            if !self.shares.iter().any(|one| (one.identifier, one.card) == (share.identifier, share.card)) {
+                self.shares.push(share);
+            }
+        }
+    }
+
+    /// The member says that its device erased the share. Of a device that is lost or stolen nobody can say so.
+    pub(super) fn confirm(&mut self, identifier: Identifier, card: CardId) {
+        self.of_device(identifier, card, |share| {
+            if share.device == Device::NotConfirmed {
+                share.device = Device::Erased;
+            }
+        });
+    }
+
+    pub(super) fn backed_up(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| {
+            if share.backup == Backup::None {
+                share.backup = Backup::Made;
+            }
+        });
+    }
+
+    pub(super) fn backups_destroyed(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| share.backup = Backup::Destroyed);
+    }
+
+    pub(super) fn device_destroyed(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| share.device = Device::Erased);
+    }
+
+    pub(super) fn stolen(&mut self, identifier: Identifier) {
+        self.change(identifier, |share| share.device = Device::Stolen);
+    }
+
+    pub(super) fn report(&self) -> EpochReport {
+        let mut holders = Vec::new();
+        for OldShare { identifier, device, backup, .. } in &self.shares {
+            let holding = match device {
+                Device::NotConfirmed => Some(Holding::NotConfirmed),
+                Device::Lost => Some(Holding::Lost),
+                Device::Stolen => Some(Holding::Stolen),
+                Device::Erased => None,
+            };
+            let backup = (*backup == Backup::Made).then_some(Holding::Backup);
+            let each = holding.into_iter().chain(backup);
+            holders.extend(each.map(|holding| Holder { identifier: *identifier, holding }));
+        }
+        EpochReport { epoch: self.epoch, threshold: self.threshold, holders }
+    }
+
+    pub(super) fn encode(&self, writer: &mut Writer) {
+        writer.raw(self.epoch.as_bytes()).u16(self.threshold).count(self.shares.len());
+        for share in &self.shares {
+            let device = match share.device {
+                Device::NotConfirmed => 0,
+                Device::Erased => 1,
+                Device::Lost => 2,
+                Device::Stolen => 3,
+            };
+            let backup = match share.backup {
+                Backup::None => 0,
+                Backup::Made => 1,
+                Backup::Destroyed => 2,
+            };
+            writer.identifier(share.identifier).raw(share.card.as_bytes()).u8(device).u8(backup);
+        }
+    }
+
+    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            epoch: EpochId::from_bytes(reader.array()?),
+            threshold: reader.u16()?,
+            // More than a roster, where a clash has left several.
+            shares: (0..reader.count(MAX_EPOCHS)?)
+                .map(|_| {
+                    Ok(OldShare {
+                        identifier: reader.identifier()?,
+                        card: CardId::from_bytes(reader.array()?),
+                        device: match reader.u8()? {
+                            0 => Device::NotConfirmed,
+                            1 => Device::Erased,
+                            2 => Device::Lost,
+                            3 => Device::Stolen,
+                            _ => return Err(DecodeError::Invalid("device")),
+                        },
+                        backup: match reader.u8()? {
+                            0 => Backup::None,
+                            1 => Backup::Made,
+                            2 => Backup::Destroyed,
+                            _ => return Err(DecodeError::Invalid("backup")),
+                        },
+                    })
+                })
+                .collect::<Result<_, DecodeError>>()?,
+        })
+    }
+}
+
+fn old_shares(members: impl Iterator<Item = (Identifier, CardId)>, successor: &Epoch) -> Vec<OldShare> {
+    // Who takes no part any more is not there to say which backups it made.
+    let there = |identifier, card| successor.card(identifier).is_some_and(|now: &Card| now.id() == card);
+    members
+        .map(|(identifier, card)| OldShare {
+            identifier,
+            card,
+            device: Device::after(identifier, card, successor),
+            backup: if there(identifier, card) { Backup::None } else { Backup::Made },
+        })
+        .collect()
+}
