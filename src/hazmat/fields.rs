@@ -53,10 +53,15 @@ pub const BODY: usize = 178;
 /// The fields of a message before its signature, without a gap between them. `None` if its body is not laid out as its
 /// subject's.
 pub fn fields(message: &Message) -> Option<Vec<Field>> {
-    let mut layout =
-        Layout { body: message.body.clone(), at: 0, read: 0, point: point(message.header.suite), found: Vec::new() };
+    let mut layout = Layout {
+        body: message.body().to_vec(),
+        at: 0,
+        read: 0,
+        point: point(message.header().suite),
+        found: Vec::new(),
+    };
     layout.header();
-    match message.header.subject {
+    match message.header().subject {
         Subject::Join => layout.join()?,
         Subject::Deal => layout.deal()?,
         Subject::Certify => layout.certify()?,

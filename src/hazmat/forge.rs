@@ -85,7 +85,7 @@ impl Forger {
 
     /// The message with changes, signed as this identity's.
     pub fn alter(&self, message: &Message, change: impl FnOnce(&mut Forgery)) -> Message {
-        let header = message.header.clone();
+        let header = message.header().clone();
         let mut forgery = Forgery {
             group: header.group,
             epoch: header.epoch,
@@ -94,7 +94,7 @@ impl Forger {
             sender: header.sender,
             counter: header.counter,
             view: header.view,
-            body: message.body.clone(),
+            body: message.body().to_vec(),
         };
         change(&mut forgery);
         let Forgery { group, epoch, run, round, sender, counter, view, body } = forgery;
@@ -183,7 +183,7 @@ impl Forger {
 
     /// An accusation with that body, in the place of the message.
     pub fn accuse(&self, message: &Message, body: Vec<u8>) -> Message {
-        let header = Header { subject: Subject::Accuse, ..message.header.clone() };
+        let header = Header { subject: Subject::Accuse, ..message.header().clone() };
         Message::issue(header, body, &self.0)
     }
 
@@ -202,7 +202,7 @@ impl Forger {
     /// The message with another body under the subject of another one, signed as this identity's: such as an
     /// accusation in the place of an endorsement.
     pub fn replace(&self, message: &Message, subject_of: &Message, body: Vec<u8>) -> Message {
-        let header = Header { subject: subject_of.header.subject, ..message.header.clone() };
+        let header = Header { subject: subject_of.header().subject, ..message.header().clone() };
         Message::issue(header, body, &self.0)
     }
 }
@@ -219,13 +219,13 @@ fn numbered(members: &[Forger]) -> Vec<(Identifier, &IdentityKey)> {
 
 /// The body of a message.
 pub fn body(message: &Message) -> &[u8] {
-    &message.body
+    message.body()
 }
 
 /// What the message is about: join, deal, certify, accuse, confirm, commit, share, dispute, consent, handover, receipt,
 /// vote, prepare or ready.
 pub fn subject(message: &Message) -> &'static str {
-    name(message.header.subject)
+    name(message.header().subject)
 }
 
 pub(super) const fn name(subject: Subject) -> &'static str {

@@ -144,8 +144,8 @@ impl Exchange {
 
     /// Keeps what this member said itself.
     pub(crate) fn sent(&mut self, message: &Message) {
-        if message.header.subject != Subject::Dispute {
-            self.messages.insert((message.header.round, message.header.sender), message.clone());
+        if message.header().subject != Subject::Dispute {
+            self.messages.insert((message.round(), message.sender()), message.clone());
         }
     }
 
@@ -153,7 +153,7 @@ impl Exchange {
     pub(crate) fn awaiting(&self) -> Vec<Identifier> {
         if let Some(disputed) = self.disputing {
             let ours = self.view_before(disputed + 1);
-            let differs = self.of_round(disputed + 1).filter(|message| message.header.view != ours);
+            let differs = self.of_round(disputed + 1).filter(|message| message.header().view != ours);
             return differs.map(Message::sender).collect();
         }
         let Some(round) = self.round(self.current) else { return Vec::new() };
@@ -162,21 +162,21 @@ impl Exchange {
 
     /// Takes a message from anybody.
     pub(crate) fn accept(&mut self, message: &Message) -> Result<Accepted, Refused> {
-        let slot = (message.header.round, message.header.sender);
+        let slot = (message.round(), message.sender());
         if self.messages.get(&slot) == Some(message) {
             return Ok(Accepted::Repeat);
         }
         self.authenticate(message).map_err(Refused::Rejected)?;
-        if Some(message.header.sender) == self.frame.me {
+        if Some(message.sender()) == self.frame.me {
             return self.accept_own(message);
         }
-        if message.header.subject == Subject::Dispute {
+        if message.header().subject == Subject::Dispute {
             return self.accept_dispute(message);
         }
         if !self.has_place_for(message) {
             return Err(Failure::by(slot.1, Misbehaviour::Malformed, &[message]).into());
         }
-        if forbids!(RoundCanHaveBegun, self.is_before_its_time(message.header.round)) {
+        if forbids!(RoundCanHaveBegun, self.is_before_its_time(message.round())) {
             return Err(Refused::Rejected(Rejection::Unexpected));
         }
         if let Some(other) = self.messages.get(&slot) {
@@ -196,7 +196,7 @@ impl Exchange {
             return None;
         }
         let messages: Vec<_> = self.of_round(self.current).cloned().collect();
-        let accused = messages.iter().any(|message| message.header.subject == Subject::Accuse);
+        let accused = messages.iter().any(|message| message.header().subject == Subject::Accuse);
         let incomplete = !self.awaiting().is_empty() && !accused;
         if forbids!(RoundComplete, incomplete) || self.round(self.current).is_none() {
             return None;
@@ -232,7 +232,7 @@ impl Exchange {
     }
 
     fn authenticate(&self, message: &Message) -> Result<(), Rejection> {
-        let Header { suite, group, epoch, run, sender, .. } = &message.header;
+        let Header { suite, group, epoch, run, sender, .. } = message.header();
         if forbids!(MessageOfItsRun, *run != self.frame.run) {
             return Err(Rejection::OtherRun);
         }
@@ -246,10 +246,10 @@ impl Exchange {
 
     /// An echo is harmless. Other words under this member's own signature come from a copy of its token.
     fn accept_own(&self, message: &Message) -> Result<Accepted, Refused> {
-        let sender = message.header.sender;
-        let said = self.messages.get(&(message.header.round, sender));
+        let sender = message.sender();
+        let said = self.messages.get(&(message.round(), sender));
         let echo =
-            message.header.subject == Subject::Dispute || said.is_some_and(|own| own.digest() == message.digest());
+            message.header().subject == Subject::Dispute || said.is_some_and(|own| own.digest() == message.digest());
         if holds!(OwnVoiceKnown, echo) {
             return Ok(Accepted::Repeat);
         }
@@ -257,12 +257,12 @@ impl Exchange {
     }
 
     fn has_place_for(&self, message: &Message) -> bool {
-        let Header { round, sender, subject, .. } = message.header;
+        let Header { round, sender, subject, .. } = *message.header();
         let scale = Scale {
             members: self.frame.members.len(),
             renews: (self.frame.group, self.frame.epoch) != ([0; 32], [0; 32]),
         };
-        let short = holds!(BodyBounded, message.body.len() <= longest_body(subject, scale));
+        let short = holds!(BodyBounded, message.body().len() <= longest_body(subject, scale));
         // Whoever was dealt something may accuse in the place of what it would say next.
         let before = round.checked_sub(1).and_then(|before| self.round(before));
         let dealt = before.is_some_and(|before| before.subject == Subject::Deal);
@@ -283,12 +283,12 @@ impl Exchange {
 
     /// A view can be compared once this member has finished the round that it is a view of.
     fn compare_view(&mut self, message: &Message) -> Result<Accepted, Refused> {
-        let Header { round, view, .. } = message.header;
+        let Header { round, view, .. } = *message.header();
         if round > self.current || holds!(ViewsCompared, view == self.view_before(round)) {
             return Ok(Accepted::Kept);
         }
         let Some(before) = round.checked_sub(1) else {
-            return Err(Failure::by(message.header.sender, Misbehaviour::Malformed, &[message]).into());
+            return Err(Failure::by(message.sender(), Misbehaviour::Malformed, &[message]).into());
         };
         self.disputing = Some(before);
         let body = self.seen(before).ok_or_else(Failure::unattributed)?;
@@ -309,19 +309,19 @@ impl Exchange {
     /// Another member saw a round differently. Whoever signed two versions of its message is named; else the one that
     /// shows something else than it had claimed.
     fn accept_dispute(&mut self, dispute: &Message) -> Result<Accepted, Refused> {
-        let (round, sender) = (dispute.header.round, dispute.header.sender);
+        let (round, sender) = (dispute.round(), dispute.sender());
         if round >= self.current {
             return Err(Refused::Rejected(Rejection::Unexpected));
         }
-        let Ok(theirs) = decode_dispute(&dispute.body, self.frame.members.len()) else {
+        let Ok(theirs) = decode_dispute(dispute.body(), self.frame.members.len()) else {
             return Err(Failure::by(sender, Misbehaviour::Malformed, &[dispute]).into());
         };
         // Who disputed the round has spoken of it, not in it.
-        let in_round = |shown: &&Message| shown.header.round == round && shown.header.subject != Subject::Dispute;
+        let in_round = |shown: &&Message| shown.round() == round && shown.header().subject != Subject::Dispute;
         for shown in theirs.iter().filter(in_round) {
-            let Some(own) = self.messages.get(&(round, shown.header.sender)) else { continue };
+            let Some(own) = self.messages.get(&(round, shown.sender())) else { continue };
             if own.digest() != shown.digest() && holds!(DisputedMessageSigned, self.authenticate(shown).is_ok()) {
-                let failure = Failure::by(shown.header.sender, Misbehaviour::Equivocation, &[own, shown]);
+                let failure = Failure::by(shown.sender(), Misbehaviour::Equivocation, &[own, shown]);
                 return Err(self.saying_what_was_seen(failure, round).into());
             }
         }
@@ -329,7 +329,7 @@ impl Exchange {
         let claim = self
             .messages
             .get(&(round + 1, sender))
-            .filter(|claim| forbids!(FalseViewNamed, claim.header.view != shown));
+            .filter(|claim| forbids!(FalseViewNamed, claim.header().view != shown));
         if let Some(claim) = claim {
             return Err(Failure::by(sender, Misbehaviour::FalseView, &[claim, dispute]).into());
         }

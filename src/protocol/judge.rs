@@ -83,7 +83,7 @@ fn of_epoch(epoch: &Epoch, members: &[Identifier]) -> Option<Roster> {
 fn equivocation(signed: &[Message]) -> Option<Judgement> {
     let mut seen = BTreeMap::new();
     let mut culprits = BTreeSet::new();
-    for message in signed.iter().filter(|message| message.header.subject != Subject::Dispute) {
+    for message in signed.iter().filter(|message| message.header().subject != Subject::Dispute) {
         let slot = (message.run_id(), message.round(), message.sender());
         if *seen.entry(slot).or_insert_with(|| message.digest()) != message.digest() {
             culprits.insert(message.sender());

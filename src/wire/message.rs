@@ -1,6 +1,7 @@
 //! What members say to each other within a run.
 
 use core::fmt;
+use std::sync::Arc;
 
 use super::card::{Card, IdentityKey, Kind};
 use super::codec::{DecodeError, Reader, Writer};
@@ -117,9 +118,14 @@ pub(crate) struct Header {
 /// # Ok::<(), quorumkey::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Message {
-    pub(crate) header: Header,
-    pub(crate) body: Vec<u8>,
+pub struct Message(Arc<Signed>);
+
+/// What a message says, kept once however many hold it: a deal among many is long, and the exchange, the protocol and the
+/// evidence all speak of it.
+#[derive(PartialEq, Eq)]
+struct Signed {
+    header: Header,
+    body: Box<[u8]>,
     signature: [u8; 64],
 }
 
@@ -131,14 +137,14 @@ impl Message {
     pub(crate) const MAX_JOIN: usize = 32 << 20;
 
     pub(crate) fn issue(header: Header, body: Vec<u8>, key: &IdentityKey) -> Self {
-        let mut message = Self { header, body, signature: [0; 64] };
-        message.signature = key.sign(Kind::Message, &message.content());
-        message
+        let mut signed = Signed { header, body: body.into_boxed_slice(), signature: [0; 64] };
+        signed.signature = key.sign(Kind::Message, &signed.content());
+        Self(Arc::new(signed))
     }
 
     /// The message's bytes, to be handed to every other member of the run.
     pub fn to_bytes(&self) -> Vec<u8> {
-        Writer::new().raw(&self.content()).raw(&self.signature).finish()
+        Writer::new().raw(&self.0.content()).raw(&self.0.signature).finish()
     }
 
     /// Reads a message. Its signature is checked by the run that takes it.
@@ -165,30 +171,49 @@ impl Message {
             view: reader.array()?,
         };
         let max = if header.subject == Subject::Join { Self::MAX_JOIN } else { Self::MAX_BODY };
-        let message = Self { header, body: reader.bytes(max)?.to_vec(), signature: reader.array()? };
+        let signed = Signed { header, body: reader.bytes(max)?.into(), signature: reader.array()? };
         reader.finish()?;
-        Ok(message)
+        Ok(Self(Arc::new(signed)))
     }
 
     /// The run that it belongs to.
-    pub const fn run_id(&self) -> RunId {
-        self.header.run
+    pub fn run_id(&self) -> RunId {
+        self.0.header.run
     }
 
     /// Who says that it sent it. The run checks the signature.
-    pub const fn sender(&self) -> Identifier {
-        self.header.sender
+    pub fn sender(&self) -> Identifier {
+        self.0.header.sender
     }
 
     /// The round that it belongs to, from 0.
-    pub const fn round(&self) -> u8 {
-        self.header.round
+    pub fn round(&self) -> u8 {
+        self.0.header.round
     }
 
+    pub(crate) fn header(&self) -> &Header {
+        &self.0.header
+    }
+
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.0.body
+    }
+
+    pub(crate) fn is_signed_by(&self, card: &Card) -> bool {
+        card.verify(Kind::Message, &self.0.content(), &self.0.signature).is_some()
+    }
+
+    /// What a view of a round is made of. The signature is left out: it can be made again, the content can't.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        tagged_hash("quorumkey/message-digest/v1", &[&self.0.content()])
+    }
+}
+
+impl Signed {
     fn content(&self) -> Vec<u8> {
         let header = &self.header;
         Writer::new()
-            .u8(Self::VERSION)
+            .u8(Message::VERSION)
             .u8(header.suite.code())
             .raw(&header.group)
             .raw(&header.epoch)
@@ -201,15 +226,6 @@ impl Message {
             .raw(&header.view)
             .bytes(&self.body)
             .finish()
-    }
-
-    pub(crate) fn is_signed_by(&self, card: &Card) -> bool {
-        card.verify(Kind::Message, &self.content(), &self.signature).is_some()
-    }
-
-    /// What a view of a round is made of. The signature is left out: it can be made again, the content can't.
-    pub(crate) fn digest(&self) -> [u8; 32] {
-        tagged_hash("quorumkey/message-digest/v1", &[&self.content()])
     }
 }
 
@@ -226,10 +242,10 @@ impl fmt::Debug for Message {
         write!(
             f,
             "Message({:?} of {:?}, round {}, {} bytes)",
-            self.header.subject,
-            self.header.sender,
-            self.header.round,
-            self.body.len()
+            self.header().subject,
+            self.sender(),
+            self.round(),
+            self.body().len()
         )
     }
 }

@@ -51,7 +51,7 @@ fn certificate(sample: &SampleDealing) -> Certificate {
 
 /// What the dealers said.
 fn bodies(sample: &SampleDealing) -> impl Iterator<Item = &[u8]> {
-    sample.messages.iter().filter(|message| message.round() == 1).map(|message| message.body.as_slice())
+    sample.messages.iter().filter(|message| message.round() == 1).map(|message| message.body())
 }
 
 /// Two committed points are as good as commitments; a proof of possession follows them.

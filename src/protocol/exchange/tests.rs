@@ -66,7 +66,7 @@ const fn scale(members: usize) -> Scale {
 impl Exchange {
     /// Bytes of bodies that are kept.
     fn kept(&self) -> usize {
-        self.messages.values().map(|message| message.body.len()).sum()
+        self.messages.values().map(|message| message.body().len()).sum()
     }
 }
 
@@ -122,9 +122,9 @@ fn only_where_a_key_is_renewed_is_there_anything_to_tell_of_attempts() {
     assert!(is_malformed(exchange.accept(&group.say(3, 0, Subject::Join, long.clone())), 3));
     let mut exchange = group.exchange(2);
     exchange.frame.epoch = [5; 32];
-    let mut join = group.say(3, 0, Subject::Join, long);
-    join.header.epoch = [5; 32];
-    let join = Message::issue(join.header, join.body, &group.identities[2]);
+    let join = group.say(3, 0, Subject::Join, long);
+    let header = Header { epoch: [5; 32], ..join.header().clone() };
+    let join = Message::issue(header, join.body().to_vec(), &group.identities[2]);
     assert_eq!(exchange.accept(&join).unwrap(), Accepted::Kept);
 }
 
@@ -177,5 +177,19 @@ fn a_dispute_shows_each_member_once() {
         let dispute = group.say(3, 0, Subject::Dispute, writer.finish());
         assert_eq!(is_malformed(exchange.accept(&dispute), 3), !good, "{} messages", shown.len());
         assert_eq!(exchange.kept(), 0);
+    }
+}
+
+#[test]
+fn a_message_is_kept_once_however_many_hold_it() {
+    let group = Group::new(2);
+    let mut exchange = group.exchange(2);
+    let (own, join) = (group.say(2, 0, Subject::Join, vec![2; 64]), group.say(1, 0, Subject::Join, vec![1; 64]));
+    exchange.sent(&own);
+    assert_eq!(exchange.accept(&join).unwrap(), Accepted::Kept);
+    let round = exchange.take_round().unwrap();
+    let failure = Failure::by(join.sender(), Misbehaviour::Malformed, &[&join]);
+    for held in round.iter().take(1).chain(exchange.of_round(0).take(1)).chain(failure.evidence.messages()) {
+        assert!(core::ptr::eq(held.body(), join.body()));
     }
 }

@@ -88,7 +88,7 @@ impl<C: Ciphersuite> ExpectHandovers<C> {
     ) -> Result<Secret<C::Scalar>, Failure> {
         let sender = message.sender();
         let evidence: Vec<_> = self.said.iter().chain(round).collect();
-        let handover = Handover::<C>::decode(&message.body)
+        let handover = Handover::<C>::decode(message.body())
             .map_err(|_| Failure::by(sender, Misbehaviour::Malformed, &evidence))?;
         let handing = self.consents.handing(sender).ok_or_else(Failure::unattributed)?;
         if let Some(share) = handing.open(&self.run_key, &handover) {
@@ -132,7 +132,7 @@ struct WatchHandovers<C: Ciphersuite> {
 
 impl<C: Ciphersuite> Machine for WatchHandovers<C> {
     fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        let malformed = round.iter().find(|message| Handover::<C>::decode(&message.body).is_err());
+        let malformed = round.iter().find(|message| Handover::<C>::decode(message.body()).is_err());
         if let Some(message) = malformed {
             let evidence: Vec<_> = self.said.iter().chain(round).collect();
             return Err(Failure::by(message.sender(), Misbehaviour::Malformed, &evidence).into());
@@ -152,10 +152,10 @@ struct ExpectReceipt<C: Ciphersuite> {
 
 impl<C: Ciphersuite> Machine for ExpectReceipt<C> {
     fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        if let Some(accusation) = round.iter().find(|message| message.header.subject == Subject::Accuse) {
+        if let Some(accusation) = round.iter().find(|message| message.header().subject == Subject::Accuse) {
             return Err(self.consents.decide(&self.said, &self.handovers, accusation).into());
         }
-        if let Some(message) = round.iter().find(|message| !message.body.is_empty()) {
+        if let Some(message) = round.iter().find(|message| !message.body().is_empty()) {
             return Err(Failure::by(message.sender(), Misbehaviour::Malformed, &[message]).into());
         }
         Ok(Transition::silent(Box::new(Done), Effect::HandedOver))

@@ -45,7 +45,7 @@ impl<C: Ciphersuite> Consents<C> {
         let mut members = BTreeMap::new();
         for message in round {
             let sender = message.sender();
-            let (run_key, proof) = decode_consent::<C>(&message.body)
+            let (run_key, proof) = decode_consent::<C>(message.body())
                 .map_err(|_| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
             let card = epoch.roster().card(sender).ok_or_else(Failure::unattributed)?.id();
             if !RunKey::<C>::verify_possession(&run_key, &consent_statement(run, sender, card), &proof) {
@@ -72,14 +72,14 @@ impl<C: Ciphersuite> Consents<C> {
     /// Anybody can decide between the recipient and the member that it accuses.
     pub(super) fn decide(&self, consents: &[Message], handovers: &[Message], accusation: &Message) -> Failure {
         let accuser = accusation.sender();
-        let mut reader = Reader::new(&accusation.body);
+        let mut reader = Reader::new(accusation.body());
         let read = reader.identifier().and_then(|sender| Ok((sender, Opening::<C>::decode(reader.rest())?)));
         let Ok((sender, opening)) = read else {
             return Failure::by(accuser, Misbehaviour::Malformed, &[accusation]);
         };
         let evidence: Vec<_> = consents.iter().chain(handovers).chain([accusation]).collect();
         let of_sender = handovers.iter().find(|message| message.sender() == sender);
-        let handed = of_sender.and_then(|message| Handover::<C>::decode(&message.body).ok());
+        let handed = of_sender.and_then(|message| Handover::<C>::decode(message.body()).ok());
         let convicted =
             self.handing(sender).zip(handed).is_some_and(|(handing, handed)| handing.convicts(&handed, &opening));
         if convicted {
@@ -107,20 +107,20 @@ pub(crate) fn judge<C: Ciphersuite>(
     if !read.identifiers().eq(plan.members.iter().copied()) {
         return None;
     }
-    let answers = handovers.iter().filter(|handover| handover.header.view == view(run, &consents));
-    let malformed = answers.clone().find(|message| Handover::<C>::decode(&message.body).is_err());
+    let answers = handovers.iter().filter(|handover| handover.header().view == view(run, &consents));
+    let malformed = answers.clone().find(|message| Handover::<C>::decode(message.body()).is_err());
     if let Some(message) = malformed {
         return Some(Failure::by(message.sender(), Misbehaviour::Malformed, &[message]));
     }
-    let accusation = signed.iter().find(|message| message.header.subject == Subject::Accuse)?;
+    let accusation = signed.iter().find(|message| message.header().subject == Subject::Accuse)?;
     let complete = answers.map(Message::sender).eq(plan.members.iter().copied().filter(|id| *id != recipient));
-    (complete && accusation.header.view == view(run, &handovers))
+    (complete && accusation.header().view == view(run, &handovers))
         .then(|| read.decide(&consents, &handovers, accusation))
 }
 
 /// The messages of a round, each once, in their order.
 fn round_of(signed: &[Message], subject: Subject) -> Vec<Message> {
-    let mut round: Vec<_> = signed.iter().filter(|message| message.header.subject == subject).cloned().collect();
+    let mut round: Vec<_> = signed.iter().filter(|message| message.header().subject == subject).cloned().collect();
     round.sort_by_key(Message::sender);
     round.dedup_by_key(|message| message.sender());
     round

@@ -26,7 +26,7 @@ fn opens<C: Ciphersuite>(
     member: Identifier,
     secrets: &[&[u8; 32]],
 ) -> usize {
-    let of = |subject| recorded.iter().filter(move |message: &&Message| message.header.subject == subject);
+    let of = |subject| recorded.iter().filter(move |message: &&Message| message.header().subject == subject);
     let mut joins: Vec<_> = of(Subject::Join).cloned().collect();
     joins.sort_by_key(Message::sender);
     joins.dedup_by_key(|message| message.sender());

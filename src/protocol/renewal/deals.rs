@@ -156,7 +156,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
     /// with any deal.
     fn take_all(&self, round: &[Message], rule: &PayloadRule) -> Option<(Outcome, Vec<u8>)> {
         let ceremony = &self.ceremony;
-        let messages = round.iter().map(|message| (message.sender(), message.body.as_slice()));
+        let messages = round.iter().map(|message| (message.sender(), message.body()));
         let deals = Gathered::read(ceremony, messages, PAYLOAD_LEN).filter(|deals| deals.are_good(ceremony))?;
         let outcome = if self.setup.is_receiver() {
             let opened = deals.open(ceremony, self.setup.me, &self.run_key).ok()?;
@@ -196,7 +196,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
     }
 
     fn extension(&self, round: &[Message], chain_hash: [u8; 32]) -> Extension {
-        let bodies: Vec<&[u8]> = round.iter().map(|message| message.body.as_slice()).collect();
+        let bodies: Vec<&[u8]> = round.iter().map(Message::body).collect();
         let ciphertexts = tagged_hash("quorumkey/deals/v1", &bodies);
         Extension { run: self.run, ciphertexts, chain_hash, entrants: self.entrants.clone() }
     }
@@ -288,7 +288,7 @@ pub(in crate::protocol) fn read_deal<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     message: &Message,
 ) -> Result<Deal<C>, Misbehaviour> {
-    let deal = Deal::decode(&message.body, ceremony.threshold(), ceremony.receivers().len(), PAYLOAD_LEN);
+    let deal = Deal::decode(message.body(), ceremony.threshold(), ceremony.receivers().len(), PAYLOAD_LEN);
     let deal = deal.map_err(|error| match error {
         DecodeError::Invalid("commitment length") => Misbehaviour::CommitmentLength,
         _ => Misbehaviour::Malformed,

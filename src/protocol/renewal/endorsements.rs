@@ -26,7 +26,7 @@ pub(super) struct ExpectEndorsements<C: Ciphersuite> {
 pub(in crate::protocol) fn read_accusation<C: Ciphersuite>(
     accusation: &Message,
 ) -> Result<(Identifier, Opening<C>), DecodeError> {
-    let mut reader = Reader::new(&accusation.body);
+    let mut reader = Reader::new(accusation.body());
     Ok((reader.identifier()?, Opening::decode(reader.rest())?))
 }
 
@@ -60,11 +60,11 @@ pub(in crate::protocol) fn decide<C: Ciphersuite>(
 
 impl<C: Ciphersuite> Machine for ExpectEndorsements<C> {
     fn handle(mut self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        if let Some(accusation) = round.iter().find(|message| message.header.subject == Subject::Accuse) {
+        if let Some(accusation) = round.iter().find(|message| message.header().subject == Subject::Accuse) {
             return Err(decide(&self.ceremony, &self.rule, &self.joins, &self.deals, accusation).into());
         }
         for message in round {
-            let endorsed = decode_endorsement(&message.body).ok();
+            let endorsed = decode_endorsement(message.body()).ok();
             if let Some((_, endorsement)) = endorsed.filter(|(epoch, _)| *epoch == self.certificate.epoch_id()) {
                 self.certificate.endorse(message.sender(), endorsement);
             }

@@ -31,7 +31,8 @@ pub(super) fn entered<C: Ciphersuite>(
     let mut joins = BTreeMap::new();
     for message in round {
         let sender = message.sender();
-        let join = Join::decode(&message.body).map_err(|_| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
+        let join =
+            Join::decode(message.body()).map_err(|_| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
         if !tells_of_the_past(deal, parent, &members, sender, &join) {
             return Err(Failure::by(sender, Misbehaviour::Malformed, &[message]));
         }

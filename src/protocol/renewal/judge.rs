@@ -23,16 +23,17 @@ pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed:
     };
     let (run, deals) = (plan.run_id(), round_of(signed, Subject::Deal));
     let (join_view, deal_view) = (view(run, &joins), view(run, &deals));
-    let mut answers = deals.iter().filter(|deal| holds!(DealJudgedByItsJoins, deal.header.view == join_view));
-    let accusation = signed.iter().find(|message| message.header.subject == Subject::Accuse);
-    let answers_deals = |accusation: &&Message| holds!(AccusationJudgedByItsDeals, accusation.header.view == deal_view);
+    let mut answers = deals.iter().filter(|deal| holds!(DealJudgedByItsJoins, deal.header().view == join_view));
+    let accusation = signed.iter().find(|message| message.header().subject == Subject::Accuse);
+    let answers_deals =
+        |accusation: &&Message| holds!(AccusationJudgedByItsDeals, accusation.header().view == deal_view);
     if let Some(accusation) = accusation.filter(answers_deals) {
         let commitments = members.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
         let rule = PayloadRule::new(deal_plan(plan)?, run, commitments, parent);
         let deals = answers.map(|deal| (deal.sender(), deal.clone())).collect();
         let failure = decide(&ceremony, &rule, &joins, &deals, accusation);
         // Without the deal the accusation can't be judged.
-        let shown = failure.evidence.messages().iter().any(|message| message.header.subject == Subject::Deal);
+        let shown = failure.evidence.messages().iter().any(|message| message.header().subject == Subject::Deal);
         return shown.then_some(failure);
     }
     answers.find_map(|message| {
@@ -43,7 +44,7 @@ pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed:
 
 /// The messages of a round, each once, in their order.
 fn round_of(signed: &[Message], subject: Subject) -> Vec<Message> {
-    let mut round: Vec<_> = signed.iter().filter(|message| message.header.subject == subject).cloned().collect();
+    let mut round: Vec<_> = signed.iter().filter(|message| message.header().subject == subject).cloned().collect();
     round.sort_by_key(Message::sender);
     round.dedup_by_key(|message| message.sender());
     round

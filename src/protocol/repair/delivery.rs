@@ -37,7 +37,7 @@ pub(super) fn judge_accusation<C: Ciphersuite>(
 }
 
 pub(super) fn accusation(round: &[Message]) -> Option<&Message> {
-    round.iter().find(|message| message.header.subject == Subject::Accuse)
+    round.iter().find(|message| message.header().subject == Subject::Accuse)
 }
 
 impl<C: Ciphersuite> Machine for ExpectDeliveries<C> {
@@ -86,7 +86,7 @@ impl<C: Ciphersuite> Machine for ExpectReceipt<C> {
             let rule = self.setup.rule();
             return Err(judge_accusation(&self.ceremony, &rule, &self.before, &self.deliveries, accusation).into());
         }
-        match round.iter().find(|message| !message.body.is_empty()) {
+        match round.iter().find(|message| !message.body().is_empty()) {
             Some(message) => Err(Failure::by(message.sender(), Misbehaviour::Malformed, &[message]).into()),
             None => Ok(Transition::silent(Box::new(Done), Effect::Helped)),
         }

@@ -49,7 +49,7 @@ pub(super) fn read_joins<C: Ciphersuite>(
 ) -> Result<RunKeys<C>, Failure> {
     let read = |message: &Message| {
         let by = |misbehaviour| Failure::by(message.sender(), misbehaviour, &[message]);
-        let join = Join::<C>::decode(&message.body).map_err(|_| by(Misbehaviour::Malformed))?;
+        let join = Join::<C>::decode(message.body()).map_err(|_| by(Misbehaviour::Malformed))?;
         let empty = join.attempts.is_empty() && join.dealt.is_empty();
         if join.chain_commitment != [0; 32] || join.restored || join.overridden || !empty {
             return Err(by(Misbehaviour::Malformed));

@@ -66,24 +66,24 @@ pub(crate) fn judge<C: Ciphersuite>(
 /// A wrong vote, an accusation that can't be read, or a receipt that is more than one.
 fn speaks_for_itself<C: Ciphersuite>(plan: &RepairPlan, epoch: &Epoch, signed: &[Message]) -> Option<Failure> {
     let by = |message: &Message, misbehaviour| Failure::by(message.sender(), misbehaviour, &[message]);
-    let votes = |message: &&Message| message.round() == VOTE && message.header.subject == Subject::Vote;
+    let votes = |message: &&Message| message.round() == VOTE && message.header().subject == Subject::Vote;
     let wrong = |message: &&Message| read_vote(epoch, &plan.revision, message).is_none();
     if let Some(message) = signed.iter().filter(votes).find(wrong) {
         return Some(by(message, Misbehaviour::RevisionSignature));
     }
-    let accuses = |message: &&Message| message.header.subject == Subject::Accuse;
+    let accuses = |message: &&Message| message.header().subject == Subject::Accuse;
     let unreadable = |message: &&Message| read_accusation::<C>(message).is_err();
     if let Some(message) = signed.iter().filter(accuses).find(unreadable) {
         return Some(by(message, Misbehaviour::Malformed));
     }
-    let receipt = |message: &&Message| message.round() == DELIVER + 1 && message.header.subject == Subject::Confirm;
-    signed.iter().filter(receipt).find(|message| !message.body.is_empty()).map(|it| by(it, Misbehaviour::Malformed))
+    let receipt = |message: &&Message| message.round() == DELIVER + 1 && message.header().subject == Subject::Confirm;
+    signed.iter().filter(receipt).find(|message| !message.body().is_empty()).map(|it| by(it, Misbehaviour::Malformed))
 }
 
 /// The messages of a round that answer what was seen before, each sender's once, in their order.
 fn round_of(signed: &[Message], round: u8, subject: Subject, seen: Option<[u8; 32]>) -> Vec<Message> {
-    let of = |message: &&Message| (message.round(), message.header.subject) == (round, subject);
-    let answers = |message: &&Message| seen.is_none_or(|seen| message.header.view == seen);
+    let of = |message: &&Message| (message.round(), message.header().subject) == (round, subject);
+    let answers = |message: &&Message| seen.is_none_or(|seen| message.header().view == seen);
     let mut found: Vec<_> = signed.iter().filter(of).filter(answers).cloned().collect();
     found.sort_by_key(Message::sender);
     found.dedup_by_key(|message| -> Identifier { message.sender() });

@@ -156,7 +156,7 @@ fn read_deals<C: Ciphersuite>(
 ) -> Result<BTreeMap<Identifier, Deal<C>>, (Identifier, Misbehaviour)> {
     let read = |message: &Message| {
         let sender = message.sender();
-        match (is_dealer(ceremony, sender), message.body.as_slice()) {
+        match (is_dealer(ceremony, sender), message.body()) {
             (false, []) => Ok(None),
             (false, _) => Err((sender, Misbehaviour::Malformed)),
             (true, _) => read_deal(ceremony, message).map(|deal| Some((sender, deal))).map_err(|what| (sender, what)),

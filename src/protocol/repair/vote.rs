@@ -23,7 +23,7 @@ pub(super) struct ExpectVotes<C: Ciphersuite> {
 
 /// A vote is the signature and nothing else.
 pub(super) fn read_vote(epoch: &Epoch, revision: &Revision, message: &Message) -> Option<[u8; 64]> {
-    let signature = message.body.as_slice().try_into().ok()?;
+    let signature = message.body().try_into().ok()?;
     is_vote(epoch, revision, message.sender(), &signature).then_some(signature)
 }
 

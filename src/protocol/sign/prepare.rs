@@ -49,7 +49,7 @@ impl<C: Ciphersuite> Machine for ExpectPrepared<C> {
     fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         let mut commitments = BTreeMap::new();
         for message in round {
-            let (sender, read) = (message.sender(), decode::<C>(&message.body));
+            let (sender, read) = (message.sender(), decode::<C>(message.body()));
             let read = read.filter(|read| holds!(ListOfItsLength, read.len() == self.nonces.len()));
             let read = read.ok_or_else(|| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
             commitments.insert(sender, read);
@@ -72,7 +72,7 @@ struct ExpectReady<C: Ciphersuite> {
 
 impl<C: Ciphersuite> Machine for ExpectReady<C> {
     fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        if let Some(message) = round.iter().find(|message| !message.body.is_empty()) {
+        if let Some(message) = round.iter().find(|message| !message.body().is_empty()) {
             return Err(Failure::by(message.sender(), Misbehaviour::Malformed, &[message]).into());
         }
         Ok(Transition::silent(Box::new(Done), Effect::Stocked(Box::new(self.stock))))
@@ -119,7 +119,7 @@ pub(crate) fn follow_prepared(setup: SignSetup, commits: &[Message]) -> Option<B
         let signers = &setup.plan.party.signers;
         let commits: Vec<_> = commits.iter().filter(|message| signers.contains(&message.sender())).cloned().collect();
         let index = setup.plan.prepared.as_ref()?.index;
-        let read = |message: &Message| Some((message.sender(), at::<C>(&message.body, index)?));
+        let read = |message: &Message| Some((message.sender(), at::<C>(message.body(), index)?));
         let commitments = commits.iter().map(read).collect::<Option<_>>()?;
         follow::<C>(setup, commitments, commits)
     })

@@ -75,7 +75,7 @@ impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
         let mut commitments = BTreeMap::new();
         for message in round {
             let sender = message.sender();
-            let read = Commitments::<C>::from_bytes(&message.body)
+            let read = Commitments::<C>::from_bytes(message.body())
                 .ok_or_else(|| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
             commitments.insert(sender, read);
         }
@@ -157,7 +157,7 @@ impl<C: Ciphersuite> ExpectShares<C> {
     /// A share is signed together with the package that it answers. Members whose packages differ were told so by the
     /// exchange; a signer that names another package than the one it saw is at fault.
     fn read(&self, message: &Message) -> Option<SignatureShare<C>> {
-        let (hash, share) = decode_share(&message.body).ok()?;
+        let (hash, share) = decode_share(message.body()).ok()?;
         if holds!(ShareAnswersItsPackage, hash == self.hash) { SignatureShare::from_bytes(share) } else { None }
     }
 }
@@ -213,8 +213,8 @@ pub(crate) fn judge_share<C: Ciphersuite>(
     commits.sort_by_key(Message::sender);
     let read = |message: &Message| {
         let commitments = match &plan.prepared {
-            None => Commitments::<C>::from_bytes(&message.body)?,
-            Some(prepared) => at::<C>(&message.body, prepared.index)?,
+            None => Commitments::<C>::from_bytes(message.body())?,
+            Some(prepared) => at::<C>(message.body(), prepared.index)?,
         };
         Some((message.sender(), commitments))
     };
@@ -225,14 +225,15 @@ pub(crate) fn judge_share<C: Ciphersuite>(
     let package = package(plan, epoch, commitments)?;
     let hash = hash_messages("quorumkey/package/v1", run, &commits);
     let is_wrong = |message: &&Message| {
-        let answered =
-            decode_share(&message.body).ok().filter(|(answered, _)| holds!(ShareJudgedByItsPackage, *answered == hash));
+        let answered = decode_share(message.body())
+            .ok()
+            .filter(|(answered, _)| holds!(ShareJudgedByItsPackage, *answered == hash));
         let share = answered.and_then(|(_, share)| SignatureShare::<C>::from_bytes(share));
         let public = epoch.verifying_shares.get(&message.sender()).and_then(|share| C::Element::from_bytes(share));
         let right = |share, public| verify_share(&package, message.sender(), &share, &public);
         answered.is_some() && !share.zip(public).is_some_and(|(share, public)| right(share, public))
     };
-    let of_run = |message: &&Message| message.run_id() == run && message.header.subject == Subject::Share;
+    let of_run = |message: &&Message| message.run_id() == run && message.header().subject == Subject::Share;
     let shares = signed.iter().filter(of_run);
     let culprits: Vec<_> = shares.filter(is_wrong).map(Message::sender).collect();
     (!culprits.is_empty()).then_some(culprits)
@@ -245,7 +246,7 @@ fn commits_for(message: &Message, run: RunId, plan: &SignPlan) -> bool {
         None => (run, Subject::Commit),
         Some(prepared) => (prepared.batch, Subject::Prepare),
     };
-    (message.run_id(), message.header.subject) == (place, subject) && plan.party.signers.contains(&message.sender())
+    (message.run_id(), message.header().subject) == (place, subject) && plan.party.signers.contains(&message.sender())
 }
 
 fn decode_share(body: &[u8]) -> Result<([u8; 32], &[u8]), DecodeError> {

@@ -129,10 +129,10 @@ impl<S: Storage> SoftToken<S> {
         for message in heard {
             // What this member erased itself was recorded with the certificate.
             let own = live.exchange.frame().me == Some(message.sender());
-            if own || message.header.subject != Subject::Confirm || !live.confirmed.insert(message.sender()) {
+            if own || message.header().subject != Subject::Confirm || !live.confirmed.insert(message.sender()) {
                 continue;
             }
-            let Ok(confirmation) = decode_confirmation(message.sender(), &message.body) else { continue };
+            let Ok(confirmation) = decode_confirmation(message.sender(), message.body()) else { continue };
             let key = match &mut key {
                 Some(key) => key,
                 none => none.insert(self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?),

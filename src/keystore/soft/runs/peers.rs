@@ -19,7 +19,7 @@ const CONVICTED: &[u8] = b"convicted/";
 /// Only from the second round on: such a message answers this member's own, so it was made after the run was entered
 /// here. One of the first round may have been made before another run's later state was shown.
 pub(super) fn note_state(live: &mut Live, message: &Message) -> Result<()> {
-    let (member, header) = (message.sender(), &message.header);
+    let (member, header) = (message.sender(), message.header());
     let fell = live.floors.get(&member).is_some_and(|floor| header.counter < *floor);
     if header.round > 0 && forbids!(StateNeverFallsBack, fell) {
         return Err(Error::RolledBack { member });
