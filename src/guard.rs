@@ -477,6 +477,12 @@ mod switch {
         HeaderBounded,
         /// A file that is too long is not opened.
         FileBounded,
+        /// The payload of a backup has a chunk, if an empty one.
+        PayloadHasAChunk,
+        /// No empty chunk follows others.
+        LastChunkNotEmpty,
+        /// A chunk is what was sealed, in its place, and the last where it is the last.
+        ChunkAuthentic,
         /// Words are sealed to with a work factor within bounds.
         WorkFactorBounded,
     }

@@ -115,7 +115,7 @@ fn what_the_age_command_sealed_to_a_key_opens() {
         return;
     }
     let folder = Folder::new();
-    for length in [0, PLAINTEXT.len(), 65_536, 200_000] {
+    for length in [0, PLAINTEXT.len(), 65_535, 65_536, 65_537, 131_072, 200_000] {
         let plaintext: Vec<u8> = PLAINTEXT.iter().copied().cycle().take(length).collect();
         let file = folder.write("plaintext", &plaintext);
         let output = age(&["-r", &key().public_key().to_string(), &file]);
