@@ -387,6 +387,8 @@ mod switch {
         HelpersAreAQuorum,
         /// Two revisions with one number name who signed both.
         TwoRevisionsSeen,
+        /// An invitation that can't be entered shows a clash as a certificate does.
+        ClashInInvitationSeen,
         /// A plan names every revision that is to lose by it.
         LosingRevisionsNamed,
         /// A clash of revisions is ended with the officer's leave.

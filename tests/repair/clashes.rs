@@ -3,7 +3,7 @@
 
 use quorumkey::{Advice, Denial, EpochId, Invitation, KeyState, Leaving, Misuse, Reason, Reshare, Roster, Suite};
 
-use super::device::{Device, devices, log_in};
+use super::device::{Device, devices, log_in, snapshot};
 use super::*;
 
 /// A 2-of-3 key of which there are two rosters. The first and the second member have enrolled a fourth; so have the third and
@@ -74,6 +74,21 @@ fn seated(members: &[Member], seats: &[(u16, usize)]) -> Roster {
     Roster::new(seats.iter().map(|(number, place)| (id(*number), members[*place].card())).collect()).unwrap()
 }
 
+/// An invitation of the first of these to go on without that member.
+fn go_without(members: &[Member], key: KeyId, seats: &[(u16, usize)], (left, reason): (u16, Reason)) -> Invitation {
+    let leaving = vec![Leaving { identifier: id(left), reason }];
+    let from = &members[seats[0].1];
+    let without = Reshare { members: seated(members, seats), leaving, ..Reshare::of(&from.key(key)) };
+    from.session.invite_reshare(key, without).unwrap()
+}
+
+/// What the members at these places make of the key, from the roster and the epoch that they go by.
+fn go_on(members: &[Member], key: KeyId, seats: &[(u16, usize)], lost: u16) -> KeyInfo {
+    let invitation = go_without(members, key, seats, (lost, Reason::Lost));
+    let runs = seats.iter().map(|(_, place)| members[*place].session.start(&invitation).unwrap());
+    exchange(&mut runs.collect::<Vec<_>>()).remove(0)
+}
+
 /// Everybody at these places enters, after their officers' leave.
 fn renew(members: &[Member], places: &[usize], invitation: &Invitation) -> KeyInfo {
     for place in places {
@@ -127,10 +142,7 @@ fn a_renewal_that_names_the_losing_revision_ends_a_clash_and_both_sides_take_par
     let members = log_in(&mut devices);
     meet(&members, &key);
     let seats = [(1, FIRST), (3, THIRD), (4, FOURTH)];
-    let leaving = vec![Leaving { identifier: id(2), reason: Reason::Stolen }];
-    let of = members[FIRST].key(key.id);
-    let without = Reshare { members: seated(&members, &seats), leaving, ..Reshare::of(&of) };
-    let invite = || members[FIRST].session.invite_reshare(key.id, without.clone()).unwrap();
+    let invite = || go_without(&members, key.id, &seats, (2, Reason::Stolen));
     let refused = invite();
     assert_eq!(refused.undone().iter().map(|one| one.card().clone()).collect::<Vec<_>>(), [members[OTHER].card()]);
     for place in [FIRST, THIRD, FOURTH] {
@@ -176,13 +188,8 @@ fn an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it() {
     let Clashed { key, mut devices } = clashed(Suite::Secp256k1);
     let members = log_in(&mut devices);
     let seats = [(1, FIRST), (2, SECOND), (4, FOURTH)];
-    let leaving = vec![Leaving { identifier: id(3), reason: Reason::Lost }];
-    let of = members[FIRST].key(key.id);
-    let without = Reshare { members: seated(&members, &seats), leaving, ..Reshare::of(&of) };
     // Nobody here knows of the other roster.
-    let invitation = members[FIRST].session.invite_reshare(key.id, without).unwrap();
-    let runs = [FIRST, SECOND, FOURTH].map(|place: usize| members[place].session.start(&invitation).unwrap());
-    let passed = exchange(&mut runs.into_iter().collect::<Vec<_>>()).remove(0);
+    let passed = go_on(&members, key.id, &seats, 3);
     let chain = members[FIRST].session.certificates(key.id).unwrap();
     let rival = members[OTHER].session.certificate(key.id).unwrap();
     for place in [THIRD, OTHER] {
@@ -217,13 +224,8 @@ fn an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well() {
     let Clashed { key, mut devices } = copied(Suite::Secp256k1Taproot);
     let members = log_in(&mut devices);
     // The copy has forgotten the revision, and the third never heard of it: they go on without the first.
-    let leaving = vec![Leaving { identifier: id(1), reason: Reason::Lost }];
-    let of = members[THIRD].key(key.id);
-    let seats = [(2, COPY), (3, THIRD)];
-    let without = Reshare { members: seated(&members, &seats), leaving, ..Reshare::of(&of) };
-    let invitation = members[THIRD].session.invite_reshare(key.id, without).unwrap();
-    let runs = [COPY, THIRD].map(|place: usize| members[place].session.start(&invitation).unwrap());
-    let passed = exchange(&mut runs.into_iter().collect::<Vec<_>>()).remove(0);
+    let seats = [(3, THIRD), (2, COPY)];
+    let passed = go_on(&members, key.id, &seats, 1);
     let revised = members[FIRST].session.certificate(key.id).unwrap();
     let renewed = members[THIRD].session.certificate(key.id).unwrap();
     for place in [FIRST, FOURTH] {
@@ -243,4 +245,72 @@ fn an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well() {
         let info = members[place].session.complete(&undone).unwrap();
         assert_eq!((info.state, info.epoch, info.forks.len()), (KeyState::Retired, now.epoch, 0));
     }
+}
+
+/// An invitation of who is there, to take the first member in again.
+fn call_back(members: &[Member], key: KeyId, seats: &[(u16, usize)]) -> Invitation {
+    let from = &members[seats[0].1];
+    let with = Reshare { members: seated(members, &[&[(1, FIRST)], seats].concat()), ..Reshare::of(&from.key(key)) };
+    from.session.invite_reshare(key, with).unwrap()
+}
+
+/// The first member is shown an invitation that only the other side can follow, and sees the fork in it, for good.
+fn sees_the_fork(devices: &mut [Device], key: &KeyInfo, invitation: &Invitation, theirs: EpochId) {
+    let members = log_in(devices);
+    assert!(members[FIRST].key(key.id).forks.is_empty());
+    let shown = members[FIRST].session.start(invitation);
+    let expected = (key.epoch, theirs);
+    assert!(matches!(shown, Err(Error::Fork { ours, theirs }) if (ours, theirs) == expected), "{shown:?}");
+    drop((shown, members));
+    let members = log_in(devices);
+    let forks = members[FIRST].key(key.id).forks;
+    assert!(forks.iter().any(|fork| (fork.ours, fork.theirs) == expected), "{forks:?}");
+    assert!(forks.iter().all(|fork| fork.culprits == [id(2)]), "{forks:?}");
+    let refused = members[FIRST].session.invite_sign(key.id, &[id(1), id(2)], b"m");
+    assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
+}
+
+#[test]
+fn an_invitation_of_the_other_side_shows_a_clash_as_its_certificate_does() {
+    for suite in Suite::ALL {
+        let Clashed { key, mut devices } = clashed(suite);
+        let before = snapshot(&devices);
+        let members = log_in(&mut devices);
+        let third = &members[THIRD].session;
+        let refresh = third.invite_refresh(key.id, Vec::new()).unwrap();
+        let enrolment = third.invite_enrolment(key.id, id(5), members[FOURTH].card(), &ids(&[1, 3, 4]));
+        go_on(&members, key.id, &[(3, THIRD), (2, COPY), (4, OTHER)], 1);
+        let later = call_back(&members, key.id, &[(3, THIRD), (2, COPY), (4, OTHER)]);
+        drop(members);
+        for invitation in [refresh, enrolment.unwrap(), later] {
+            let mut devices: Vec<_> = before.iter().map(|contents| Device::new(contents)).collect();
+            sees_the_fork(&mut devices, &key, &invitation, key.epoch);
+        }
+    }
+}
+
+#[test]
+fn who_hears_of_a_clash_from_the_renewal_that_ends_it_takes_part_when_it_has_seen_it() {
+    let Clashed { key, mut devices } = clashed(Suite::Ed25519);
+    let members = log_in(&mut devices);
+    let told = members[OTHER].session.certificate(key.id).unwrap();
+    forks(&members[FIRST], key.id, &told, (key.epoch, key.epoch));
+    let seats = [(1, FIRST), (3, THIRD), (4, FOURTH)];
+    let invitation = go_without(&members, key.id, &seats, (2, Reason::Stolen));
+    members[THIRD].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
+    let seen = members[THIRD].session.start(&invitation);
+    assert!(matches!(seen, Err(Error::Fork { ours, theirs }) if ours == theirs), "{seen:?}");
+    assert_eq!(members[THIRD].key(key.id).forks.len(), 1);
+    renew(&members, &[FIRST, THIRD, FOURTH], &invitation);
+    every_pair_signs(&members, key.id, &seats);
+}
+
+#[test]
+fn an_invitation_of_a_line_that_passes_over_a_revision_shows_a_fork() {
+    let Clashed { key, mut devices } = copied(Suite::Ed25519);
+    let members = log_in(&mut devices);
+    let passed = go_on(&members, key.id, &[(3, THIRD), (2, COPY)], 1);
+    let invitation = call_back(&members, key.id, &[(3, THIRD), (2, COPY)]);
+    drop(members);
+    sees_the_fork(&mut devices, &key, &invitation, passed.epoch);
 }

@@ -203,7 +203,7 @@ fn end_nonces(scene: &mut Scene<'_>, key: &Key, before: EpochId, accepted: &Resu
 
 /// Rule 3: a certificate supersedes its ancestors and what it names; of an ancestor's roster the revisions that it goes by,
 /// and those that it undoes.
-fn goes_on(epoch: &Epoch, descent: Option<&Descent>, other: &Epoch) -> bool {
+pub(super) fn goes_on(epoch: &Epoch, descent: Option<&Descent>, other: &Epoch) -> bool {
     epoch.names(other.id) || descent.is_some_and(|descent| descent.supersedes(other))
 }
 

@@ -10,7 +10,7 @@ use crate::audit::EventKind;
 use crate::guard::{forbids, holds};
 use crate::keystore::vault::VaultError;
 use crate::protocol::{Certificate, Denial, Epoch, SignedRevision};
-use crate::wire::{DealPlan, EpochId, Identifier, Revision, Source};
+use crate::wire::{DealPlan, EpochId, Identifier, Invitation, Revision, Source};
 
 const CLASH: &[u8] = b"clash/";
 
@@ -134,6 +134,26 @@ impl<S: Storage> SoftToken<S> {
         key.save(&mut commit)?;
         self.commit(&login.unlocked, commit)?;
         Err(error)
+    }
+
+    /// Rule 6: the certificates of an invitation may show a clash that was not known here, which is kept like one that a
+    /// certificate shows.
+    pub(super) fn see_clash(&self, login: &Login, invitation: &Invitation) -> Result<()> {
+        let key = invitation.key().map(|id| self.load(&login.unlocked, id)).transpose()?.flatten();
+        let Some(key) = key.filter(Key::is_certified) else { return Ok(()) };
+        // What can't be read shows nothing.
+        let (chain, told) = (self.chain(&login.unlocked, key.id)?, invitation.certificates().unwrap_or_default());
+        for told in &told {
+            if !chain.iter().any(|known| known.epoch_id() == told.epoch_id()) {
+                continue;
+            }
+            let (mut here, mut unused) = (key.clone(), Commit::default());
+            let learned = self.learn_revisions(login, &mut here, &chain, told, &mut unused);
+            if matches!(learned, Err(Error::Fork { .. })) && here.record.clashes != key.record.clashes {
+                return learned;
+            }
+        }
+        Ok(())
     }
 
     /// The revisions that a renewal must name which goes by that roster of the epoch: of every clash those that do not lead

@@ -1,8 +1,8 @@
 //! Forks: two certificates of which neither supersedes the other. Signing stops, both lines keep their shares, and a plan
 //! that names the losing line ends it.
 
-use super::certify::supersedes;
-use super::clash::{Descent, passed_over};
+use super::certify::{goes_on, supersedes};
+use super::clash::{Descent, descent, passed_over};
 use super::keys::{Key, certificate_key};
 use super::record::ForkRecord;
 use super::revise::has_more_revisions;
@@ -60,7 +60,12 @@ impl<S: Storage> SoftToken<S> {
         let have = key.epoch.id;
         let stale = |certificates: &[Certificate]| Error::Stale { have, certificates: certificates.to_vec() };
         let Some((_, newest)) = line.last() else { return Ok(stale(&[])) };
-        if line.iter().any(|(_, epoch)| supersedes(epoch, &key.epoch)) {
+        let mut descents = Vec::new();
+        for (_, epoch) in &line {
+            descents.push(descent(epoch, &chain, told, told)?);
+        }
+        let mut placed = line.iter().zip(&descents);
+        if placed.any(|((_, epoch), descent)| goes_on(epoch, descent.as_ref(), &key.epoch)) {
             // The newest that both know comes along if it tells of more revisions.
             let last = known.saturating_sub(1);
             let revised = |one: &[Certificate]| one.get(last).map(|one| one.signed_revisions().len());
@@ -71,9 +76,9 @@ impl<S: Storage> SoftToken<S> {
             return Ok(stale(chain.get(known..).unwrap_or_default()));
         }
         let (mut key, mut commit) = (key.clone(), Commit::default());
-        for (certificate, epoch) in &line {
+        for ((certificate, epoch), descent) in line.iter().zip(&descents) {
             if key.record.forks.iter().all(|fork| fork.theirs != epoch.id) {
-                set_aside(&mut key, certificate, (epoch, None), &chain, &mut commit)?;
+                set_aside(&mut key, certificate, (epoch, descent.as_ref()), &chain, &mut commit)?;
             }
         }
         let theirs = newest.id;

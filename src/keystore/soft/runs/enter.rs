@@ -6,7 +6,7 @@ use super::clock::now;
 use super::prepared::{MAX_PREPARED, Stocked};
 use super::{Live, report};
 use crate::audit::{Event, EventKind};
-use crate::guard::{forbids, holds};
+use crate::guard::{forbids, holds, unless_off};
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::soft::keys::Key;
@@ -43,7 +43,7 @@ impl<S: Storage> SoftToken<S> {
         let (mut live, first) = match (&invitation.plan.action, operation) {
             (Action::Deal(plan), Operation::Deal(_)) => {
                 let entered = self.enter_dealing(scene, commit, invitation, plan, None);
-                end_forked(scene, invitation, entered)?
+                self.entered_or_forked(scene, invitation, entered)?
             }
             (Action::Deal(plan), Operation::Import(_, key)) => {
                 self.enter_dealing(scene, commit, invitation, plan, Some(key))?
@@ -53,7 +53,7 @@ impl<S: Storage> SoftToken<S> {
             }
             (Action::Repair(plan), Operation::Deal(_)) => {
                 let entered = self.enter_repair(scene, invitation, plan);
-                end_forked(scene, invitation, entered)?
+                self.entered_or_forked(scene, invitation, entered)?
             }
             (Action::Sign(plan), Operation::Sign(_, message, derivation)) => {
                 self.enter_signing(scene, commit, invitation, plan, (message, derivation))?
@@ -78,6 +78,22 @@ impl<S: Storage> SoftToken<S> {
         report(&live, &mut progress);
         scene.inner.runs.insert(run, live);
         Ok((run, progress))
+    }
+
+    /// What is not entered may show that the key has forked. Then nothing is signed with it any more.
+    fn entered_or_forked(
+        &self,
+        scene: &mut Scene<'_>,
+        invitation: &Invitation,
+        entered: Result<Entered>,
+    ) -> Result<Entered> {
+        let Err(error) = entered else { return entered };
+        let shown = unless_off!(ClashInInvitationSeen, self.see_clash(&scene.login, invitation), Ok(()));
+        let error = shown.err().unwrap_or(error);
+        if let (Error::Fork { .. }, Some(key)) = (&error, invitation.key()) {
+            scene.inner.end_signing(key);
+        }
+        Err(error)
     }
 
     fn check_not_entered(&self, scene: &Scene<'_>, run: RunId) -> Result<()> {
@@ -208,14 +224,6 @@ impl<S: Storage> SoftToken<S> {
             confirmed: BTreeSet::new(),
         })
     }
-}
-
-/// Of a key whose fork an invitation has shown nothing is signed any more.
-fn end_forked(scene: &mut Scene<'_>, invitation: &Invitation, entered: Result<Entered>) -> Result<Entered> {
-    if let (Err(Error::Fork { .. }), Some(key)) = (&entered, invitation.key()) {
-        scene.inner.end_signing(key);
-    }
-    entered
 }
 
 /// The exchange of a signing run: commitments and shares, or shares alone when the commitments were made beforehand.
