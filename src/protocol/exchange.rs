@@ -6,7 +6,7 @@
 //! What a message means is left to the protocol above.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,6 +8,18 @@ use crate::wire::{Card, IdentityKey};
 
 const RUN: [u8; 32] = [4; 32];
 
+/// The header that an honest member's message has in a run that makes a key, after it saw these.
+pub(in crate::protocol) fn header(
+    suite: Suite,
+    run: RunId,
+    (round, sender, subject): (u8, Identifier, Subject),
+    before: &[Message],
+) -> Header {
+    let view = if before.is_empty() { [0; 32] } else { view(run, before) };
+    let (group, epoch, counter, audit_head) = ([0; 32], [0; 32], 0, [0; 32]);
+    Header { suite, group, epoch, run, round, sender, subject, counter, audit_head, view }
+}
+
 struct Group {
     identities: Vec<IdentityKey>,
     members: Roster,
@@ -42,18 +54,8 @@ impl Group {
     }
 
     fn say(&self, sender: u16, round: u8, subject: Subject, body: Vec<u8>) -> Message {
-        let header = Header {
-            suite: Suite::Ed25519,
-            group: [0; 32],
-            epoch: [0; 32],
-            run: RunId::from_bytes(RUN),
-            round,
-            sender: Identifier::new(sender).unwrap(),
-            subject,
-            counter: 0,
-            audit_head: [0; 32],
-            view: [0; 32],
-        };
+        let turn = (round, Identifier::new(sender).unwrap(), subject);
+        let header = header(Suite::Ed25519, RunId::from_bytes(RUN), turn, &[]);
         Message::issue(header, body, &self.identities[usize::from(sender) - 1])
     }
 }

@@ -56,9 +56,10 @@ mod tests {
 
     use super::*;
     use crate::protocol::dealing::RunKey;
+    use crate::protocol::exchange::tests::header;
     use crate::protocol::renewal::{Setup, start};
     use crate::suite::{Ed25519, Suite};
-    use crate::wire::{Action, Card, DealPlan, Header, IdentityKey, KeyTemplate, Plan, Roster, Source};
+    use crate::wire::{Action, Card, DealPlan, IdentityKey, KeyTemplate, Plan, Roster, Source};
 
     fn message(
         plan: &Plan,
@@ -68,18 +69,7 @@ mod tests {
         body: Vec<u8>,
         key: &IdentityKey,
     ) -> Message {
-        let header = Header {
-            suite: plan.suite(),
-            group: [0; 32],
-            epoch: [0; 32],
-            run: plan.run_id(),
-            round,
-            sender,
-            subject,
-            counter: 0,
-            audit_head: [0; 32],
-            view: [0; 32],
-        };
+        let header = header(plan.suite(), plan.run_id(), (round, sender, subject), &[]);
         Message::issue(header, body, key)
     }
 

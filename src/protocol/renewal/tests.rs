@@ -8,14 +8,13 @@ use super::*;
 use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::{Ceremony, Hedge, Participant, RunKey, deal};
 use crate::protocol::epoch::chain_hash;
-use crate::protocol::exchange::view;
+use crate::protocol::exchange::tests::header;
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
 use crate::protocol::machine::{Denial, Halt, Machine};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, GroupKey, Scalar, with_suite};
 use crate::wire::{
-    Action, Card, DealPlan, Header, Identifier, IdentityKey, KeyTemplate, Message, Plan, Roster, Source, Subject,
-    one_of,
+    Action, Card, DealPlan, Identifier, IdentityKey, KeyTemplate, Message, Plan, Roster, Source, Subject, one_of,
 };
 use crate::{Suite, protocol};
 
@@ -60,18 +59,7 @@ fn deal_plan(plan: &Plan) -> &DealPlan {
 
 /// A message as an honest member would send it, that saw these before.
 fn say(plan: &Plan, sender: u16, round: u8, subject: Subject, body: Vec<u8>, before: &[Message]) -> Message {
-    let header = Header {
-        suite: deal_plan(plan).suite,
-        group: [0; 32],
-        epoch: [0; 32],
-        run: plan.run_id(),
-        round,
-        sender: id(sender),
-        subject,
-        counter: 1,
-        audit_head: [0; 32],
-        view: if round == 0 { [0; 32] } else { view(plan.run_id(), before) },
-    };
+    let header = header(plan.suite(), plan.run_id(), (round, id(sender), subject), before);
     Message::issue(header, body, &identity(sender))
 }
 

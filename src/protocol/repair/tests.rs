@@ -11,7 +11,7 @@ use super::*;
 use crate::hazmat::{SampleDealing, sample_dealing};
 use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::open;
-use crate::protocol::exchange::view;
+use crate::protocol::exchange::tests::header;
 use crate::protocol::fault::{Evidence, LastWords};
 use crate::protocol::machine::{Effect, Machine, RepairedShare, Transition};
 use crate::protocol::renewal::{Join, possession_statement};
@@ -79,18 +79,9 @@ impl Cast {
 
     /// A message as an honest member would send it, that saw these before.
     fn say(&self, sender: u16, round: u8, subject: Subject, body: Vec<u8>, before: &[Message]) -> Message {
-        let header = Header {
-            suite: self.plan.suite,
-            group: *self.after.key.as_bytes(),
-            epoch: *self.after.id.as_bytes(),
-            run: self.run(),
-            round,
-            sender: id(sender),
-            subject,
-            counter: 1,
-            audit_head: [0; 32],
-            view: if round == 0 { [0; 32] } else { view(self.run(), before) },
-        };
+        let (group, epoch) = (*self.after.key.as_bytes(), *self.after.id.as_bytes());
+        let header =
+            Header { group, epoch, ..header(self.plan.suite, self.run(), (round, id(sender), subject), before) };
         Message::issue(header, body, &self.identities[usize::from(sender) - 1])
     }
 
