@@ -109,6 +109,8 @@ mod switch {
         PartsWithTheirLength,
         /// A threshold is 2 at least, and no higher than there are members.
         ThresholdAmongMembers,
+        /// No plan commits to more than a certificate has room for.
+        RoomInACertificate,
         /// A point of ed25519 is in the subgroup of prime order.
         PointOfPrimeOrder,
         /// Many points of ed25519, decoded together, are in the subgroup of prime order.
@@ -197,6 +199,8 @@ mod switch {
         TranscriptOfItsPlan,
         /// Who tells of an attempt shows that its dealers knew what they dealt.
         AttemptDealt,
+        /// Nobody endorses a certificate that takes no part in its dealing.
+        EndorsedByItsMembersAlone,
         /// Every member's identity has signed the transcript.
         EndorsedByIdentity,
         /// So has every member's run key.
@@ -205,6 +209,8 @@ mod switch {
         EveryMemberEndorsed,
         /// Rule 5, for whoever reads later: no attempt is passed over that others may go on from.
         AttemptEndedInACertificate,
+        /// The height is right above the parent and the lines that lose, for whoever reads later.
+        HeightInACertificate,
         /// A renewal is of the epoch that its plan names.
         ParentOfThePlan,
         /// A renewal keeps the template.
@@ -231,12 +237,22 @@ mod switch {
         AttemptToldIsOfTheKey,
         /// Who tells of an attempt has signed it.
         AttemptToldIsSigned,
+        /// Who tells of an attempt tells nothing of it that others have not signed.
+        AttemptToldAlone,
+        /// Rule 2: nobody tells of two attempts at one place.
+        OneAttemptAtAPlace,
         /// Who tells of a dealing dealt in it.
         DealtByItsTeller,
         /// Nobody tells of a dealing at or above the run's.
         DealtIsBelow,
         /// A join tells of so many dealings and no more.
         FewDealingsTold,
+        /// Who has signed more than a join has room for is denied before anything is said.
+        RoomInAJoin,
+        /// Nothing is dealt when a transcript has no room for what was told.
+        RoomInATranscript,
+        /// Nothing is dealt at a height that is not right above the parent and the lines that lose.
+        HeightBeforeDealing,
         /// Rule 5: nothing is dealt while an attempt is passed over that others may go on from.
         AttemptEndedBeforeDealing,
         /// Rule 8: a restored token deals with a quorum of others that remember.
@@ -349,6 +365,8 @@ mod switch {
         ImportPromiseKept,
         /// Who is told the history of a key that it knows notices another one.
         HistoryToldIsTheKnownOne,
+        /// A member tells of a line that loses by its whole certificate only.
+        LosingLineToldWhole,
         /// Nothing is dealt of an epoch that is over.
         DealsWhatItHolds,
         /// Rule 2: a token signs upwards only.

@@ -170,6 +170,22 @@ impl Forger {
         attempt.replayed((member, &self.0), &mut UnwrapErr(SysRng))
     }
 
+    /// What this member can make of an attempt alone: the same once more, under another name, signed by this member.
+    pub fn again(&self, member: Identifier, attempt: &Certificate) -> Option<Certificate> {
+        attempt.again((member, &self.0), &mut UnwrapErr(SysRng))
+    }
+
+    /// The certificate with a revision of its roster that nobody has signed.
+    pub fn revised_by_nobody(genuine: &Certificate, newcomer: Identifier, card: &Card) -> Option<Certificate> {
+        genuine.revised_by_nobody(newcomer, card)
+    }
+
+    /// What the members 1 to n of a renewal can make of it together: at another height, over a line of that height that loses
+    /// by it, and that it names or not.
+    pub fn raised(members: &[Self], genuine: &Certificate, height: u64, line: (u64, bool)) -> Option<Certificate> {
+        genuine.raised(&numbered(members), height, line, &mut UnwrapErr(SysRng))
+    }
+
     /// What the members 1 to n of a certificate can make of it together: one that names an attempt more, which dealt from
     /// and to members with those cards.
     pub fn naming(members: &[Self], genuine: &Certificate, cards: &Roster) -> Option<Certificate> {

@@ -311,7 +311,8 @@ impl Entrants {
 
     /// Whether a transcript has room for it.
     pub(crate) fn fits(&self) -> bool {
-        self.len() <= Self::MAX_LEN + Self::MAX_ROLES && self.named.len() <= Self::MAX_NAMED
+        let fits = self.len() <= Self::MAX_LEN + Self::MAX_ROLES && self.named.len() <= Self::MAX_NAMED;
+        holds!(RoomInATranscript, fits)
     }
 
     fn len(&self) -> usize {

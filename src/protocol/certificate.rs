@@ -16,8 +16,8 @@ use super::revision::{SignedRevision, follow};
 use crate::guard::{forbids, holds, unless_off};
 use crate::suite::{Ciphersuite, Element, GroupKey, with_suite};
 use crate::wire::{
-    Card, DealPlan, DecodeError, EpochId, Identifier, Invitation, KeyId, Kind, Plan, Reader, Reason, Replaced,
-    Revision, Roster, RunId, Source, Writer,
+    Card, DealPlan, DecodeError, EpochId, Identifier, Invitation, KeyId, Kind, MAX_MEMBERS, Plan, Reader, Reason,
+    Replaced, Revision, Roster, RunId, Source, Writer,
 };
 
 /// Why a certificate was refused.
@@ -142,7 +142,6 @@ impl Certificate {
     const VERSION: u8 = 1;
     const MAX_PLAN: usize = 4 << 20;
     pub(super) const MAX_TRANSCRIPT: usize = 26 << 20;
-    const MAX_ENDORSEMENTS: usize = 2000;
     const MAX_REVISIONS: usize = 1024;
 
     /// A transcript that nobody has signed yet.
@@ -188,7 +187,7 @@ impl Certificate {
         }
         let plan = Plan::from_bytes(reader.bytes(Self::MAX_PLAN)?)?;
         let transcript = reader.bytes(Self::MAX_TRANSCRIPT)?.to_vec();
-        let endorsements = (0..reader.count(Self::MAX_ENDORSEMENTS)?)
+        let endorsements = (0..reader.count(usize::from(MAX_MEMBERS))?)
             .map(|_| Ok((reader.identifier()?, Endorsement::decode(&mut reader)?)))
             .collect::<Result<Vec<_>, DecodeError>>()?;
         let revisions = (0..reader.count(Self::MAX_REVISIONS)?)
@@ -198,12 +197,23 @@ impl Certificate {
         if !endorsements.is_sorted_by(|(a, _), (b, _)| a < b) {
             return Err(DecodeError::Invalid("order of endorsements"));
         }
+        let participants = deal_plan(&plan).and_then(DealPlan::participants);
+        let takes_part = |member| participants.as_ref().is_some_and(|all| all.card(member).is_some());
+        if forbids!(EndorsedByItsMembersAlone, !endorsements.iter().all(|(member, _)| takes_part(*member))) {
+            return Err(DecodeError::Invalid("endorsement of who takes no part"));
+        }
         Ok(Self { plan, transcript, endorsements: endorsements.into_iter().collect(), revisions })
     }
 
     /// The epoch that it certifies.
     pub fn epoch_id(&self) -> EpochId {
         epoch_id(&self.transcript)
+    }
+
+    /// The same certificate as it was before any revision of its roster.
+    pub(crate) fn without_revisions(&self) -> Self {
+        let Self { plan, transcript, endorsements, .. } = self.clone();
+        Self { plan, transcript, endorsements, revisions: Vec::new() }
     }
 
     /// The height of the epoch, as the plan states it.
@@ -245,7 +255,7 @@ impl Certificate {
 
     /// The certificate up to that roster, which its epoch has or had, and the epoch as of it.
     pub(crate) fn as_of(&self, roster: &[u8; 32]) -> Option<(Self, Epoch)> {
-        let (mut known, mut epoch) = (Self { revisions: Vec::new(), ..self.clone() }, self.dealt().ok()?);
+        let (mut known, mut epoch) = (self.without_revisions(), self.dealt().ok()?);
         for signed in &self.revisions {
             if epoch.roster_hash == *roster {
                 break;
@@ -268,6 +278,11 @@ impl Certificate {
 
     pub(crate) fn endorsement(&self, member: Identifier) -> Option<&Endorsement> {
         self.endorsements.get(&member)
+    }
+
+    /// Who has endorsed it, or is said to have.
+    pub(crate) fn endorsers(&self) -> impl Iterator<Item = Identifier> {
+        self.endorsements.keys().copied()
     }
 
     pub(crate) fn endorse(&mut self, member: Identifier, endorsement: Endorsement) {
@@ -396,7 +411,8 @@ impl Certificate {
         agree(epoch.chain_hash == parent.chain_hash, "the chain code changed")?;
         let above = epoch.entrants.above(&epoch.plan, parent);
         agree(above.is_some(), "a losing line is not named")?;
-        agree(above == Some(epoch.plan.height), "the height is not that above the losing lines")?;
+        let right_above = holds!(HeightInACertificate, above == Some(epoch.plan.height));
+        agree(right_above, "the height is not that above the losing lines")?;
         let ended = holds!(AttemptEndedInACertificate, epoch.entrants.unended(&epoch.plan, parent).is_none());
         let overridden = || epoch.entrants.is_overridden(&epoch.plan, parent);
         agree(ended || overridden(), "an attempt that others may go on from is passed over")?;

@@ -134,16 +134,16 @@ fn an_honest_dealer_cannot_be_framed_with_another_join() {
 }
 
 /// Where a join begins to tell of the past: contribution, commitment, run key, proof, restored, overridden.
-const fn past(suite: Suite) -> usize {
+pub(super) const fn past(suite: Suite) -> usize {
     64 + element(suite) + element(suite) + 32 + 2
 }
 
-fn framed(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn framed(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()
 }
 
 /// An attempt that the third member could not sign, and the first member's report of it in the join of the next, framed.
-fn left_behind(trial: &Trial, suite: Suite) -> (quorumkey::KeyId, Vec<u8>) {
+pub(super) fn left_behind(trial: &Trial, suite: Suite) -> (quorumkey::KeyId, Vec<u8>) {
     left_behind_by(trial, suite, 2, 0)
 }
 
@@ -189,7 +189,7 @@ fn who_reports_an_attempt_that_it_could_not_have_signed_is_named() {
 }
 
 /// The last member reports that in its join, and is named.
-fn named_for_reporting(trial: &Trial, suite: Suite, key: quorumkey::KeyId, report: &[u8]) {
+pub(super) fn named_for_reporting(trial: &Trial, suite: Suite, key: quorumkey::KeyId, report: &[u8]) {
     pardon(&trial.members);
     let invitation = trial.members[0].session.invite_refresh(key, Vec::new()).unwrap();
     let chain = trial.members[1].session.certificates(key).unwrap();

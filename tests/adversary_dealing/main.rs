@@ -10,6 +10,7 @@
 mod common;
 
 mod accusations;
+mod attempts;
 mod certify;
 mod deals;
 mod joins;

@@ -8,9 +8,10 @@ use super::{Certificate, Endorsement, Extension, ParsedTranscript};
 use crate::protocol::attempt::{Attempt, Entrants, Seats, dealt_name};
 use crate::protocol::dealing::{Ceremony, Deal, Hedge, Offer, Participant, RunKey, sign_transcript, transcript};
 use crate::protocol::epoch::deal_plan;
+use crate::protocol::revision::{SignedRevision, revise};
 use crate::suite::{Ciphersuite, Element, with_suite};
 use crate::wire::{
-    Action, Card, CardId, DealPlan, EpochId, Identifier, IdentityKey, Kind, MAX_MEMBERS, Plan, Roster, RunId,
+    Action, Card, CardId, DealPlan, EpochId, Identifier, IdentityKey, Kind, MAX_MEMBERS, Plan, Roster, RunId, Source,
 };
 
 impl Certificate {
@@ -68,6 +69,56 @@ impl Certificate {
         let (run, suite) = (plan.run_id(), deal_plan(&plan)?.suite);
         let other = Self::unsigned(plan, self.transcript.clone());
         with_suite!(suite, C => other.signed_again::<C>(&[by], rng, |_, extension| extension.run = run))
+    }
+
+    /// What one member can make of an attempt alone: the same once more, with another run key of that member, signed by it.
+    pub(crate) fn again(&self, by: (Identifier, &IdentityKey), rng: &mut dyn CryptoRng) -> Option<Self> {
+        with_suite!(deal_plan(&self.plan)?.suite, C => self.signed_again::<C>(&[by], rng, |_, _| {}))
+    }
+
+    /// The same with a revision that nobody signed.
+    pub(crate) fn revised_by_nobody(&self, newcomer: Identifier, card: &Card) -> Option<Self> {
+        let (revision, _) = revise(&self.epoch().ok()?, newcomer, card, None).ok()?;
+        let mut revised = self.clone();
+        revised.revise(SignedRevision { revision, signatures: BTreeMap::new() }).ok()?;
+        Some(revised)
+    }
+
+    /// What all members of a renewal can make of it: at another height, over a line of that height that loses by it, and that
+    /// it names or not.
+    pub(crate) fn raised(
+        &self,
+        members: &[(Identifier, &IdentityKey)],
+        height: u64,
+        (line, named): (u64, bool),
+        rng: &mut dyn CryptoRng,
+    ) -> Option<Self> {
+        let mut plan = self.plan.clone();
+        let Action::Deal(deal) = &mut plan.action else { return None };
+        let Source::Epoch { losing, .. } = &mut deal.source else { return None };
+        let epoch = EpochId::from_bytes([7; 32]);
+        (deal.height, *losing) = (height, vec![epoch]);
+        let seats: Seats = deal.receivers.iter().map(|(id, card)| (id, card.id())).collect();
+        let signers = deal.receivers.identifiers().collect();
+        let (elders, threshold, suite) = (Seats::clone(&seats), deal.threshold, deal.suite);
+        let run = plan.run_id();
+        let attempt = Attempt { epoch, run, position: (line, 1), threshold, elders, receivers: seats, signers };
+        let other = Self::unsigned(plan, self.transcript.clone());
+        with_suite!(suite, C => other.in_its_run::<C>(run)?.signed_again::<C>(members, rng, |_, extension| {
+            extension.run = run;
+            extension.entrants.named.extend(named.then_some(attempt));
+        }))
+    }
+
+    /// The transcript with proofs that are said to be of that run. Whoever reads the certificate goes by its signatures.
+    fn in_its_run<C: Ciphersuite>(&self, run: RunId) -> Option<Self> {
+        let ParsedTranscript { ceremony, offers, extension } = self.parse::<C>().ok()?;
+        let context = [run.as_bytes(), ceremony.context().get(run.as_bytes().len()..)?].concat();
+        let (dealers, receivers) = (ceremony.dealers().to_vec(), ceremony.receivers().to_vec());
+        let constants = ceremony.constants().cloned();
+        let ceremony = Ceremony::new(context, ceremony.threshold(), dealers, receivers, constants).ok()?;
+        let deals = offers.into_iter().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
+        Some(Self::unsigned(self.plan.clone(), transcript(&ceremony, &deals, &extension).ok()?))
     }
 
     /// What all its members can make of it: it names one attempt more, signed by the first of them, that dealt from and to

@@ -1,5 +1,7 @@
 //! What a renewal must say, given the epoch that it renews.
 
+use rand_chacha::rand_core::SeedableRng;
+
 use super::*;
 use crate::protocol::revision::tests::{card, epoch, id};
 
@@ -60,6 +62,18 @@ fn a_renewal_is_of_its_parent_and_of_nothing_else() {
     assert_eq!(refused(|plan| plan.height = 2), because("height"));
     assert_eq!(refused(|plan| plan.label = "another"), because("the template changed"));
     assert_eq!(refused(|plan| plan.roster = [9; 32]), because("another roster than the newest"));
+}
+
+#[test]
+fn a_certificate_with_an_endorsement_of_who_takes_no_part_is_refused() {
+    let sample =
+        crate::hazmat::sample_dealing(crate::Suite::Ed25519, &mut rand_chacha::ChaCha20Rng::from_seed([3; 32]));
+    let mut certificate = Certificate::from_bytes(&sample.unwrap().certificate).unwrap();
+    assert!(Certificate::from_bytes(&certificate.to_bytes()).is_ok());
+    let junk = certificate.endorsement(id(1)).unwrap().clone();
+    certificate.endorse(id(1000), junk);
+    let refused = Certificate::from_bytes(&certificate.to_bytes());
+    assert_eq!(refused, Err(DecodeError::Invalid("endorsement of who takes no part")));
 }
 
 #[test]

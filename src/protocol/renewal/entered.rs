@@ -1,6 +1,6 @@
 //! What the joins of a dealing say together: who deals to whom. Public, so that whoever judges reads them alike.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::join::{Join, possession_statement};
 use crate::guard::{forbids, holds};
@@ -80,9 +80,12 @@ fn tells_of_the_past<C: Ciphersuite>(
     };
     let below = (deal.height, deal.attempt);
     let identity = |card: Option<&Card>| card.map(|card| *card.identity());
-    let signed = |certificate: &Certificate| {
+    let mut places = BTreeSet::new();
+    let mut signed = |certificate: &Certificate| {
         certificate.epoch().is_ok_and(|epoch| {
             epoch.position() < below
+                // Rule 2: a member signs one attempt at each place.
+                && (loses(deal, epoch.id) || holds!(OneAttemptAtAPlace, places.insert(epoch.position())))
                 && holds!(ProofsOfTheRun, !matches!(epoch.plan.source, Source::Fresh))
                 && holds!(AttemptToldIsOfTheKey, (&epoch.group_key, epoch.chain_hash) == (group_key, chain_hash))
                 && (identity(epoch.card(sender)) == identity(members.card(sender)) || loses(deal, epoch.id))
@@ -94,7 +97,7 @@ fn tells_of_the_past<C: Ciphersuite>(
             && holds!(DealtIsBelow, attempt.position < below)
             && holds!(DealtByItsTeller, attempt.elders.iter().any(|(id, _)| *id == sender))
     };
-    join.attempts.iter().all(signed) && join.dealt.iter().all(dealt)
+    join.attempts.iter().all(&mut signed) && join.dealt.iter().all(dealt)
 }
 
 /// Whether the plan names it as a losing line: a certificate, which anybody may show.
@@ -102,12 +105,17 @@ pub(super) fn loses(deal: &DealPlan, epoch: EpochId) -> bool {
     matches!(&deal.source, Source::Epoch { losing, .. } if losing.contains(&epoch))
 }
 
-/// Whether who shows an attempt has signed it, or, of a losing line, everybody that it takes.
+/// Whether who shows an attempt has signed it, or, of a losing line, everybody that it takes. Nothing else comes with it: what
+/// its sender has not signed could keep the attempt from being seen to be complete.
 fn is_endorsed(certificate: &Certificate, loses: bool, sender: Identifier) -> bool {
     let members = certificate.epoch().ok().filter(|_| loses).and_then(|epoch| epoch.plan.participants());
-    match members {
+    let bare = holds!(AttemptToldAlone, certificate.revisions().next().is_none());
+    bare && match members {
         Some(members) => certificate.unendorsed(members.identifiers()).is_empty(),
-        None => certificate.unendorsed([sender].into_iter()).is_empty(),
+        None => {
+            holds!(AttemptToldAlone, certificate.endorsers().eq([sender]))
+                && certificate.unendorsed([sender].into_iter()).is_empty()
+        }
     }
 }
 

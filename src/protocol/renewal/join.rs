@@ -1,6 +1,6 @@
 //! What a member says when it enters the run of a dealing.
 
-use crate::guard::forbids;
+use crate::guard::{forbids, holds};
 use crate::protocol::attempt::{Attempt, MAX_DEALT, decode_attempts, encode_attempts};
 use crate::protocol::certificate::Certificate;
 use crate::protocol::dealing::Proof;
@@ -46,7 +46,8 @@ impl<C: Ciphersuite> Join<C> {
         let attempts: usize = self.attempts.iter().map(Certificate::len).sum();
         // Whatever else is in it is far shorter than what is left of that.
         let few = self.attempts.len() <= Self::MAX_ATTEMPTS && attempts <= Message::MAX_JOIN;
-        few.then(|| self.encode()).filter(|bytes| bytes.len() <= Message::MAX_JOIN)
+        let fits = |bytes: &Vec<u8>| holds!(RoomInAJoin, bytes.len() <= Message::MAX_JOIN);
+        holds!(RoomInAJoin, few).then(|| self.encode()).filter(fits)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {

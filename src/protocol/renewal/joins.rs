@@ -196,7 +196,8 @@ impl<C: Ciphersuite> ExpectJoins<C> {
     /// or have it lifted by the officers of a quorum, its own among them.
     fn check_power(&self, entrants: &Entrants) -> Result<(), Halt> {
         let Some(Succession { parent, standing, .. }) = &self.setup.succession else { return Ok(()) };
-        if entrants.above(&self.setup.deal, parent) != Some(self.setup.deal.height) {
+        let above = entrants.above(&self.setup.deal, parent);
+        if forbids!(HeightBeforeDealing, above != Some(self.setup.deal.height)) {
             // The plan names a line of which nobody here has the certificate, or stands higher than it has to.
             return Err(Failure::unattributed().into());
         }

@@ -218,7 +218,8 @@ impl DealPlan {
         if forbids!(ThresholdAmongMembers, self.threshold < 2 || self.threshold > n) {
             return Err(DecodeError::Invalid("threshold"));
         }
-        if self.dealers().len() * usize::from(self.threshold) > MAX_COMMITMENTS {
+        let commitments = self.dealers().len() * usize::from(self.threshold);
+        if forbids!(RoomInACertificate, commitments > MAX_COMMITMENTS) {
             return Err(DecodeError::TooLong);
         }
         let first = matches!(self.source, Source::Fresh | Source::Import { .. });

@@ -7,7 +7,7 @@ use super::Live;
 use super::enter::{Entered, override_key, whoami};
 use super::import::before_history;
 use crate::audit::EventKind;
-use crate::guard::{forbids, holds};
+use crate::guard::{forbids, holds, unless_off};
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::imported::ImportedKey;
@@ -235,7 +235,10 @@ impl<S: Storage> SoftToken<S> {
         let mut attempts = attempts.collect::<Result<Vec<_>>>()?;
         if let Source::Epoch { losing, .. } = &plan.source {
             let others = self.other_lines(unlocked, key)?;
-            attempts.extend(others.into_iter().filter(|line| losing.contains(&line.epoch_id())));
+            // Of a line that loses the whole certificate is shown, or nothing.
+            attempts.retain(|attempt| unless_off!(LosingLineToldWhole, !losing.contains(&attempt.epoch_id()), true));
+            let lines = others.iter().filter(|line| losing.contains(&line.epoch_id()));
+            attempts.extend(lines.map(Certificate::without_revisions));
         }
         let standing = Memory { restored: key.record.forgetful, overridden, attempts, dealt: key.record.dealt.clone() };
         let deals = plan.dealers().card(key.record.me).is_some();
