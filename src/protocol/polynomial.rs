@@ -137,7 +137,7 @@ pub(crate) fn lagrange_at<C: Ciphersuite>(
     let others = || set.iter().filter(|other| **other != id);
     let numerator: C::Scalar = x.map_or_else(|| product(others().map(|other| other.get())), |x| from(x, others()));
     let denominator: C::Scalar = from(id, others());
-    numerator * denominator.invert().expect("different numbers up to 1,000 differ modulo the order")
+    numerator * denominator.vartime_invert().expect("different numbers up to 1,000 differ modulo the order")
 }
 
 /// [`lagrange`] of every member of the set, in their order, with one inversion for all.
@@ -174,7 +174,7 @@ fn invert_all<S: Scalar>(scalars: &mut [S]) {
         products.push(product);
         product * *scalar
     });
-    let mut inverse = whole.invert().expect("different numbers up to 1,000 differ modulo the order");
+    let mut inverse = whole.vartime_invert().expect("different numbers up to 1,000 differ modulo the order");
     for (scalar, before) in scalars.iter_mut().zip(products).rev() {
         let own = inverse * before;
         inverse = inverse * *scalar;

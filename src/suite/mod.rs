@@ -93,8 +93,8 @@ pub(crate) trait Scalar:
     fn to_bytes(&self) -> [u8; 32];
     /// The canonical encoding only.
     fn from_bytes(bytes: &[u8; 32]) -> Option<Self>;
-    /// `None` for zero.
-    fn invert(&self) -> Option<Self>;
+    /// The inverse of public data; `None` for zero.
+    fn vartime_invert(&self) -> Option<Self>;
 }
 
 /// An element of the prime-order group. Multiplication is constant-time unless a name says otherwise.

@@ -76,8 +76,8 @@ impl Scalar for Secp256k1Scalar {
             .then(|| Self(scalar.unwrap_or(K256Scalar::ZERO)))
     }
 
-    fn invert(&self) -> Option<Self> {
-        Option::from(self.0.invert()).map(Self)
+    fn vartime_invert(&self) -> Option<Self> {
+        Option::from(self.0.invert_vartime()).map(Self)
     }
 }
 
