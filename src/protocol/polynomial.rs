@@ -83,9 +83,9 @@ pub(crate) fn interpolate_public<C: Ciphersuite>(
     count: usize,
 ) -> C::Element {
     let first = || values.iter().take(count);
-    // Some half of the square of `count` subtractions are less than a sum of products up to there.
-    if count <= 90 && (1..).zip(first()).all(|(number, (id, _))| id.get() == number) {
-        return before(first().map(|(_, value)| *value).collect());
+    // Up to there additions of small multiples are less than a sum of products.
+    if count <= 120 && (1..).zip(first()).all(|(number, (id, _))| id.get() == number) {
+        return before(&first().map(|(_, value)| *value).collect::<Vec<_>>());
     }
     let set: BTreeSet<_> = first().map(|(id, _)| *id).collect();
     let terms: Vec<_> = lagrange_all::<C>(&set).into_iter().zip(values.values().copied()).collect();
@@ -93,32 +93,41 @@ pub(crate) fn interpolate_public<C: Ciphersuite>(
 }
 
 /// What comes before these values of a polynomial, of a degree below their number, at consecutive places: its
-/// difference of that order is nothing, so it is the sum of the first differences of each order with alternating signs.
-fn before<E: Element>(mut values: Vec<E>) -> E {
-    let mut sum = E::IDENTITY;
-    while let Some(first) = values.first().copied() {
-        sum = sum + first;
-        // The differences, negated, which alternates the signs.
-        values = values.windows(2).filter_map(|pair| Some(*pair.first()? - *pair.last()?)).collect();
-    }
-    sum
+/// difference of that order is nothing, so it is the sum of the values times binomials with alternating signs.
+fn before<E: Element>(values: &[E]) -> E {
+    let signed: Vec<_> =
+        [false, true].iter().cycle().zip(values).map(|(odd, value)| if *odd { -*value } else { *value }).collect();
+    let Some((last, inner)) = signed.split_last() else { return E::IDENTITY };
+    let count = u128::try_from(values.len()).expect("a small number");
+    let binomials = (1..count).scan(1, |binomial, k| {
+        *binomial = *binomial * (count + 1 - k) / k;
+        Some(*binomial)
+    });
+    // A number and what it lacks to `count` have one binomial; one that is half of it has no other.
+    let both =
+        |(place, (one, other)): (usize, (&E, &E))| if 2 * place + 1 == inner.len() { *one } else { *one + *other };
+    let pairs = inner.iter().zip(inner.iter().rev()).enumerate().map(both).take(inner.len().div_ceil(2));
+    *last + sum_of_small_multiples(&binomials.zip(pairs).collect::<Vec<_>>())
 }
 
-/// A small multiple of public data, by the non-adjacent form of the factor.
 fn small_multiple<E: Element>(element: &E, factor: u16) -> E {
-    let (factor, triple) = (u32::from(factor), 3 * u32::from(factor));
-    let Some(top) = triple.checked_ilog2() else { return E::IDENTITY };
-    // The highest digit is 1, as that of every positive number.
-    let mut product = *element;
-    for bit in (1..top).rev() {
-        product = product.double();
-        match ((triple >> bit) & 1, (factor >> bit) & 1) {
-            (1, 0) => product = product + *element,
-            (0, 1) => product = product - *element,
-            _ => {}
-        }
-    }
-    product
+    sum_of_small_multiples(&[(factor.into(), *element)])
+}
+
+/// Multiples of public data, summed, by the non-adjacent forms of factors of 126 bits at most.
+fn sum_of_small_multiples<E: Element>(terms: &[(u128, E)]) -> E {
+    let top = terms.iter().filter_map(|(factor, _)| (3 * factor).checked_ilog2()).max().unwrap_or(0);
+    let sum = (1..=top).rev().fold(None, |sum: Option<E>, bit| {
+        terms.iter().fold(sum.map(|sum| sum.double()), |sum, (factor, element)| {
+            let digit = match (((3 * factor) >> bit) & 1, (factor >> bit) & 1) {
+                (1, 0) => *element,
+                (0, 1) => -*element,
+                _ => return sum,
+            };
+            Some(sum.map_or(digit, |sum| sum + digit))
+        })
+    });
+    sum.unwrap_or(E::IDENTITY)
 }
 
 /// RFC 9591, Section 4.2: the Lagrange coefficient of `id` at zero among `set`.
@@ -209,7 +218,7 @@ mod tests {
     }
 
     fn any_t_committed_values_give_the_committed_constant_term<C: Ciphersuite>() {
-        for count in [1, 2, 7, 90, 91] {
+        for count in [1, 2, 3, 4, 7, 34, 120, 121] {
             let coefficients: Vec<_> = (1..=count).map(|number| C::Scalar::from_u64(number << 33)).collect();
             let commitment: Vec<_> = coefficients.iter().map(C::Element::mul_base).collect();
             let count = commitment.len();
