@@ -1,10 +1,12 @@
 //! FROST(Ed25519, SHA-512) and COCKTAIL(Ed25519, SHA-512).
 
+use std::sync::LazyLock;
+
 use curve25519_dalek::EdwardsPoint;
-use curve25519_dalek::constants::EIGHT_TORSION;
-use curve25519_dalek::edwards::CompressedEdwardsY;
+use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
+use curve25519_dalek::edwards::{CompressedEdwardsY, VartimeEdwardsPrecomputation};
 use curve25519_dalek::scalar::{Scalar as DalekScalar, clamp_integer};
-use curve25519_dalek::traits::VartimeMultiscalarMul;
+use curve25519_dalek::traits::{VartimeMultiscalarMul, VartimePrecomputedMultiscalarMul};
 use group::Group;
 use k256::elliptic_curve::bigint::{Odd, U256};
 use rand_core::CryptoRng;
@@ -18,6 +20,9 @@ use crate::guard::{forbids, holds};
 
 /// RFC 9591, Section 6.1
 const CONTEXT: &[u8] = b"FROST-ED25519-SHA512-v1";
+
+/// Up to so many products beside that of the generator, curve25519-dalek sums them by the way that a table helps.
+const FEW: usize = 128;
 
 /// Of the prime-order subgroup. curve25519-dalek inverts by an exponentiation, which takes five times as long.
 const ORDER: Odd<U256> = Odd::from_be_hex("1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed");
@@ -108,7 +113,7 @@ impl Element for Ed25519Element {
     const IDENTITY: Self = Self(EIGHT_TORSION[0]);
 
     fn generator() -> Self {
-        Self(curve25519_dalek::constants::ED25519_BASEPOINT_POINT)
+        Self(ED25519_BASEPOINT_POINT)
     }
 
     fn mul_base(scalar: &Ed25519Scalar) -> Self {
@@ -123,6 +128,17 @@ impl Element for Ed25519Element {
         let scalars = terms.iter().map(|(scalar, _)| scalar.0);
         let points = terms.iter().map(|(_, point)| point.0);
         Self(EdwardsPoint::vartime_multiscalar_mul(scalars, points))
+    }
+
+    fn vartime_mul_base_add_sum(base: &Ed25519Scalar, terms: &[(Ed25519Scalar, Self)]) -> Self {
+        static GENERATOR: LazyLock<VartimeEdwardsPrecomputation> =
+            LazyLock::new(|| VartimeEdwardsPrecomputation::new([ED25519_BASEPOINT_POINT]));
+        if terms.len() > FEW {
+            return Self::vartime_sum_of_products(&[&[(*base, Self::generator())], terms].concat());
+        }
+        let scalars = terms.iter().map(|(scalar, _)| scalar.0);
+        let points = terms.iter().map(|(_, point)| point.0);
+        Self(GENERATOR.vartime_mixed_multiscalar_mul([base.0], scalars, points))
     }
 
     fn vartime_mul_base_add(base: &Ed25519Scalar, scalar: &Ed25519Scalar, element: &Self) -> Self {

@@ -121,6 +121,10 @@ pub(crate) trait Element:
     fn double(&self) -> Self;
     /// Sum of products over public data only.
     fn vartime_sum_of_products(terms: &[(Self::Scalar, Self)]) -> Self;
+    /// `base` times the generator plus a sum of products, over public data only.
+    fn vartime_mul_base_add_sum(base: &Self::Scalar, terms: &[(Self::Scalar, Self)]) -> Self {
+        Self::vartime_sum_of_products(&[&[(*base, Self::generator())], terms].concat())
+    }
     /// `base` times the generator plus `scalar` times the element, over public data only.
     fn vartime_mul_base_add(base: &Self::Scalar, scalar: &Self::Scalar, element: &Self) -> Self;
     fn is_identity(&self) -> bool;

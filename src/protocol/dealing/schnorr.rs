@@ -68,13 +68,12 @@ impl<C: Ciphersuite> Proof<C> {
         let (challenges, responses) = (about(|one| one.challenge), about(|one| one.proof.response));
         let multiples = multiples::<C::Scalar>(&[&challenges, &responses], signed.len());
         let mut base = C::Scalar::ZERO;
-        let mut terms = Vec::with_capacity(2 * signed.len() + 1);
+        let mut terms = Vec::with_capacity(2 * signed.len());
         for (one, multiple) in signed.iter().zip(multiples) {
             base = base + multiple * one.proof.response;
             terms.extend([(multiple * one.challenge, -one.key), (multiple, -one.proof.commitment)]);
         }
-        terms.push((base, C::Element::generator()));
-        C::Element::vartime_sum_of_products(&terms).is_identity()
+        C::Element::vartime_mul_base_add_sum(&base, &terms).is_identity()
     }
 
     /// The signature of these two parts.

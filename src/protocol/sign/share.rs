@@ -113,8 +113,7 @@ impl<C: Ciphersuite> ShareError<C> {
     /// The sum of some errors.
     pub(super) fn total<'a>(errors: impl Iterator<Item = &'a Self> + Clone) -> C::Element {
         let base = errors.clone().fold(C::Scalar::ZERO, |sum, error| sum + error.base);
-        let mut terms = vec![(base, C::Element::generator())];
-        terms.extend(errors.flat_map(|error| error.rest));
-        C::Element::vartime_sum_of_products(&terms)
+        let terms: Vec<_> = errors.flat_map(|error| error.rest).collect();
+        C::Element::vartime_mul_base_add_sum(&base, &terms)
     }
 }
