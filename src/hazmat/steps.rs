@@ -104,7 +104,8 @@ impl SigningCase {
         let (message, share) = (self.message.clone(), C::Scalar::from_bytes(share)?);
         let [hiding, binding] = [C::Scalar::from_bytes(&nonces[0])?, C::Scalar::from_bytes(&nonces[1])?];
         Some(Box::new(move || {
-            let (message, commitments, share) = (message.clone(), commitments.clone(), Secret::new(share));
+            let (message, commitments, target) = (message.clone(), commitments.clone(), target.clone());
+            let share = Secret::new(share);
             let nonces = Nonces::<C>::from_scalars(Secret::new(hiding), Secret::new(binding));
             step(
                 move || sign(&SigningPackage::new(message, commitments, &target).ok()?, nonces, &share, id).ok(),
@@ -121,7 +122,8 @@ impl SigningCase {
         let verifying_shares: BTreeMap<_, _> = self.verifying_shares.iter().map(public).collect::<Option<_>>()?;
         let (message, known) = (self.message.clone(), Rc::new((shares, verifying_shares)));
         Some(Box::new(move || {
-            let (message, commitments, known) = (message.clone(), commitments.clone(), Rc::clone(&known));
+            let (message, commitments, target) = (message.clone(), commitments.clone(), target.clone());
+            let known = Rc::clone(&known);
             step(
                 move || {
                     let package = SigningPackage::new(message, commitments, &target);

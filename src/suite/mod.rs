@@ -188,9 +188,9 @@ pub(crate) trait Ciphersuite: Copy + Debug + Eq + Send + Sync + 'static {
     /// and the message.
     fn challenge(commitment: &[u8], key: &[u8], message: &[u8]) -> Self::Scalar;
 
-    /// How the stored key becomes the key that signs.
-    fn adjust(key: &Self::Element, _root: Option<&[u8; 32]>) -> Adjustment<Self> {
-        Adjustment { factor: Self::Scalar::ONE, addend: Self::Scalar::ZERO, key: *key, encoded: key.to_bytes() }
+    /// How the stored key, whose encoding is at hand, becomes the key that signs.
+    fn adjust(key: &Self::Element, encoded: &[u8], _root: Option<&[u8; 32]>) -> Adjustment<Self> {
+        Adjustment { factor: Self::Scalar::ONE, addend: Self::Scalar::ZERO, key: *key, encoded: encoded.to_vec() }
     }
     /// Whether the signers must use their nonces negated, given the encoded group commitment.
     fn negates_nonces(_commitment: &[u8]) -> bool {

@@ -39,12 +39,11 @@ impl Ciphersuite for Taproot {
     }
 
     /// BIP-341's `taproot_tweak_seckey`, and once more to the even output key that BIP-340 signs with.
-    fn adjust(key: &Secp256k1Element, root: Option<&[u8; 32]>) -> Adjustment<Self> {
-        let (x, odd) = key.x_and_parity();
-        let (factor, internal) = negate_if(odd.into(), Secp256k1Scalar::ONE, *key);
+    fn adjust(key: &Secp256k1Element, encoded: &[u8], root: Option<&[u8; 32]>) -> Adjustment<Self> {
+        let (factor, internal) = negate_if(is_odd(encoded), Secp256k1Scalar::ONE, *key);
         // BIP-341 fails for a hash above the order, which nobody can find; frost reduces it, and so does this.
         let root: &[u8] = root.map_or(&[], |root| root);
-        let hash = Secp256k1Scalar::reduce(&tagged("TapTweak", &[&x, root]));
+        let hash = Secp256k1Scalar::reduce(&tagged("TapTweak", &[x_of(encoded), root]));
         let tweak = unless_off!(KeyAlwaysTweaked, hash, Secp256k1Scalar::ZERO);
         let output = internal + Secp256k1Element::mul_base(&tweak);
         let (x, odd) = output.x_and_parity();
@@ -57,7 +56,7 @@ impl Ciphersuite for Taproot {
     }
 
     fn negates_nonces(commitment: &[u8]) -> bool {
-        commitment.first() == Some(&3)
+        is_odd(commitment)
     }
 
     fn verifier_key(encoded: &[u8]) -> Vec<u8> {
@@ -99,6 +98,11 @@ impl Ciphersuite for Taproot {
 /// The x-coordinate of an encoded element, whether it comes with a parity or without.
 fn x_of(encoded: &[u8]) -> &[u8] {
     encoded.last_chunk::<32>().map_or(encoded, |x| x.as_slice())
+}
+
+/// Whether the y-coordinate of an encoded element is odd.
+fn is_odd(encoded: &[u8]) -> bool {
+    encoded.first() == Some(&3)
 }
 
 fn negate_if(negate: bool, factor: Secp256k1Scalar, key: Secp256k1Element) -> (Secp256k1Scalar, Secp256k1Element) {

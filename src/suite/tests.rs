@@ -253,6 +253,23 @@ fn a_key_and_a_signature_of_different_suites_meet_in_an_error() {
 }
 
 #[test]
+fn sums_of_products_are_what_the_scalars_say_however_many_there_are() {
+    fn check<C: Ciphersuite>() {
+        for count in [0, 1, 2, 128, 129, 200] {
+            let scalar = |number: u64| C::Scalar::from_u64(number << 40) - C::Scalar::ONE;
+            let factors: Vec<_> = (0..count).map(|number| (scalar(number), scalar(number + 7))).collect();
+            let terms: Vec<_> = factors.iter().map(|(one, other)| (*one, C::Element::mul_base(other))).collect();
+            let sum = factors.into_iter().fold(C::Scalar::ZERO, |sum, (one, other)| sum + one * other);
+            assert_eq!(C::Element::vartime_sum_of_products(&terms), C::Element::mul_base(&sum));
+            let base = scalar(5);
+            assert_eq!(C::Element::vartime_mul_base_add_sum(&base, &terms), C::Element::mul_base(&(base + sum)));
+        }
+    }
+    check::<Ed25519>();
+    check::<Secp256k1>();
+}
+
+#[test]
 fn a_share_cipher_opens_what_it_sealed_and_nothing_else() {
     fn check<C: Ciphersuite>() {
         let cipher = |context: &[u8]| C::share_cipher(b"secret", b"e", b"s", b"r", context);
@@ -280,8 +297,8 @@ fn libsecp256k1_verifies_what_is_verified_natively_and_nothing_else() {
         let mut rng = ChaCha20Rng::seed_from_u64(9);
         for length in [0, 31, 32, 33] {
             let message = vec![length; usize::from(length)];
-            let Adjustment { factor, addend, key, encoded } =
-                C::adjust(&C::Element::generator().double(), Some(&[length; 32]));
+            let twice = C::Element::generator().double();
+            let Adjustment { factor, addend, key, encoded } = C::adjust(&twice, &twice.to_bytes(), Some(&[length; 32]));
             let (secret, nonce) = (factor * C::Scalar::from_u64(2) + addend, C::Scalar::random(&mut rng));
             assert_eq!(C::Element::mul_base(&secret), key);
             let commitment = C::Element::mul_base(&nonce).to_bytes();

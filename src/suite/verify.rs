@@ -61,7 +61,7 @@ impl GroupKey {
 
     /// The element, or `None` when the key is of another suite.
     pub(crate) fn element<C: Ciphersuite>(&self) -> Option<C::Element> {
-        if self.suite == C::SUITE { C::Element::from_bytes(&self.bytes) } else { None }
+        if self.suite == C::SUITE { C::Element::from_taken_bytes(&self.bytes) } else { None }
     }
 
     /// The suite.
@@ -81,7 +81,7 @@ impl GroupKey {
     pub fn verifying_key(&self, merkle_root: Option<&[u8; 32]>) -> VerifyingKey {
         with_suite!(self.suite, C => {
             let key = self.element::<C>().expect("the bytes are those of an element since the key was made");
-            VerifyingKey::new(&C::adjust(&key, merkle_root))
+            VerifyingKey::new(&C::adjust(&key, &self.bytes, merkle_root))
         })
     }
 }

@@ -12,10 +12,12 @@ use crate::suite::{Adjustment, Ciphersuite, Element, Scalar, Signature, Suite, V
 use crate::wire::{Identifier, SignPlan};
 
 /// Which key signs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target<C: Ciphersuite> {
     /// The group's key, that the shares are shares of; for taproot the internal key, odd or even.
     pub(crate) key: C::Element,
+    /// The key's encoding.
+    pub(crate) encoded: Vec<u8>,
     /// What a derivation path adds to its secret; zero for the key itself.
     pub(crate) offset: C::Scalar,
     /// Taproot: the root of the script tree. Without one the tweak is that which no script can spend.
@@ -25,8 +27,8 @@ pub(crate) struct Target<C: Ciphersuite> {
 impl<C: Ciphersuite> Target<C> {
     /// The group's key itself.
     #[cfg(any(test, feature = "hazmat"))]
-    pub(crate) const fn new(key: C::Element) -> Self {
-        Self { key, offset: C::Scalar::ZERO, root: None }
+    pub(crate) fn new(key: C::Element) -> Self {
+        Self { key, encoded: key.to_bytes(), offset: C::Scalar::ZERO, root: None }
     }
 
     /// The target of a plan, if the suite has such children and the offset is one. Whether the offset is that of the path,
@@ -42,16 +44,22 @@ impl<C: Ciphersuite> Target<C> {
             return None;
         }
         let key = epoch.group_key.element::<C>()?;
+        let target = Self { key, encoded: epoch.group_key.as_bytes().to_vec(), offset, root };
         // A key and an offset that cancel out have no child; a path that leads there was not found by anybody.
-        (!(key + C::Element::mul_base(&offset)).is_identity()).then_some(Self { key, offset, root })
+        (!target.child().is_some_and(|child| child.is_identity())).then_some(target)
     }
 
     /// The whole path first, and the tweak with its two negations after it: a negation in the middle changes the child.
     pub(super) fn adjustment(&self) -> Adjustment<C> {
-        let offset = self.offset != C::Scalar::ZERO;
-        let child = if offset { self.key + C::Element::mul_base(&self.offset) } else { self.key };
-        let Adjustment { factor, addend, key, encoded } = C::adjust(&child, self.root.as_ref());
+        let child = self.child().map(|child| (child, child.to_bytes()));
+        let (key, encoded) = child.as_ref().map_or((&self.key, &self.encoded), |(key, encoded)| (key, encoded));
+        let Adjustment { factor, addend, key, encoded } = C::adjust(key, encoded, self.root.as_ref());
         Adjustment { factor, addend: factor * self.offset + addend, key, encoded }
+    }
+
+    /// The key of the path, where there is one.
+    fn child(&self) -> Option<C::Element> {
+        (self.offset != C::Scalar::ZERO).then(|| self.key + C::Element::mul_base(&self.offset))
     }
 
     /// The key that the signature will verify under.

@@ -65,7 +65,7 @@ fn derive<C: Ciphersuite>() {
     for round in 0..16 {
         let group = group::<C>(&mut rng);
         let root = (round % roots == 1).then_some([7; 32]);
-        let target = Target { key: group.key, offset: Scalar::random(&mut rng), root };
+        let target = Target { offset: Scalar::random(&mut rng), root, ..Target::new(group.key) };
         let (nonces, commitments) = group.round_one(&[2, 3, 4], &mut rng);
         let package = SigningPackage::new(b"m".to_vec(), commitments, &target).unwrap();
         let shares = group.round_two(&package, nonces);

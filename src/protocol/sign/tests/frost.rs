@@ -65,7 +65,7 @@ impl<C: Ciphersuite> Case<C> {
     fn compare<F: Frost>(&self, door: &Door<F>, rng: &mut ChaCha20Rng) -> [Vec<u8>; 4] {
         let (nonces, commitments) = self.group.round_one(&self.signers, rng);
         let frost_nonces: BTreeMap<_, _> = nonces.iter().map(|(id, nonces)| (*id, copy::<C, F>(nonces))).collect();
-        let target = Target { key: self.group.key, offset: self.offset, root: self.root };
+        let target = Target { offset: self.offset, root: self.root, ..Target::new(self.group.key) };
         let package = SigningPackage::new(self.message.clone(), commitments, &target).unwrap();
         let shares = self.group.round_two(&package, nonces);
         let signature = aggregate(&package, &shares, &self.group.verifying_shares).unwrap();
@@ -105,7 +105,7 @@ impl<C: Ciphersuite> Case<C> {
 
 /// The output key before it is made even.
 fn output_key<C: Ciphersuite>(key: &C::Element, root: Option<[u8; 32]>) -> Vec<u8> {
-    let adjusted = C::adjust(key, root.as_ref());
+    let adjusted = C::adjust(key, &key.to_bytes(), root.as_ref());
     // The factor is 1 for an even key and -1 for an odd one, once more negated for an odd output key.
     let odd_key = key.to_bytes()[0] == 3;
     let odd_output = (adjusted.factor == -C::Scalar::ONE) != odd_key;
