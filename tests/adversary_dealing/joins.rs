@@ -281,8 +281,14 @@ fn made_up(count: u16, receivers: u16) -> Vec<u8> {
         })
         .collect();
     names.sort();
-    let attempt = |(name, run): &(Vec<u8>, Vec<u8>)| dealt(name, run, 0, &seats(2..=3), &seats(1..=receivers));
-    [u32::from(count).to_be_bytes().to_vec(), names.iter().flat_map(attempt).collect()].concat()
+    // Members are written once, and then where they stand.
+    let again = |place: u32| (1 << 31 | place).to_be_bytes().to_vec();
+    let members = |at| if at == 0 { [seats(2..=3), seats(1..=receivers)] } else { [again(0), again(1)] };
+    let attempts = names.iter().enumerate().flat_map(|(at, (name, run))| {
+        let [dealers, receivers] = members(at);
+        dealt(name, run, 0, &dealers, &receivers)
+    });
+    [u32::from(count).to_be_bytes().to_vec(), attempts.collect()].concat()
 }
 
 #[test]
