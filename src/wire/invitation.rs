@@ -267,3 +267,6 @@ impl fmt::Debug for Invitation {
         f.debug_struct("Invitation").field("run", &self.run_id()).field("plan", &self.plan).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

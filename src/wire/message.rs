@@ -249,3 +249,6 @@ impl fmt::Debug for Message {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;

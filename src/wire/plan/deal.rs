@@ -283,31 +283,3 @@ fn decode_undone(reader: &mut Reader<'_>) -> Result<Vec<Revision>, DecodeError> 
     let ascending = undone.is_sorted_by(|a, b| a.roster < b.roster);
     if ascending { Ok(undone) } else { Err(DecodeError::Invalid("order of undone revisions")) }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::secret::Secret;
-    use crate::wire::{Card, IdentityKey};
-
-    #[test]
-    fn a_plan_for_more_than_a_certificate_has_room_for_is_refused() {
-        let card = |number: u16| {
-            let mut seed = [0; 32];
-            seed[..2].copy_from_slice(&number.to_be_bytes());
-            Card::issue(&IdentityKey::from_seed(Secret::new(seed)), 0, String::new())
-        };
-        let receivers = Roster::numbered((1..=MAX_MEMBERS).map(card)).unwrap();
-        let plan = |threshold| DealPlan {
-            suite: Suite::Ed25519,
-            threshold,
-            height: 0,
-            attempt: 0,
-            template: KeyTemplate::wallet("everybody"),
-            receivers: receivers.clone(),
-            source: Source::Fresh,
-        };
-        assert_eq!(plan(750).check(), Ok(()));
-        assert_eq!(plan(751).check(), Err(DecodeError::TooLong));
-    }
-}

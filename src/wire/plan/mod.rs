@@ -96,3 +96,6 @@ fn decode_suite(reader: &mut Reader<'_>) -> Result<Suite, DecodeError> {
 fn decode_identifiers(reader: &mut Reader<'_>) -> Result<Vec<Identifier>, DecodeError> {
     (0..reader.count(usize::from(MAX_MEMBERS))?).map(|_| reader.identifier()).collect()
 }
+
+#[cfg(test)]
+pub(super) mod tests;
