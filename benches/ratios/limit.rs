@@ -14,7 +14,7 @@ use k256::{ProjectivePoint, Scalar};
 use quorumkey::Suite;
 use quorumkey::hazmat::{commit, random_scalar};
 
-use crate::frost::{Frost, id};
+use crate::frost::{Frost, id, share_bytes};
 use crate::reference::{MESSAGE, SIZES, name, our_verify, rng, signature, signing};
 use crate::{Comparison, Pair, Work, ours, theirs, threshold};
 
@@ -27,6 +27,7 @@ pub(crate) fn comparisons() -> Vec<Comparison> {
     ];
     for n in SIZES {
         all.push(comparison::<Ed25519Sha512>("sign", n, move || sum::<Ed25519Sha512>(n)));
+        all.push(comparison::<Ed25519Sha512>("aggregate", n, move || sum_and_check(n)));
         all.push(comparison::<Secp256K1Sha256>("sign", n, move || sum::<Secp256K1Sha256>(n)));
     }
     all
@@ -76,6 +77,23 @@ fn sum<F: Frost>(n: u16) -> Pair {
         let terms: Vec<_> = scalars.map(|scalar| (ProjectivePoint::mul_by_generator(&scalar), scalar)).collect();
         theirs(move || terms.clone(), |terms| ProjectivePoint::lincomb_vartime(terms.as_slice()))
     };
+    Pair { ours: own, theirs: limit }
+}
+
+/// One sum of products, of as many as sign, and that of the check of the signature, by curve25519-dalek.
+fn sum_and_check(n: u16) -> Pair {
+    let signing = signing::<Ed25519Sha512>(n);
+    let own = ours(signing.case.aggregate(&share_bytes(&signing.frost_shares())));
+    let mut rng = rng();
+    let scalars: Vec<_> = (0..threshold(n)).map(|_| dalek_scalar(random_scalar(Suite::Ed25519, &mut rng).0)).collect();
+    let points: Vec<_> = scalars.iter().map(EdwardsPoint::mul_base).collect();
+    let limit = theirs(
+        move || (scalars.clone(), points.clone()),
+        |(scalars, points)| {
+            let sum = EdwardsPoint::vartime_multiscalar_mul(&scalars, &points);
+            EdwardsPoint::vartime_double_scalar_mul_basepoint(&scalars[0], &sum, &scalars[1])
+        },
+    );
     Pair { ours: own, theirs: limit }
 }
 

@@ -10,8 +10,8 @@
 //!   share to its receiver besides and opens what it gets, which frost leaves to the application.
 //! - `aggregate-cheater` names every cheater here; frost stops at the first, which is in the middle.
 //! - `schnorr_fun` signs with one binding factor for all signers, another protocol, whose second round does not grow with n.
-//! - `limit` is what no implementation of the step goes below: its fixed-base multiplications, its one sum of products, or the
-//!   check of one signature by ed25519-dalek (strict) or libsecp256k1.
+//! - `limit` is what the step comes to with nothing but the libraries' fixed-base multiplications, its one sum of products, for
+//!   `aggregate` that of the check, too, or the check of one signature by ed25519-dalek (strict) or libsecp256k1.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench is a test")]
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
