@@ -44,6 +44,11 @@ impl Report {
             println!("{suite:9} {op:17} {reference:12} {n:4} {t:4} {ours:12.1} {theirs:12.1} {ratio:7.2}");
         }
         println!("in {}", path().display());
+        for (backend, why_not) in [("avx512", without_avx512()), ("libsecp256k1", without_libsecp())] {
+            if let Some(why_not) = why_not {
+                println!("not measured with {backend}: {why_not}");
+            }
+        }
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -88,12 +93,28 @@ fn path() -> PathBuf {
 
 /// What computes our side.
 fn backend(suite: &str) -> &'static str {
-    let avx512 = cfg!(curve25519_dalek_backend = "avx512") && std::arch::is_x86_feature_detected!("avx512ifma");
     match suite {
-        "ed25519" if avx512 => "avx512",
-        "secp256k1" | "taproot" if cfg!(feature = "libsecp256k1") => "libsecp256k1",
+        "ed25519" if without_avx512().is_none() => "avx512",
+        "secp256k1" | "taproot" if without_libsecp().is_none() => "libsecp256k1",
         _ => "default",
     }
+}
+
+/// Why curve25519-dalek's code for AVX-512 does not compute here.
+fn without_avx512() -> Option<&'static str> {
+    #[cfg(target_arch = "x86_64")]
+    let has = std::arch::is_x86_feature_detected!("avx512ifma") && std::arch::is_x86_feature_detected!("avx512vl");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = false;
+    match (has, cfg!(curve25519_dalek_backend = "avx512")) {
+        (false, _) => Some("this processor has no AVX-512 IFMA"),
+        (true, false) => Some("this is built without it: cargo bench-avx512 --bench ratios"),
+        (true, true) => None,
+    }
+}
+
+fn without_libsecp() -> Option<&'static str> {
+    if cfg!(feature = "libsecp256k1") { None } else { Some("this is built without it: --features libsecp256k1") }
 }
 
 fn micros(time: Duration) -> f64 {
