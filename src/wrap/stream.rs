@@ -17,7 +17,7 @@ use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, KeyInit};
 use zeroize::Zeroizing;
 
 use super::WrapError;
-use crate::guard::{forbids, holds};
+use crate::guard::forbids;
 
 /// Of plaintext; its tag follows each chunk.
 const CHUNK_LENGTH: usize = 64 * 1024;
@@ -78,7 +78,8 @@ pub(super) fn open_with(file: &[u8], identity: &dyn age::Identity) -> Result<Zer
     let mut payload = file;
     let decryptor = age::Decryptor::new_buffered(&mut payload).map_err(|_| WrapError::Unwrap)?;
     // Checks the header's MAC. Nothing is read through the reader: what it would read is the payload.
-    drop(decryptor.decrypt(iter::once(&witness as &dyn age::Identity)).map_err(|_| WrapError::Unwrap)?);
+    let checked: &dyn age::Identity = &witness;
+    drop(decryptor.decrypt(iter::once(checked)).map_err(|_| WrapError::Unwrap)?);
     let header_and_nonce = file.get(..file.len() - payload.len()).ok_or(WrapError::Unwrap)?;
     let key = witness.payload_key(header_and_nonce).ok_or(WrapError::Unwrap)?;
     open_payload(payload, &key).ok_or(WrapError::Unwrap)
@@ -131,7 +132,7 @@ fn open_payload(payload: &[u8], key: &[u8; 32]) -> Option<Zeroizing<Vec<u8>>> {
         plaintext.extend_from_slice(sealed);
         let place = InOutBuf::from(plaintext.get_mut(start..)?);
         let opened = cipher.decrypt_inout_detached(&nonce.into(), &[], place, tag.into());
-        if !holds!(ChunkAuthentic, opened.is_ok()) {
+        if forbids!(ChunkAuthentic, opened.is_err()) {
             return None;
         }
     }

@@ -53,7 +53,7 @@ fn who_tells_of_two_attempts_at_one_place_is_named() {
         let results = trial.run_with_body(&invitation, "join", |body| {
             body.truncate(past(suite));
             body.extend([0, 0, 0, 2]);
-            two.iter().for_each(|one| body.extend(framed(&one.to_bytes())));
+            body.extend(two.iter().flat_map(|one| framed(&one.to_bytes())));
             body.extend([0; 4]);
         });
         all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);

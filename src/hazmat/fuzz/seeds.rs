@@ -10,7 +10,7 @@ use crate::protocol::Certificate;
 use crate::protocol::dealing::Proof;
 use crate::protocol::sign::Commitments;
 use crate::suite::{Suite, with_suite};
-use crate::wire::Identifier;
+use crate::wire::{Identifier, Message};
 
 /// Inputs of one target.
 pub(super) fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -51,7 +51,7 @@ fn certificate(sample: &SampleDealing) -> Certificate {
 
 /// What the dealers said.
 fn bodies(sample: &SampleDealing) -> impl Iterator<Item = &[u8]> {
-    sample.messages.iter().filter(|message| message.round() == 1).map(|message| message.body())
+    sample.messages.iter().filter(|message| message.round() == 1).map(Message::body)
 }
 
 /// Two committed points are as good as commitments; a proof of possession follows them.
