@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use quorumkey::hazmat::Loot;
 use quorumkey::wrap::{Identity, WrappedIdentity};
-use quorumkey::{Change, Entry, KeyStore, MemoryStorage, Restore, Storage, StorageError, Suite};
+use quorumkey::{Change, Entry, FileStorage, KeyStore, MemoryStorage, Restore, Storage, StorageError, Suite};
 use tempfile::TempDir;
 
 use super::common::*;
@@ -62,13 +62,15 @@ impl Fuse {
 /// What outlives a token.
 #[derive(Debug)]
 pub struct Device {
-    pub bytes: Arc<MemoryStorage>,
+    pub bytes: Arc<dyn Storage>,
     pub fuse: Arc<Fuse>,
+    /// Where its file is, if it has one.
+    folder: Option<TempDir>,
 }
 
 #[derive(Debug)]
 pub struct Handle {
-    bytes: Arc<MemoryStorage>,
+    bytes: Arc<dyn Storage>,
     fuse: Arc<Fuse>,
 }
 
@@ -94,7 +96,14 @@ impl Storage for Handle {
 
 impl Device {
     pub fn new(contents: &[Entry]) -> Self {
-        Self { bytes: Arc::new(MemoryStorage::new(contents)), fuse: Arc::default() }
+        Self { bytes: Arc::new(MemoryStorage::new(contents)), fuse: Arc::default(), folder: None }
+    }
+
+    /// The same in a file.
+    pub fn in_file(contents: &[Entry]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes = FileStorage::create(folder.path().join("token"), contents).unwrap();
+        Self { bytes: Arc::new(bytes), fuse: Arc::default(), folder: Some(folder) }
     }
 
     pub fn handle(&self) -> Handle {
@@ -104,6 +113,11 @@ impl Device {
     /// Opens the token, after a crash as well.
     pub fn open(&mut self) -> Member {
         self.fuse = Arc::default();
+        if let Some(folder) = &self.folder {
+            // A file is open once.
+            self.bytes = Arc::new(MemoryStorage::new(&[]));
+            self.bytes = Arc::new(FileStorage::open(folder.path().join("token")).unwrap());
+        }
         Member::new(KeyStore::open_in(self.handle()).unwrap())
     }
 

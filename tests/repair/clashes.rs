@@ -1,10 +1,41 @@
 //! Two revisions of one roster that exclude each other, each signed by its quorum: whoever meets both keeps both, signs nothing
 //! more, and a renewal that names the losing one ends it.
 
-use quorumkey::{Advice, Denial, EpochId, Invitation, KeyState, Leaving, Misuse, Reason, Reshare, Roster, Suite};
+use quorumkey::{
+    Advice, Denial, Entry, EpochId, Invitation, KeyState, Leaving, Misuse, Reason, Reshare, Roster, Suite,
+};
 
 use super::device::{Device, devices, log_in, snapshot};
 use super::*;
+
+/// What a device is kept in.
+type Keep = fn(&[Entry]) -> Device;
+
+/// Every suite, and every storage.
+macro_rules! mounted {
+    ($($name:ident)*) => {
+        mod ed25519 {
+            $(#[test] fn $name() { super::$name(quorumkey::Suite::Ed25519, super::Device::new); })*
+        }
+        mod secp256k1 {
+            $(#[test] fn $name() { super::$name(quorumkey::Suite::Secp256k1, super::Device::new); })*
+        }
+        mod taproot_in_files {
+            $(#[test] fn $name() { super::$name(quorumkey::Suite::Secp256k1Taproot, super::Device::in_file); })*
+        }
+    };
+}
+
+mounted! {
+    a_clash_of_revisions_stops_signing_for_good_and_names_who_signed_both
+    a_renewal_that_names_the_losing_revision_ends_a_clash_and_both_sides_take_part
+    a_plan_that_leaves_a_losing_revision_unnamed_is_refused_by_who_knows_of_it
+    an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it
+    an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well
+    an_invitation_of_the_other_side_shows_a_clash_as_its_certificate_does
+    who_hears_of_a_clash_from_the_renewal_that_ends_it_takes_part_when_it_has_seen_it
+    an_invitation_of_a_line_that_passes_over_a_revision_shows_a_fork
+}
 
 /// A 2-of-3 key of which there are two rosters. The first and the second member have enrolled a fourth; so have the third and
 /// a copy of the second member's device that was made before, another one.
@@ -30,7 +61,7 @@ fn enrol(members: &[Member], key: KeyId, helpers: [usize; 2], numbers: &[u16], n
 }
 
 /// The key, before anything is made of the copy.
-fn copied(suite: Suite) -> Clashed {
+fn copied(suite: Suite, kept: Keep) -> Clashed {
     let mut devices = devices(5);
     let members = log_in(&mut devices);
     let key = dkg(&members[..3], suite, 2);
@@ -38,11 +69,11 @@ fn copied(suite: Suite) -> Clashed {
     enrol(&members, key.id, [FIRST, SECOND], &[1, 2], FOURTH);
     drop(members);
     devices.push(copy);
-    Clashed { key, devices }
+    Clashed { key, devices: snapshot(&devices).iter().map(|contents| kept(contents)).collect() }
 }
 
-fn clashed(suite: Suite) -> Clashed {
-    let mut clashed = copied(suite);
+fn clashed(suite: Suite, kept: Keep) -> Clashed {
+    let mut clashed = copied(suite, kept);
     let members = log_in(&mut clashed.devices);
     enrol(&members, clashed.key.id, [COPY, THIRD], &[2, 3], OTHER);
     clashed
@@ -108,37 +139,33 @@ fn every_pair_signs(members: &[Member], key: KeyId, seats: &[(u16, usize)]) {
     }
 }
 
-#[test]
-fn a_clash_of_revisions_stops_signing_for_good_and_names_who_signed_both() {
-    for suite in Suite::ALL {
-        let Clashed { key, mut devices } = clashed(suite);
-        let members = log_in(&mut devices);
-        let invitation = members[FIRST].session.invite_sign(key.id, &[id(1), id(4)], &[1; 32]).unwrap();
-        let mut under_way = members[FIRST].session.start_sign(&invitation, &[1; 32]).unwrap();
-        let commitment = members[FOURTH].session.start_sign(&invitation, &[1; 32]).unwrap().poll_transmit().unwrap();
-        meet(&members, &key);
-        assert!(matches!(under_way.handle(&commitment), Err(Error::Misuse(Misuse::NoSuchRun(_)))));
-        drop((under_way, members));
-        let members = log_in(&mut devices);
-        for place in [FIRST, FOURTH, THIRD, OTHER] {
-            let info = members[place].key(key.id);
-            assert_eq!((info.state, info.epoch, info.revision, info.forks.len()), (KeyState::Active, key.epoch, 1, 1));
-            let fork = &info.forks[0];
-            assert_eq!((fork.ours, fork.theirs, fork.revision), (key.epoch, key.epoch, Some(1)));
-            assert_eq!(fork.culprits, [id(2)], "whose copy signed the other");
-            assert_eq!(info.advice(), [Advice::EndFork(key.epoch)]);
-            let session = &members[place].session;
-            let refused = session.invite_sign(key.id, &[id(1), id(4)], b"m");
-            assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
-            let refused = session.invite_enrolment(key.id, id(5), members[COPY].card(), &ids(&[1, 3, 4]));
-            assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
-        }
+fn a_clash_of_revisions_stops_signing_for_good_and_names_who_signed_both(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
+    let members = log_in(&mut devices);
+    let invitation = members[FIRST].session.invite_sign(key.id, &[id(1), id(4)], &[1; 32]).unwrap();
+    let mut under_way = members[FIRST].session.start_sign(&invitation, &[1; 32]).unwrap();
+    let commitment = members[FOURTH].session.start_sign(&invitation, &[1; 32]).unwrap().poll_transmit().unwrap();
+    meet(&members, &key);
+    assert!(matches!(under_way.handle(&commitment), Err(Error::Misuse(Misuse::NoSuchRun(_)))));
+    drop((under_way, members));
+    let members = log_in(&mut devices);
+    for place in [FIRST, FOURTH, THIRD, OTHER] {
+        let info = members[place].key(key.id);
+        assert_eq!((info.state, info.epoch, info.revision, info.forks.len()), (KeyState::Active, key.epoch, 1, 1));
+        let fork = &info.forks[0];
+        assert_eq!((fork.ours, fork.theirs, fork.revision), (key.epoch, key.epoch, Some(1)));
+        assert_eq!(fork.culprits, [id(2)], "whose copy signed the other");
+        assert_eq!(info.advice(), [Advice::EndFork(key.epoch)]);
+        let session = &members[place].session;
+        let refused = session.invite_sign(key.id, &[id(1), id(4)], b"m");
+        assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
+        let refused = session.invite_enrolment(key.id, id(5), members[COPY].card(), &ids(&[1, 3, 4]));
+        assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
     }
 }
 
-#[test]
-fn a_renewal_that_names_the_losing_revision_ends_a_clash_and_both_sides_take_part() {
-    let Clashed { key, mut devices } = clashed(Suite::Ed25519);
+fn a_renewal_that_names_the_losing_revision_ends_a_clash_and_both_sides_take_part(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
     let members = log_in(&mut devices);
     meet(&members, &key);
     let seats = [(1, FIRST), (3, THIRD), (4, FOURTH)];
@@ -169,9 +196,8 @@ fn a_renewal_that_names_the_losing_revision_ends_a_clash_and_both_sides_take_par
     assert!([THIRD, FOURTH, OTHER].iter().all(|place| chain(*place) == chain(FIRST)));
 }
 
-#[test]
-fn a_plan_that_leaves_a_losing_revision_unnamed_is_refused_by_who_knows_of_it() {
-    let Clashed { key, mut devices } = clashed(Suite::Ed25519);
+fn a_plan_that_leaves_a_losing_revision_unnamed_is_refused_by_who_knows_of_it(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
     let members = log_in(&mut devices);
     // The first has not heard of the clash when it invites.
     let silent = members[FIRST].session.invite_refresh(key.id, Vec::new()).unwrap();
@@ -183,9 +209,8 @@ fn a_plan_that_leaves_a_losing_revision_unnamed_is_refused_by_who_knows_of_it() 
     assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan(_)))), "{refused:?}");
 }
 
-#[test]
-fn an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it() {
-    let Clashed { key, mut devices } = clashed(Suite::Secp256k1);
+fn an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
     let members = log_in(&mut devices);
     let seats = [(1, FIRST), (2, SECOND), (4, FOURTH)];
     // Nobody here knows of the other roster.
@@ -219,9 +244,8 @@ fn an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it() {
     }
 }
 
-#[test]
-fn an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well() {
-    let Clashed { key, mut devices } = copied(Suite::Secp256k1Taproot);
+fn an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = copied(suite, kept);
     let members = log_in(&mut devices);
     // The copy has forgotten the revision, and the third never heard of it: they go on without the first.
     let seats = [(3, THIRD), (2, COPY)];
@@ -270,28 +294,24 @@ fn sees_the_fork(devices: &mut [Device], key: &KeyInfo, invitation: &Invitation,
     assert!(matches!(refused, Err(Error::Denied(Denial::Forked))), "{refused:?}");
 }
 
-#[test]
-fn an_invitation_of_the_other_side_shows_a_clash_as_its_certificate_does() {
-    for suite in Suite::ALL {
-        let Clashed { key, mut devices } = clashed(suite);
-        let before = snapshot(&devices);
-        let members = log_in(&mut devices);
-        let third = &members[THIRD].session;
-        let refresh = third.invite_refresh(key.id, Vec::new()).unwrap();
-        let enrolment = third.invite_enrolment(key.id, id(5), members[FOURTH].card(), &ids(&[1, 3, 4]));
-        go_on(&members, key.id, &[(3, THIRD), (2, COPY), (4, OTHER)], 1);
-        let later = call_back(&members, key.id, &[(3, THIRD), (2, COPY), (4, OTHER)]);
-        drop(members);
-        for invitation in [refresh, enrolment.unwrap(), later] {
-            let mut devices: Vec<_> = before.iter().map(|contents| Device::new(contents)).collect();
-            sees_the_fork(&mut devices, &key, &invitation, key.epoch);
-        }
+fn an_invitation_of_the_other_side_shows_a_clash_as_its_certificate_does(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
+    let before = snapshot(&devices);
+    let members = log_in(&mut devices);
+    let third = &members[THIRD].session;
+    let refresh = third.invite_refresh(key.id, Vec::new()).unwrap();
+    let enrolment = third.invite_enrolment(key.id, id(5), members[FOURTH].card(), &ids(&[1, 3, 4]));
+    go_on(&members, key.id, &[(3, THIRD), (2, COPY), (4, OTHER)], 1);
+    let later = call_back(&members, key.id, &[(3, THIRD), (2, COPY), (4, OTHER)]);
+    drop(members);
+    for invitation in [refresh, enrolment.unwrap(), later] {
+        let mut devices: Vec<_> = before.iter().map(|contents| kept(contents)).collect();
+        sees_the_fork(&mut devices, &key, &invitation, key.epoch);
     }
 }
 
-#[test]
-fn who_hears_of_a_clash_from_the_renewal_that_ends_it_takes_part_when_it_has_seen_it() {
-    let Clashed { key, mut devices } = clashed(Suite::Ed25519);
+fn who_hears_of_a_clash_from_the_renewal_that_ends_it_takes_part_when_it_has_seen_it(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
     let members = log_in(&mut devices);
     let told = members[OTHER].session.certificate(key.id).unwrap();
     forks(&members[FIRST], key.id, &told, (key.epoch, key.epoch));
@@ -305,9 +325,8 @@ fn who_hears_of_a_clash_from_the_renewal_that_ends_it_takes_part_when_it_has_see
     every_pair_signs(&members, key.id, &seats);
 }
 
-#[test]
-fn an_invitation_of_a_line_that_passes_over_a_revision_shows_a_fork() {
-    let Clashed { key, mut devices } = copied(Suite::Ed25519);
+fn an_invitation_of_a_line_that_passes_over_a_revision_shows_a_fork(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = copied(suite, kept);
     let members = log_in(&mut devices);
     let passed = go_on(&members, key.id, &[(3, THIRD), (2, COPY)], 1);
     let invitation = call_back(&members, key.id, &[(3, THIRD), (2, COPY)]);

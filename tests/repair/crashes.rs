@@ -20,21 +20,23 @@ enum Change {
 /// A key, and the devices before the change: the helpers' first, and that of the member that is helped last.
 struct Story {
     change: Change,
+    /// What its tokens are kept in.
+    kept: fn(&[Entry]) -> Device,
     key: KeyInfo,
     from: Vec<Vec<Entry>>,
 }
 
 impl Story {
-    fn new(change: Change) -> Self {
+    fn new(change: Change, suite: Suite, kept: fn(&[Entry]) -> Device) -> Self {
         let mut all = devices(4);
         let members = log_in(&mut all);
-        let key = dkg(&members[..3], Suite::Ed25519, 2);
+        let key = dkg(&members[..3], suite, 2);
         drop(members);
         let mut from = snapshot(&all);
         if change == Change::Repair {
             from.remove(2);
         }
-        Self { change, key, from }
+        Self { change, kept, key, from }
     }
 
     /// The run, entered by whoever can.
@@ -57,10 +59,30 @@ impl Story {
         }
     }
 
-    /// The run with one death in it, and all that follows. Whether the victim died.
-    fn with_a_crash(&self, victim: usize, crash: Crash) -> bool {
+    fn devices(&self) -> Vec<Device> {
+        self.from.iter().map(|contents| (self.kept)(contents)).collect()
+    }
+
+    /// What every token holds after the run, with which every pair signs.
+    fn undisturbed(&self) -> Vec<BTreeSet<Vec<u8>>> {
+        let mut devices = self.devices();
+        let members = log_in(&mut devices);
+        exchange(&mut self.enter(&members));
+        self.tell(&members);
+        let all = 1..=u16::try_from(members.len()).unwrap();
+        for one in all.clone() {
+            for other in all.clone().filter(|other| one < *other) {
+                sign(&members, self.key.id, &[one, other], b"with every pair");
+            }
+        }
+        drop(members);
+        held(&devices)
+    }
+
+    /// The run with one death in it, and all that follows, after which every token holds that. Whether the victim died.
+    fn with_a_crash(&self, victim: usize, crash: Crash, whole: &[BTreeSet<Vec<u8>>]) -> bool {
         let key = self.key.id;
-        let mut devices: Vec<_> = self.from.iter().map(|contents| Device::new(contents)).collect();
+        let mut devices = self.devices();
         let members = log_in(&mut devices);
         let fuse = std::sync::Arc::clone(&devices[victim].fuse);
         fuse.arm(crash);
@@ -85,36 +107,40 @@ impl Story {
             assert_eq!((info.state, info.epoch, info.revision), (KeyState::Active, self.key.epoch, 1), "{crash:?}");
             assert_eq!(info.roster, roster(&members));
         }
-        let all = 1..=u16::try_from(members.len()).unwrap();
-        for pair in
-            all.clone().flat_map(|one| all.clone().filter(move |other| one < *other).map(move |other| [one, other]))
-        {
-            sign(&members, key, &pair, b"with every pair");
-        }
         drop(members);
-        no_share_is_in_two_hands(&devices);
+        assert_eq!(held(&devices), whole, "{crash:?}");
         blew
     }
 }
 
-/// Each device has its identity, one share and the key's chain code.
-fn no_share_is_in_two_hands(devices: &[Device]) {
+/// The secrets in each device: its identity, its share, which is nobody else's, and the key's chain code.
+fn held(devices: &[Device]) -> Vec<BTreeSet<Vec<u8>>> {
     let loot = |device: &Device| Loot::of(MemoryStorage::new(&device.contents()), &user_pin()).unwrap();
-    let loot: Vec<_> = devices.iter().map(loot).collect();
-    assert!(loot.iter().all(|loot| loot.len() == 3), "{loot:?}");
-    let different: BTreeSet<_> = loot.iter().flat_map(Loot::secrets).collect();
-    assert_eq!(different.len(), 2 * devices.len() + 1);
+    let held: Vec<BTreeSet<_>> = devices.iter().map(|device| loot(device).secrets().map(Vec::from).collect()).collect();
+    assert!(held.iter().all(|secrets| secrets.len() == 3));
+    assert_eq!(held.iter().flatten().collect::<BTreeSet<_>>().len(), 2 * devices.len() + 1);
+    held
 }
 
-fn whenever_a_token_dies(change: Change, writes: [usize; 3]) {
-    let story = Story::new(change);
-    for (victim, least) in [0, 1, story.from.len() - 1].into_iter().zip(writes) {
-        for done in [false, true] {
-            let died = (0..).take_while(|write| story.with_a_crash(victim, Crash { write: *write, done, dies: true }));
-            let points = died.count();
+/// Deaths at every write, by turns in each of the stories, which write the same.
+fn whenever_a_token_dies(stories: &[Story], deaths: &[bool]) {
+    let wholes: Vec<_> = stories.iter().map(Story::undisturbed).collect();
+    let mut turns = (0..stories.len()).cycle();
+    let change = stories[0].change;
+    for (victim, least) in [0, 1, stories[0].from.len() - 1].into_iter().zip(WRITES) {
+        for done in deaths {
+            let died = |write: &usize| {
+                let (turn, crash) = (turns.next().unwrap(), Crash { write: *write, done: *done, dies: true });
+                stories[turn].with_a_crash(victim, crash, &wholes[turn])
+            };
+            let points = (0..).take_while(died).count();
             assert!(points >= least, "{change:?}, member in place {victim}: {points}");
         }
     }
+}
+
+fn in_every_suite(change: Change) {
+    whenever_a_token_dies(&Suite::ALL.map(|suite| Story::new(change, suite, Device::new)), &[false, true]);
 }
 
 /// A helper writes that it enters, its vote, the revision in force, and its peers' states at the end; who is helped that it
@@ -123,10 +149,16 @@ const WRITES: [usize; 3] = [4, 4, 2];
 
 #[test]
 fn whenever_a_token_dies_in_a_repair_the_others_go_on_and_the_same_repair_succeeds() {
-    whenever_a_token_dies(Change::Repair, WRITES);
+    in_every_suite(Change::Repair);
 }
 
 #[test]
 fn whenever_a_token_dies_in_an_enrolment_the_others_go_on_and_the_same_enrolment_succeeds() {
-    whenever_a_token_dies(Change::Enrol, WRITES);
+    in_every_suite(Change::Enrol);
+}
+
+/// What had been written is there when the file is opened again.
+#[test]
+fn whenever_a_token_in_a_file_dies_in_a_repair_the_same_repair_succeeds() {
+    whenever_a_token_dies(&[Story::new(Change::Repair, Suite::Secp256k1Taproot, Device::in_file)], &[true]);
 }
