@@ -80,6 +80,7 @@ mount! {
         two_disjoint_pairs_of_four_cannot_reshare
         an_attempt_that_the_joins_complete_ends_the_retry_for_newcomers_as_well
         the_promise_of_a_witness_helps_to_end_an_attempt
+        who_has_destroyed_its_key_is_no_witness
         a_witness_tells_of_what_it_signed;
 }
 

@@ -1,6 +1,6 @@
 //! Rule 5: power over the key passes when shares are dealt. Who goes on without an attempt's receivers must be able to end it.
 
-use quorumkey::{CertificateError, Denial, EpochReport, Holding};
+use quorumkey::{CertificateError, Denial, EpochReport, Holding, Misuse};
 
 use super::device::Setting;
 use super::*;
@@ -229,6 +229,15 @@ pub fn the_promise_of_a_witness_helps_to_end_an_attempt(setting: &Setting) {
     assert_eq!([0, 1, 2].map(|at: usize| members[at].key(key.id).pending.len()), [1, 0, 0]);
     refresh(&members[..3], key.id);
     all_sign(&members[..3], key.id, b"it was ended");
+}
+
+/// Who has nothing of the key any more signs nothing in the name of who had.
+pub fn who_has_destroyed_its_key_is_no_witness(setting: &Setting) {
+    let (members, key) = six(setting);
+    let invitation = with_a_witness(&members, &key);
+    members[2].session.destroy(key.id).unwrap();
+    let refused = members[2].session.start(&invitation);
+    assert!(matches!(refused, Err(Error::Misuse(Misuse::NoShare))), "{refused:?}");
 }
 
 /// And one that has signed it tells of it, so that nobody goes on without its receivers.
