@@ -145,6 +145,8 @@ mod switch {
         ConstantsProvenTogether,
         /// A dealt share is the value of the committed polynomial.
         ShareOfItsCommitment,
+        /// Who deals alone deals nobody a share that is zero.
+        LoneDealerDealsToAll,
         /// The sum of the dealt shares fits its verifying share.
         SharesAddUp,
         /// A share is the sum over all dealers and nobody else.
@@ -201,6 +203,8 @@ mod switch {
         AttemptDealt,
         /// Nobody endorses a certificate that takes no part in its dealing.
         EndorsedByItsMembersAlone,
+        /// No member of an epoch has a share that is zero.
+        NoShareIsZero,
         /// Every member's identity has signed the transcript.
         EndorsedByIdentity,
         /// So has every member's run key.
@@ -261,6 +265,8 @@ mod switch {
         ChainCodeKept,
         /// A member's part of a new chain code is what it committed to.
         ChainPartAsCommitted,
+        /// Who dealt so that its own share is zero, and signs for it, is named.
+        ZeroShareNamed,
         /// A deal is judged beside the joins that its sender saw.
         DealJudgedByItsJoins,
         /// An accusation is judged beside the deals that its sender saw.

@@ -396,6 +396,10 @@ impl Certificate {
             (Source::Epoch { .. }, Some(parent)) => self.verify_succession(&epoch, parent)?,
             _ => return Err(CertificateError::Parent),
         }
+        let nothing = with_suite!(epoch.suite(), C => <C as Ciphersuite>::Element::IDENTITY.to_bytes());
+        if forbids!(NoShareIsZero, epoch.verifying_shares.values().any(|share| *share == nothing)) {
+            return Err(CertificateError::Contradiction("a share is zero"));
+        }
         let participants = epoch.plan.participants().ok_or(CertificateError::Contradiction("participants"))?;
         let missing = self.unendorsed(participants.identifiers());
         match unless_off!(EveryMemberEndorsed, missing.first(), None) {

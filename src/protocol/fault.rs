@@ -24,6 +24,8 @@ pub enum Misbehaviour {
     ProofOfPossession,
     /// A share that it sealed does not open, or does not fit its commitment.
     SealedShare,
+    /// It dealt so that a share is zero: its own, which it can choose when it deals last, or, dealing alone, anybody's.
+    ZeroShare,
     /// What it sealed beside a share is not what it had committed to.
     Payload,
     /// It accused another member of a fault that is not there.
@@ -51,6 +53,7 @@ impl fmt::Display for Misbehaviour {
             Self::Constant => "did not deal the share that it holds",
             Self::ProofOfPossession => "gave a wrong proof of possession",
             Self::SealedShare => "sealed a wrong share",
+            Self::ZeroShare => "dealt so that a share is zero",
             Self::Payload => "sealed something else than it had committed to",
             Self::FalseAccusation => "accused another member falsely",
             Self::TranscriptSignature => "gave a wrong signature on the transcript",

@@ -19,6 +19,8 @@ pub(crate) enum Misdeal {
     NonCanonical,
     /// The share is not the value of the committed polynomial.
     Share,
+    /// Of one who deals alone: the share of some receiver is zero.
+    Zero,
 }
 
 impl fmt::Display for Misdeal {
@@ -30,6 +32,7 @@ impl fmt::Display for Misdeal {
             Self::Decryption => "a ciphertext that does not open",
             Self::NonCanonical => "a share that is not a canonical scalar",
             Self::Share => "a share that contradicts its commitment",
+            Self::Zero => "a share that is zero",
         })
     }
 }

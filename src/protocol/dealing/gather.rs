@@ -116,7 +116,8 @@ impl<'a, C: Ciphersuite> Gathered<'a, C> {
         summed.received(self.keys(ceremony)?).map_err(|_| DealingError::Inconsistent)
     }
 
-    fn keys(&self, ceremony: &Ceremony<C>) -> Result<GroupKeys<C>, DealingError> {
+    /// The group key and every receiver's verifying share.
+    pub(crate) fn keys(&self, ceremony: &Ceremony<C>) -> Result<GroupKeys<C>, DealingError> {
         keys_of(ceremony, &self.sums)
     }
 

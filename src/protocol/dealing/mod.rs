@@ -29,7 +29,9 @@ pub(crate) use gather::Gathered;
 pub(crate) use handover::{Handing, Handover};
 #[cfg(feature = "hazmat")]
 pub(crate) use receive::opens_with;
-pub(crate) use receive::{GroupKeys, Opened, Received, check, check_offer, combine, group_keys, misdealt, open};
+pub(crate) use receive::{
+    GroupKeys, Opened, Received, check, check_offer, combine, group_keys, misdealt, open, shareless,
+};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use recover::recover;
 pub(crate) use run_key::RunKey;

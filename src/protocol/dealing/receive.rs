@@ -61,6 +61,10 @@ fn check_commitment<C: Ciphersuite>(
     if forbids!(ConstantAsAgreed, other) {
         return misdeal(Misdeal::Constant);
     }
+    let zero = ceremony.dealers().len() == 1 && !shareless(&evaluate_all(ceremony, &offer.commitment)).is_empty();
+    if forbids!(LoneDealerDealsToAll, zero) {
+        return misdeal(Misdeal::Zero);
+    }
     Ok(*constant)
 }
 
@@ -317,11 +321,20 @@ pub(super) fn keys_of<C: Ciphersuite>(
     if forbids!(GroupKeyIsNotTheIdentity, group_key.is_identity()) {
         return Err(DealingError::IdentityKey);
     }
-    let verifying_shares = evaluate_public_all(total, ceremony.receivers().iter().map(|receiver| receiver.id));
+    let verifying_shares = evaluate_all(ceremony, total);
     let interpolated = interpolate_public::<C>(&verifying_shares, total.len());
     let kept = holds!(GroupKeyKept, ceremony.kept_group_key().is_none_or(|kept| kept == group_key));
     if interpolated != group_key || !kept {
         return Err(DealingError::Inconsistent);
     }
     Ok(GroupKeys { group_key, verifying_shares })
+}
+
+fn evaluate_all<C: Ciphersuite>(ceremony: &Ceremony<C>, commitment: &[C::Element]) -> BTreeMap<Identifier, C::Element> {
+    evaluate_public_all(commitment, ceremony.receivers().iter().map(|receiver| receiver.id))
+}
+
+/// Whose share is zero. It never is by chance, and nobody could renew or use it.
+pub(crate) fn shareless<E: Element>(verifying_shares: &BTreeMap<Identifier, E>) -> Vec<Identifier> {
+    verifying_shares.iter().filter(|(_, share)| share.is_identity()).map(|(id, _)| *id).collect()
 }

@@ -12,8 +12,8 @@ use crate::guard::holds;
 use crate::protocol::attempt::Entrants;
 use crate::protocol::certificate::{Certificate, Endorsement, Extension, planned_chain_hash};
 use crate::protocol::dealing::{
-    Ceremony, Deal, DealingError, Gathered, Hedge, Misdeal, Opened, Received, RunKey, accuse, check, combine, misdealt,
-    open, sign_transcript, transcript,
+    Ceremony, Deal, DealingError, Gathered, GroupKeys, Hedge, Misdeal, Opened, Received, RunKey, accuse, check,
+    combine, group_keys, misdealt, open, shareless, sign_transcript, transcript,
 };
 use crate::protocol::epoch::{Epoch, chain_hash};
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
@@ -42,6 +42,8 @@ struct Outcome {
     /// Of a receiver.
     share: Option<Secret<[u8; 32]>>,
     chain_code: Secret<[u8; 32]>,
+    /// Whose share is zero.
+    shareless: Vec<Identifier>,
 }
 
 /// What decides whether a payload is good: public, so that an accusation can be judged by all.
@@ -165,8 +167,12 @@ impl<C: Ciphersuite> ExpectDeals<C> {
             }
             self.dealt(&deals.combine(ceremony, self.setup.me, opened).ok()?)?
         } else {
-            self.bystander()?
+            self.bystander(&deals.keys(ceremony).ok()?)?
         };
+        // Whoever deals alone is to blame for that, which shows in its deal.
+        if ceremony.dealers().len() == 1 && !outcome.shareless.is_empty() {
+            return None;
+        }
         let extension = self.extension(round, chain_hash(outcome.chain_code.expose())).to_bytes();
         let transcript = deals.transcript(ceremony, &extension).ok()?;
         Some((outcome, transcript))
@@ -184,7 +190,9 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         let outcome = if self.setup.is_receiver() {
             self.receive(round, &deals, rule, rng)?
         } else {
-            self.bystander().ok_or_else(Failure::unattributed)?
+            let offers = deals.iter().map(|(dealer, deal): (_, &Deal<C>)| (*dealer, &deal.offer)).collect();
+            let keys = group_keys(&self.ceremony, &offers).map_err(|_| Failure::unattributed())?;
+            self.bystander(&keys).ok_or_else(Failure::unattributed)?
         };
         let extension = self.extension(round, chain_hash(outcome.chain_code.expose())).to_bytes();
         let transcript = transcript(&self.ceremony, &deals, &extension).map_err(|_| Failure::unattributed())?;
@@ -223,15 +231,19 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         self.dealt(&received).ok_or_else(Failure::unattributed)
     }
 
+    /// `None` if the share is zero, which other dealers than this member can only do all together.
     fn dealt(&self, received: &Received<C>) -> Option<Outcome> {
         let chain_code = self.chain_code(&received.payloads)?;
-        Some(Outcome { share: Some(Secret::new(received.share.expose().to_bytes())), chain_code })
+        let share = Some(Secret::new(received.share.expose().to_bytes()));
+        let shareless = shareless(&received.verifying_shares);
+        (!shareless.contains(&self.setup.me)).then_some(Outcome { share, chain_code, shareless })
     }
 
     /// Of a dealer that does not go on: the chain code, which it has held before.
-    fn bystander(&self) -> Option<Outcome> {
+    fn bystander(&self, keys: &GroupKeys<C>) -> Option<Outcome> {
         let held = self.setup.succession.as_ref()?.chain_code.as_ref()?;
-        Some(Outcome { share: None, chain_code: Secret::new(*held.expose()) })
+        let shareless = shareless(&keys.verifying_shares);
+        Some(Outcome { share: None, chain_code: Secret::new(*held.expose()), shareless })
     }
 
     /// Of a fresh key the hash of every member's part, in their order; of an old one what every dealer sent.
@@ -258,7 +270,7 @@ impl<C: Ciphersuite> ExpectDeals<C> {
 impl<C: Ciphersuite> Machine for ExpectDeals<C> {
     fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         let rule = self.payload_rule();
-        let (Outcome { share, chain_code }, transcript) = match self.take_all(round, &rule) {
+        let (Outcome { share, chain_code, shareless }, transcript) = match self.take_all(round, &rule) {
             Some(taken) => taken,
             None => self.take_each(round, &rule, rng)?,
         };
@@ -274,6 +286,7 @@ impl<C: Ciphersuite> Machine for ExpectDeals<C> {
             deals: round.iter().map(|message| (message.sender(), message.clone())).collect(),
             joins: self.joins,
             rule,
+            shareless,
         };
         Ok(Transition {
             next: Box::new(next),
@@ -302,6 +315,7 @@ pub(super) const fn of_misdeal(misdeal: Misdeal) -> Misbehaviour {
         Misdeal::Length => Misbehaviour::CommitmentLength,
         Misdeal::Constant => Misbehaviour::Constant,
         Misdeal::Proof => Misbehaviour::ProofOfPossession,
+        Misdeal::Zero => Misbehaviour::ZeroShare,
         Misdeal::Decryption | Misdeal::NonCanonical | Misdeal::Share => Misbehaviour::SealedShare,
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 
 use super::deals::{PayloadRule, of_misdeal, read_deal};
+use crate::guard::holds;
 use crate::protocol::certificate::{Certificate, Endorsement};
 use crate::protocol::dealing::{Ceremony, Fault, Opening, Verdict, judge};
 use crate::protocol::fault::{Failure, Misbehaviour};
@@ -20,6 +21,8 @@ pub(super) struct ExpectEndorsements<C: Ciphersuite> {
     pub(super) deals: BTreeMap<Identifier, Message>,
     pub(super) joins: Vec<Message>,
     pub(super) rule: PayloadRule,
+    /// Whose share is zero.
+    pub(super) shareless: Vec<Identifier>,
 }
 
 /// Whom an accusation is against, and what it shows.
@@ -74,7 +77,21 @@ impl<C: Ciphersuite> Machine for ExpectEndorsements<C> {
             let evidence: Vec<_> = round.iter().filter(|message| culprits.contains(&message.sender())).collect();
             return Err(Failure::by_all(culprits, Misbehaviour::TranscriptSignature, &evidence).into());
         }
+        self.check_shares(round)?;
         Ok(Transition::silent(Box::new(Done), Effect::Certified(Box::new(self.certificate))))
+    }
+}
+
+impl<C: Ciphersuite> ExpectEndorsements<C> {
+    /// Whoever deals last knows the sum of what the others dealt to it, and can deal itself what makes that zero. Nobody else can
+    /// bring that about: commitments alone can, but who then opens its share finds a wrong one, and accuses.
+    fn check_shares(&self, round: &[Message]) -> Result<(), Failure> {
+        if holds!(ZeroShareNamed, self.shareless.is_empty()) {
+            return Ok(());
+        }
+        let signed = round.iter().filter(|message| self.shareless.contains(&message.sender()));
+        let evidence: Vec<_> = self.joins.iter().chain(self.deals.values()).chain(signed).collect();
+        Err(Failure::by_all(self.shareless.clone(), Misbehaviour::ZeroShare, &evidence))
     }
 }
 

@@ -1,14 +1,17 @@
 //! Evidence of a dealing gone wrong.
 
+use std::collections::BTreeMap;
+
 use super::deals::{PayloadRule, read_deal};
 use super::endorsements::decide;
 use super::entered::{Entered, entered};
 use crate::guard::holds;
+use crate::protocol::dealing::{Ceremony, Deal, group_keys, shareless};
 use crate::protocol::epoch::{Epoch, deal_plan};
 use crate::protocol::exchange::view;
-use crate::protocol::fault::Failure;
+use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::suite::Ciphersuite;
-use crate::wire::{Message, Plan, Subject};
+use crate::wire::{Identifier, Message, Plan, Subject};
 
 /// What signed messages of a dealing prove, if they prove a fault.
 ///
@@ -23,7 +26,7 @@ pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed:
     };
     let (run, deals) = (plan.run_id(), round_of(signed, Subject::Deal));
     let (join_view, deal_view) = (view(run, &joins), view(run, &deals));
-    let mut answers = deals.iter().filter(|deal| holds!(DealJudgedByItsJoins, deal.header().view == join_view));
+    let answers = deals.iter().filter(|deal| holds!(DealJudgedByItsJoins, deal.header().view == join_view));
     let accusation = signed.iter().find(|message| message.header().subject == Subject::Accuse);
     let answers_deals =
         |accusation: &&Message| holds!(AccusationJudgedByItsDeals, accusation.header().view == deal_view);
@@ -36,10 +39,30 @@ pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed:
         let shown = failure.evidence.messages().iter().any(|message| message.header().subject == Subject::Deal);
         return shown.then_some(failure);
     }
-    answers.find_map(|message| {
+    let misdealt = answers.clone().find_map(|message| {
         let misbehaviour = read_deal(&ceremony, message).err()?;
         Some(Failure::by(message.sender(), misbehaviour, &[message]))
+    });
+    misdealt.or_else(|| {
+        let deals = answers.map(|message| Some((message.sender(), read_deal(&ceremony, message).ok()?)));
+        let culprits = signed_for_nothing(&ceremony, &deals.collect::<Option<_>>()?, signed, deal_view)?;
+        Some(Failure::by_all(culprits, Misbehaviour::ZeroShare, &[]))
     })
+}
+
+/// Who took these deals for good although they made its share zero.
+fn signed_for_nothing<C: Ciphersuite>(
+    ceremony: &Ceremony<C>,
+    deals: &BTreeMap<Identifier, Deal<C>>,
+    signed: &[Message],
+    deal_view: [u8; 32],
+) -> Option<Vec<Identifier>> {
+    let offers = deals.iter().map(|(dealer, deal)| (*dealer, &deal.offer)).collect();
+    let shareless = shareless(&group_keys(ceremony, &offers).ok()?.verifying_shares);
+    let certified = round_of(signed, Subject::Certify);
+    let took = |message: &&Message| shareless.contains(&message.sender()) && message.header().view == deal_view;
+    let culprits: Vec<_> = certified.iter().filter(took).map(Message::sender).collect();
+    (!culprits.is_empty()).then_some(culprits)
 }
 
 /// The messages of a round, each once, in their order.

@@ -5,16 +5,17 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::join::{Join, chain_commitment, possession_statement};
 use super::*;
-use crate::protocol::certificate::Certificate;
-use crate::protocol::dealing::{Ceremony, Hedge, Participant, RunKey, deal};
+use crate::protocol::certificate::{Certificate, CertificateError, Endorsement};
+use crate::protocol::dealing::{Ceremony, Deal, Hedge, Participant, RunKey, deal, open, sign_transcript};
 use crate::protocol::epoch::chain_hash;
 use crate::protocol::exchange::tests::header;
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
-use crate::protocol::machine::{Denial, Halt, Machine};
+use crate::protocol::machine::{Denial, Effect, Halt, Machine};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, GroupKey, Scalar, with_suite};
 use crate::wire::{
-    Action, Card, DealPlan, Identifier, IdentityKey, KeyTemplate, Message, Plan, Roster, Source, Subject, one_of,
+    Action, Card, DealPlan, Identifier, IdentityKey, KeyTemplate, Kind, Message, Plan, Roster, Source, Subject, Writer,
+    one_of,
 };
 use crate::{Suite, protocol};
 
@@ -38,7 +39,11 @@ fn plan(suite: Suite) -> Plan {
 
 /// An import of the secret 5 by the liar, whose chain code is said to be that one.
 fn import_plan<C: Ciphersuite>(suite: Suite, chain_code: &[u8; 32]) -> Plan {
-    let group_key = GroupKey::new::<C>(&C::Element::mul_base(&C::Scalar::from_u64(5)));
+    import_plan_of::<C>(suite, &C::Scalar::from_u64(5), chain_code)
+}
+
+fn import_plan_of<C: Ciphersuite>(suite: Suite, secret: &C::Scalar, chain_code: &[u8; 32]) -> Plan {
+    let group_key = GroupKey::new::<C>(&C::Element::mul_base(secret));
     let chain_hash = chain_hash(chain_code);
     plan_from(suite, |members| Source::Import { group_key, chain_hash, dealers: one_of(members, id(LIAR)).unwrap() })
 }
@@ -233,6 +238,105 @@ fn another_chain_code_than_the_plan_says_convicts_who_imports() {
                 let accusation = say(&plan, 1, 2, Subject::Accuse, body, &deals);
                 let public = judge::<C>(&plan, None, &[joins.as_slice(), &deals, &[accusation]].concat()).unwrap();
                 assert_eq!((public.culprits, public.misbehaviour), (vec![id(LIAR)], expected));
+            }
+        });
+    }
+}
+
+/// The liar's deal of a new key with that constant term. All else in it is always the same.
+fn deal_of<C: Ciphersuite>(ceremony: &Ceremony<C>, run_key: &RunKey<C>, constant: C::Scalar) -> Deal<C> {
+    let (all, one) = (ceremony.receivers().to_vec(), C::Element::generator());
+    let fixed = |member: &Participant<C>| {
+        (member.id, if member.id == id(LIAR) { C::Element::mul_base(&constant) } else { one })
+    };
+    let constants = all.iter().map(fixed).collect();
+    let fixed = Ceremony::new(ceremony.context().to_vec(), 2, all.clone(), all, Some(constants)).unwrap();
+    deal(&fixed, id(LIAR), run_key, Some(Secret::new(constant)), &[6; 32], &mut rng(5), Hedge::Deterministic).unwrap()
+}
+
+/// The liar deals when it has the others' deals, and so that its own share is zero.
+fn a_member_that_deals_itself_nothing_is_named_by_all<C: Ciphersuite>(suite: Suite) {
+    let (plan, part) = (plan(suite), [6; 32]);
+    let [(first, join_1), (second, join_2)] = [1, 2].map(|me| enter(&plan, me));
+    let (run_key, join_3) = join::<C>(&plan, &part);
+    let joins = [join_1, join_2, join_3];
+    let [first, second] = [first, second].map(|machine| machine.handle(&joins, &mut rng(1)).unwrap());
+    let ceremony = entered::entered::<C>(&plan, None, &joins).unwrap().ceremony;
+    let say_deal = |sender, body| say(&plan, sender, 1, Subject::Deal, body, &joins);
+    let (of_first, of_second) = (say_deal(1, first.send.unwrap().1), say_deal(2, second.send.unwrap().1));
+    let opened =
+        |dealer, deal: &Deal<C>| *open(&ceremony, id(LIAR), &run_key, id(dealer), deal).unwrap().share.expose();
+    let sent = |message: &Message| deals::read_deal(&ceremony, message).unwrap();
+    let (zero, one) = (<C as Ciphersuite>::Scalar::ZERO, <C as Ciphersuite>::Scalar::ONE);
+    let others = opened(1, &sent(&of_first)) + opened(2, &sent(&of_second));
+    let slope = opened(LIAR, &deal_of(&ceremony, &run_key, one)) - one;
+    let lie = deal_of(&ceremony, &run_key, zero - others - slope);
+    assert!(others + opened(LIAR, &lie) == zero);
+    let deals = [of_first, of_second, say_deal(LIAR, lie.encode())];
+    let [first, second] = [first.next, second.next].map(|machine| machine.handle(&deals, &mut rng(2)).unwrap());
+    let Effect::Pending(pending) = first.effect else { panic!("nothing is pending") };
+    let mut certificate = pending.certificate;
+    let identity_signature = identity(LIAR).sign(Kind::Transcript, certificate.epoch_id().as_bytes());
+    let proof = sign_transcript(&run_key, certificate.transcript(), Hedge::Deterministic).unwrap();
+    let endorsement = Endorsement { identity: identity_signature, run_key: proof.encode() };
+    let mut body = Writer::new();
+    body.raw(certificate.epoch_id().as_bytes());
+    endorsement.encode(&mut body);
+    let certify = |sender, body| say(&plan, sender, 2, Subject::Certify, body, &deals);
+    let round = [certify(1, first.send.unwrap().1), certify(2, second.send.unwrap().1), certify(LIAR, body.finish())];
+    for machine in [first.next, second.next] {
+        let failed = failure(machine.handle(&round, &mut rng(3)));
+        assert_eq!((failed.culprits.as_slice(), failed.misbehaviour), ([id(LIAR)].as_slice(), Misbehaviour::ZeroShare));
+        let public = judge::<C>(&plan, None, failed.evidence.messages()).unwrap();
+        assert_eq!((public.culprits, public.misbehaviour), (vec![id(LIAR)], Misbehaviour::ZeroShare));
+    }
+    // Who has not signed for it is not to blame: its share may be a wrong one.
+    let before = [joins.as_slice(), &deals, &round[..2]].concat();
+    assert!(judge::<C>(&plan, None, &before).is_none());
+    // Nor is there a certificate, whoever puts the signatures together.
+    let Effect::Pending(pending) = second.effect else { panic!("nothing is pending") };
+    certificate.endorse(id(2), pending.certificate.endorsement(id(2)).unwrap().clone());
+    certificate.endorse(id(LIAR), endorsement);
+    assert_eq!(certificate.verify(None).unwrap_err(), CertificateError::Contradiction("a share is zero"));
+}
+
+#[test]
+fn who_deals_last_and_itself_nothing_is_named_and_makes_no_key() {
+    for suite in Suite::ALL {
+        with_suite!(suite, C => a_member_that_deals_itself_nothing_is_named_by_all::<C>(suite));
+    }
+}
+
+/// Whoever brings a key can choose anybody's share.
+#[test]
+fn who_imports_a_key_so_that_a_member_gets_nothing_is_named() {
+    for suite in Suite::ALL {
+        with_suite!(suite, C => {
+            // The slope of what is dealt below, whatever the secret is.
+            let slope = {
+                let plan = plan(suite);
+                let [(_, join_1), (_, join_2)] = [1, 2].map(|me| enter(&plan, me));
+                let (run_key, join_3) = join::<C>(&plan, &[0; 32]);
+                let ceremony = entered::entered::<C>(&plan, None, &[join_1, join_2, join_3]).unwrap().ceremony;
+                let one = <C as Ciphersuite>::Scalar::ONE;
+                let opened = open(&ceremony, id(LIAR), &run_key, id(LIAR), &deal_of(&ceremony, &run_key, one)).unwrap();
+                let at_three = *opened.share.expose() - one;
+                at_three * <C as Ciphersuite>::Scalar::from_u64(3).vartime_invert().unwrap()
+            };
+            let secret = <C as Ciphersuite>::Scalar::ZERO - slope;
+            let plan = import_plan_of::<C>(suite, &secret, &[8; 32]);
+            let [(first, join_1), (second, join_2)] = [1, 2].map(|me| enter(&plan, me));
+            let (run_key, join_3) = join::<C>(&plan, &[0; 32]);
+            let joins = [join_1, join_2, join_3];
+            let [first, second] = [first, second].map(|machine| machine.handle(&joins, &mut rng(1)).unwrap());
+            let ceremony = entered::entered::<C>(&plan, None, &joins).unwrap().ceremony;
+            let sent = deal(&ceremony, id(LIAR), &run_key, Some(Secret::new(secret)), &[8; 32], &mut rng(5), Hedge::Deterministic);
+            let deals = [say(&plan, LIAR, 1, Subject::Deal, sent.unwrap().encode(), &joins)];
+            for machine in [first.next, second.next] {
+                let failed = failure(machine.handle(&deals, &mut rng(2)));
+                assert_eq!((failed.culprits.as_slice(), failed.misbehaviour), ([id(LIAR)].as_slice(), Misbehaviour::ZeroShare));
+                let public = judge::<C>(&plan, None, failed.evidence.messages()).unwrap();
+                assert_eq!((public.culprits, public.misbehaviour), (vec![id(LIAR)], Misbehaviour::ZeroShare));
             }
         });
     }
