@@ -230,6 +230,9 @@ fn of_tokens(chance: &mut Chance) -> Result<u64, Broken> {
         chosen.push(Play::Sign);
     }
     chosen.truncate(if chosen.iter().any(|play| play.changes_the_key()) { 1 } else { 3 });
+    // All imports are of one key, and a second attempt of the same number is denied.
+    let mut imported = false;
+    chosen.retain(|play| !matches!(play, Play::Import) || !core::mem::replace(&mut imported, true));
     let mut scenes: Vec<_> = chosen.into_iter().map(|play| Scene::new(&stage, play)).collect();
     // Of the first two people, who have the same seats in every play.
     let liar = chance.below(4);
