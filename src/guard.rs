@@ -389,6 +389,8 @@ mod switch {
         ErasedWhatIsNamed,
         /// What others tell of attempts does not fill the record.
         RoomForWhatIsTold,
+        /// Of lists that only get longer the newest are kept.
+        RecordHasRoom,
         /// A device confirms for its own share, and not for that of the one before.
         DeviceSpeaksForItself,
         /// Rule 6: a plan that ends a fork names every line that is to lose.

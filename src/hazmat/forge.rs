@@ -192,9 +192,9 @@ impl Forger {
         genuine.naming(&numbered(members), cards, &mut UnwrapErr(SysRng))
     }
 
-    /// The same with so many attempts that nobody signed, each dealt to a thousand members.
-    pub fn telling(members: &[Self], genuine: &Certificate, count: u8) -> Option<Certificate> {
-        genuine.telling(&numbered(members), count, &mut UnwrapErr(SysRng))
+    /// The same with so many attempts, each dealt to a thousand members, that nobody signed, or somebody who takes no part.
+    pub fn telling(members: &[Self], genuine: &Certificate, told: (u8, bool)) -> Option<Certificate> {
+        genuine.telling(&numbered(members), told, &mut UnwrapErr(SysRng))
     }
 
     /// An accusation with that body, in the place of the message.

@@ -287,14 +287,16 @@ fn a_certificate_that_passes_over_an_attempt_is_refused_whoever_signed_it() {
     }
 }
 
-/// Others can make up any number of dealings. What is kept of them has a bound, or a liar could fill the record until
-/// nobody can read it.
+/// Others can make up any number of dealings. What is kept of them has a bound, or liars could fill the record until nobody
+/// can read it, or write it.
 #[test]
 fn whatever_others_make_up_the_record_of_a_key_keeps_so_much_and_no_more() {
-    let trial = Trial::new(3);
-    let genuine = missed_by_the_first(&trial, Suite::Ed25519);
-    let telling = Forger::telling(&trial.forgers, &genuine, 20).unwrap();
-    let key = trial.members[0].session.complete(&telling).unwrap();
-    let told = key.old_epochs.iter().filter(|old| old.holders.len() >= 1000);
-    assert_eq!(told.count(), 16, "of twenty");
+    for (told, kept) in [((20, false), 16), ((140, true), 131)] {
+        let trial = Trial::new(3);
+        let genuine = missed_by_the_first(&trial, Suite::Ed25519);
+        let telling = Forger::telling(&trial.forgers, &genuine, told).unwrap();
+        let key = trial.members[0].session.complete(&telling).unwrap();
+        let told = key.old_epochs.iter().filter(|old| old.holders.len() >= 998);
+        assert_eq!(told.count(), kept);
+    }
 }

@@ -149,18 +149,18 @@ impl<S: Storage> SoftToken<S> {
         }
         for attempt in own.iter().chain(named) {
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
-            let hearsay = attempt.is_unsigned() && !own.contains(attempt);
+            let told = !own.contains(attempt);
             let known = key.record.old.iter().any(|old| old.epoch == attempt.epoch);
-            if known || hearsay && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt)) {
+            if known || told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt)) {
                 continue;
             }
             let mut entry = OldEpoch::of_attempt(attempt, epoch);
             // Of what it has signed and not ended it still holds its share.
             if !kept.contains(&attempt.run) {
                 entry.confirm(key.record.me, login.card.id());
-                key.record.erased.push(attempt.epoch);
+                key.record.has_erased(attempt.epoch);
             }
-            key.record.old.push(entry);
+            key.record.keep_old(entry);
         }
         Ok(())
     }
@@ -183,13 +183,13 @@ impl<S: Storage> SoftToken<S> {
         if self.vault.get(&login.unlocked, key.space_of(old.id), SHARE)?.is_some() {
             commit.erase.push(key.space_of(old.id));
             commit.event(key.epoch_event(EventKind::EpochErased, old.id)?);
-            key.record.erased.push(old.id);
+            key.record.has_erased(old.id);
             entry.confirm(key.record.me, login.card.id());
         }
         if key.record.backed_up.contains(&old.id) {
             entry.backed_up(key.record.me);
         }
-        key.record.old.push(entry);
+        key.record.keep_old(entry);
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ impl<S: Storage> SoftToken<S> {
             let erased = key.record.erased.contains(&epoch);
             if !erased && self.vault.get(unlocked, key.space_of(epoch), SHARE)?.is_some() {
                 commit.event(key.epoch_event(EventKind::EpochErased, epoch)?);
-                key.record.erased.push(epoch);
+                key.record.has_erased(epoch);
             }
         }
         // With it go its epochs, whichever there are.

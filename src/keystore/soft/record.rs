@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::old::OldEpoch;
-use crate::guard::holds;
+use crate::guard::{forbids, holds};
 use crate::keystore::object::{Fork, Origin};
 use crate::protocol::{Attempt, Epoch, decode_attempts, encode_attempts};
 use crate::secret::Secret;
@@ -15,6 +15,8 @@ use crate::wire::{
 pub(super) const MAX_EPOCHS: usize = 65_536;
 /// The most shares of old epochs on record, with which another attempt is kept that members only tell of.
 const MAX_TOLD_SHARES: usize = 16_384;
+/// The same of an attempt that somebody has signed.
+const MAX_SIGNED_SHARES: usize = 131_072;
 /// The most attempts that are kept of those that this token has dealt in.
 const MAX_DEALT: usize = 1024;
 
@@ -267,19 +269,27 @@ impl KeyRecord {
         }
     }
 
-    /// Whether there is room for an attempt that nobody signed, as others tell of it: a liar can tell of any number, and
-    /// must not fill the record.
+    /// Whether there is room for an attempt as others tell of it: liars can tell of any number, together, and must not fill the
+    /// record until nothing can be written of the key any more. Epochs that were certified always have room.
     pub(super) fn has_room_for(&self, told: &Attempt) -> bool {
         let kept: usize = self.old.iter().map(|old| old.shares.len()).sum();
-        kept + told.receivers.len() <= MAX_TOLD_SHARES
+        let most = if told.is_unsigned() { MAX_TOLD_SHARES } else { MAX_SIGNED_SHARES };
+        self.old.len() < MAX_EPOCHS / 2 && kept + told.receivers.len() <= most
     }
 
     /// This token is about to deal in it. Of very many that no certificate has ended the newest are kept.
     pub(super) fn deals_in(&mut self, attempt: Attempt) {
-        if self.dealt.len() >= MAX_DEALT {
-            self.dealt.remove(0);
-        }
-        self.dealt.push(attempt);
+        push_newest(&mut self.dealt, MAX_DEALT, attempt);
+    }
+
+    /// An epoch or attempt that a certificate has superseded.
+    pub(super) fn keep_old(&mut self, old: OldEpoch) {
+        push_newest(&mut self.old, MAX_EPOCHS, old);
+    }
+
+    /// This token has no share of it, any more or ever.
+    pub(super) fn has_erased(&mut self, epoch: EpochId) {
+        push_newest(&mut self.erased, MAX_EPOCHS, epoch);
     }
 
     /// An old attempt that was known by its run alone has a transcript now. What is known of its shares stays.
@@ -405,6 +415,14 @@ pub(crate) fn reencode_record(bytes: &[u8]) -> [Option<Vec<u8>>; 3] {
     ]
 }
 
+/// Adds to a list of which the newest are kept.
+fn push_newest<T>(list: &mut Vec<T>, most: usize, one: T) {
+    if forbids!(RecordHasRoom, list.len() >= most) {
+        list.remove(0);
+    }
+    list.push(one);
+}
+
 fn boolean(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
     match reader.u8()? {
         0 => Ok(false),
@@ -457,5 +475,32 @@ mod tests {
         assert_eq!(record.to_bytes(), Some(record.encode()));
         record.erased = vec![record.dealt[0].epoch; MAX_EPOCHS + 1];
         assert_eq!(record.to_bytes(), None);
+    }
+
+    /// What can't be written any more is a key that nobody can renew.
+    #[test]
+    fn a_record_has_room_for_every_certified_epoch_whatever_liars_signed() {
+        let policy = (Operations::ALL, Export::Never);
+        let mut record =
+            KeyRecord::empty(Identifier::new(1).unwrap(), Origin::Generated, Standing::Active, (1, 1), policy);
+        let signed = Attempt { epoch: EpochId::from_bytes([1; 32]), signers: vec![record.me], ..told(1) };
+        let epoch = |number: usize| {
+            let mut name = [0; 32];
+            name[..8].copy_from_slice(&number.to_be_bytes());
+            OldEpoch { epoch: EpochId::from_bytes(name), threshold: 2, shares: Vec::new() }
+        };
+        (0..MAX_EPOCHS / 2 - 1).for_each(|number| record.keep_old(epoch(number)));
+        assert!(record.has_room_for(&signed));
+        record.keep_old(epoch(MAX_EPOCHS / 2));
+        assert!(!record.has_room_for(&signed));
+        for number in MAX_EPOCHS / 2..=MAX_EPOCHS {
+            record.keep_old(epoch(number));
+        }
+        (0..=MAX_EPOCHS).for_each(|number| record.has_erased(epoch(number).epoch));
+        assert_eq!(
+            (record.old.last(), record.erased.last()),
+            (Some(&epoch(MAX_EPOCHS)), Some(&epoch(MAX_EPOCHS).epoch))
+        );
+        assert!(record.to_bytes().is_some());
     }
 }

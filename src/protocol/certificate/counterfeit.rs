@@ -143,21 +143,23 @@ impl Certificate {
         with_suite!(plan.suite, C => self.with_attempts::<C>(members, vec![attempt], rng))
     }
 
-    /// The same with so many attempts that nobody signed, each dealt to a thousand members.
+    /// The same with so many attempts, each dealt to a thousand members, that nobody signed, or somebody who takes no part.
     pub(crate) fn telling(
         &self,
         members: &[(Identifier, &IdentityKey)],
-        count: u8,
+        (count, signed): (u8, bool),
         rng: &mut dyn CryptoRng,
     ) -> Option<Self> {
         let plan = deal_plan(&self.plan)?;
-        let seats: Seats =
-            (1..=MAX_MEMBERS).filter_map(Identifier::new).map(|id| (id, CardId::from_bytes([8; 32]))).collect();
+        let card = |id| plan.receivers.card(id).map_or(CardId::from_bytes([8; 32]), Card::id);
+        let seats: Seats = (1..=MAX_MEMBERS).filter_map(Identifier::new).map(|id| (id, card(id))).collect();
+        let signers: Vec<_> = seats.last().filter(|_| signed).map(|seat| seat.0).into_iter().collect();
         let attempt = |number: u8| {
             let run = RunId::from_bytes([number; 32]);
-            let (epoch, position) = (dealt_name(run), (plan.height, 0));
+            let (epoch, position) =
+                (if signed { EpochId::from_bytes([number; 32]) } else { dealt_name(run) }, (plan.height, 0));
             let (elders, receivers) = (seats.iter().take(2).copied().collect(), Seats::clone(&seats));
-            Attempt { epoch, run, position, threshold: 2, elders, receivers, signers: Vec::new() }
+            Attempt { epoch, run, position, threshold: 2, elders, receivers, signers: signers.clone() }
         };
         let attempts = (1..=count).map(attempt).collect();
         with_suite!(plan.suite, C => self.with_attempts::<C>(members, attempts, rng))
