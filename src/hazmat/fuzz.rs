@@ -10,6 +10,7 @@ mod keeping;
 mod operations;
 mod pair;
 mod seeds;
+mod texts;
 
 /// One thing to do with any bytes.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 20] = [
+pub const TARGETS: [Target; 24] = [
     Target { name: "card", run: decoders::card },
     Target { name: "invitation", run: decoders::invitation },
     Target { name: "plan", run: decoders::plan },
@@ -32,6 +33,10 @@ pub const TARGETS: [Target; 20] = [
     Target { name: "opening", run: decoders::opening },
     Target { name: "signature", run: decoders::signature },
     Target { name: "audit_record", run: decoders::audit_record },
+    Target { name: "extended_key", run: texts::extended_key },
+    Target { name: "path", run: texts::path },
+    Target { name: "wrap_key", run: texts::wrap_key },
+    Target { name: "address", run: texts::address },
     Target { name: "stored_record", run: keeping::stored_record },
     Target { name: "storage", run: keeping::storage },
     Target { name: "backup", run: keeping::backup },

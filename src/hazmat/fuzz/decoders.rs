@@ -39,7 +39,7 @@ pub(super) fn certificate(bytes: &[u8]) {
 }
 
 /// The first byte is the suite.
-fn suite(bytes: &mut &[u8]) -> Suite {
+pub(super) fn suite(bytes: &mut &[u8]) -> Suite {
     *one_of(&Suite::ALL, choice(bytes))
 }
 

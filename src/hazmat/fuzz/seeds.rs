@@ -4,13 +4,15 @@ use getrandom::SysRng;
 use rand_core::UnwrapErr;
 
 use super::pair::{MESSAGE, Pair, Snapshot, exchange};
+use crate::derivation::ExtendedPublicKey;
 use crate::hazmat::{SampleDealing, sample_dealing};
 use crate::keystore::WatchedContent;
 use crate::protocol::Certificate;
 use crate::protocol::dealing::Proof;
 use crate::protocol::sign::Commitments;
-use crate::suite::{Suite, with_suite};
-use crate::wire::{Identifier, Message};
+use crate::suite::{GroupKey, Network, Suite, VerifyingKey, with_suite};
+use crate::wire::{DerivationPath, Identifier, Message};
+use crate::wrap::SecretKey;
 
 /// Inputs of one target.
 pub(super) fn seeds(target: &str) -> Vec<Vec<u8>> {
@@ -18,6 +20,10 @@ pub(super) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "operations" => sequences(),
         "handle_dealing" | "handle_signing" | "handle_preprocessing" | "handle_reconstruct" => lies(4),
         "handle_repair" => lies(6),
+        "path" => ["m", "m/0/7", "m/2147483647", "m/86'/0'", "m/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0"]
+            .map(|path| path.as_bytes().to_vec())
+            .into(),
+        "wrap_key" => wrap_keys(),
         "stored_record" => records(),
         "storage" => storages(),
         "frost" => (0..6).map(|first| (first..first + 60).collect()).collect(),
@@ -38,6 +44,8 @@ fn of_suite(target: &str, suite: Suite) -> Vec<Vec<u8>> {
         "deal" => bodies(&sample).map(|body| [&[code, 2, 3, 32], body].concat()).collect(),
         "opening" => openings(&sample, suite),
         "signature" => vec![signature(suite)],
+        "extended_key" => extended_keys(&sample, suite),
+        "address" => (0..3).map(|network| [&[code, network], verifying_key(&sample).as_bytes()].concat()).collect(),
         "audit_record" => contents(suite, b"a"),
         "backup" => backups(&sample),
         // Only a target that was added without seeds comes here.
@@ -47,6 +55,34 @@ fn of_suite(target: &str, suite: Suite) -> Vec<Vec<u8>> {
 
 fn certificate(sample: &SampleDealing) -> Certificate {
     Certificate::from_bytes(&sample.certificate).expect("an honest certificate")
+}
+
+fn group_key(sample: &SampleDealing) -> GroupKey {
+    certificate(sample).verify(None).expect("an honest certificate").group_key
+}
+
+fn verifying_key(sample: &SampleDealing) -> VerifyingKey {
+    group_key(sample).verifying_key(None)
+}
+
+/// As texts, and as what is in them; of ed25519, which has none, some of another suite.
+fn extended_keys(sample: &SampleDealing, suite: Suite) -> Vec<Vec<u8>> {
+    let code = suite.code() - 1;
+    let Ok(key) = ExtendedPublicKey::root(group_key(sample), &sample.chain_code) else {
+        return vec![[&[code, 0][..], b"xpub661MyMwAqRbcF"].concat()];
+    };
+    let child = key.derive(&DerivationPath::new(&[3]).expect("a path")).expect("a child");
+    let texts = [key.to_base58(Network::Mainnet), child.to_base58(Network::Testnet)];
+    let inside = |text: &String| bs58::decode(text).with_check(None).into_vec().expect("its own text");
+    let inside: Vec<_> = texts.iter().map(|text| [&[code, 1], inside(text).as_slice()].concat()).collect();
+    texts.iter().map(|text| [&[code, 0], text.as_bytes()].concat()).chain(inside).collect()
+}
+
+fn wrap_keys() -> Vec<Vec<u8>> {
+    let key = SecretKey::from_bytes(&[7; 32]).expect("32 bytes are a key");
+    let texts = [key.to_text().as_bytes().to_vec(), key.public_key().to_string().into_bytes()];
+    let small = [[0; 32], [7; 32]].into_iter().flat_map(|bytes| [1, 2].map(|how| [&[how], bytes.as_slice()].concat()));
+    texts.into_iter().map(|text| [&[0], text.as_slice()].concat()).chain(small).collect()
 }
 
 /// What the dealers said.
