@@ -364,11 +364,45 @@ mod tests {
     }
 
     #[test]
+    fn of_reports_that_differ_every_receiver_is_kept_once_and_the_lowest_threshold() {
+        let low = told(7, seats(2..=4, 1));
+        let high = Attempt { threshold: 3, ..told(7, seats(1..=3, 1)) };
+        for reports in [[high.clone(), low.clone()], [low, high]] {
+            let merged = entrants(reports);
+            can_be_read(&merged);
+            assert_eq!((&merged.named[0].receivers[..], merged.named[0].threshold), (&seats(1..=4, 1)[..], 2));
+        }
+    }
+
+    #[test]
+    fn attempts_of_impossible_thresholds_or_with_members_named_twice_are_refused() {
+        let good = signed(1, &seats(1..=3, 1).into());
+        let reads = |attempt: &Attempt| {
+            let mut writer = Writer::new();
+            encode_attempts(&mut writer, core::slice::from_ref(attempt));
+            decode_attempts(&mut Reader::new(&writer.finish()), 1).is_ok()
+        };
+        for threshold in 0..=5 {
+            assert_eq!(reads(&Attempt { threshold, ..good.clone() }), (2..=3).contains(&threshold), "{threshold}");
+        }
+        let twice = [seats(1..=2, 1), seats(2..=3, 1)].concat();
+        assert!(!reads(&Attempt { receivers: twice.clone().into(), ..good.clone() }));
+        assert!(!reads(&Attempt { signers: twice.iter().map(|seat| seat.0).collect(), ..good.clone() }));
+        let entrants = Entrants { named: vec![good.clone(), good], ..Entrants::default() };
+        let mut writer = Writer::new();
+        entrants.encode(&mut writer);
+        assert!(Entrants::decode(&mut Reader::new(&writer.finish())).is_err());
+    }
+
+    #[test]
     fn any_number_of_made_up_attempts_leaves_room_in_a_transcript() {
         for (count, receivers) in [(6_000, 2), (64, 1000)] {
             let len = can_be_read(&entrants((0..count).map(|run| told(run, seats(1..=receivers, 2)))));
             assert!(len < 1 << 20, "{len}");
         }
+        let wide = entrants((0..64).map(|run| told(run, seats(1..=1000, 2))));
+        assert_eq!(wide.named.iter().map(Attempt::seats).sum::<usize>(), 16 * 1002);
+        assert_eq!(entrants((0..100).map(|run| told(run, seats(1..=2, 2)))).named.len(), 100);
     }
 
     /// An attempt in that run, as everybody says that they signed it.
@@ -406,6 +440,8 @@ mod tests {
         assert!(most.fits());
         // Version, run, hash of the ciphertexts, hash of the chain code.
         assert!(most.len() + 1 + 3 * 32 <= MAX_EXTENSION);
+        // And hardly more.
+        assert!(most.len() + most.len() / most.named.len() + 1024 > MAX_EXTENSION);
     }
 
     #[test]
@@ -450,6 +486,8 @@ mod tests {
         assert_eq!(Attempt::newest(&dealt), &dealt[36..]);
         let wide: Vec<_> = (0..100).map(|run| told(run, seats(1..=1000, 1))).collect();
         assert_eq!(Attempt::newest(&wide), &wide[96..]);
+        let full: Vec<_> = (0..9).map(|run| told(run, seats(1..=510, 1))).collect();
+        assert_eq!(Attempt::newest(&full), &full[1..]);
         assert_eq!(Attempt::newest(&[]), &[]);
     }
 }

@@ -29,6 +29,10 @@ mod tests {
             assert_eq!(multiple.to_bytes()[16..], [0; 16]);
             assert_ne!(multiple.to_bytes()[8..16], [0; 8]);
             assert!(!others.contains(multiple) && !some[..place].contains(multiple));
+            let (seed, number) = (tagged_hash("quorumkey/batch/v1", &[b"a", b"b"]), u64::try_from(place).unwrap());
+            let mut hash = tagged_hash("quorumkey/batch-multiple/v1", &[&seed, &number.to_be_bytes()]);
+            hash[..16].reverse();
+            assert_eq!(multiple.to_bytes()[..16], hash[..16]);
         }
     }
 }

@@ -49,3 +49,24 @@ pub(super) const fn longest_body(subject: Subject, scale: Scale) -> usize {
         Subject::Dispute => Message::MAX_BODY,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_bodies_are_twice_what_the_largest_suite_says_and_not_more() {
+        let scale = |members, renews| Scale { members, renews };
+        for (subject, scale, longest) in [
+            (Subject::Join, scale(3, false), 1024),
+            (Subject::Join, scale(3, true), Message::MAX_JOIN),
+            (Subject::Certify, scale(1000, true), 1024),
+            (Subject::Prepare, scale(1000, true), 2 * 16_896),
+            (Subject::Deal, scale(3, false), 2 * 461),
+            (Subject::Deal, scale(1000, true), 2 * 121_098),
+            (Subject::Confirm, scale(3, true), 2 * 524_292),
+        ] {
+            assert_eq!(longest_body(subject, scale), longest, "{subject:?} {scale:?}");
+        }
+    }
+}

@@ -195,3 +195,188 @@ fn a_message_is_kept_once_however_many_hold_it() {
         assert!(core::ptr::eq(held.body(), join.body()));
     }
 }
+
+fn id(number: u16) -> Identifier {
+    Identifier::new(number).unwrap()
+}
+
+impl Group {
+    /// The message with another header, signed by that member.
+    fn forge(&self, message: &Message, change: impl FnOnce(&mut Header), signer: usize) -> Message {
+        let mut header = message.header().clone();
+        change(&mut header);
+        Message::issue(header, message.body().to_vec(), &self.identities[signer - 1])
+    }
+
+    /// The exchange of a member that has everybody's joins, and those joins.
+    fn joined(&self, me: u16) -> (Exchange, Vec<Message>) {
+        let mut exchange = self.exchange(me);
+        let joins: Vec<_> = self.ids().into_iter().map(|id| self.say(id.get(), 0, Subject::Join, vec![7])).collect();
+        for join in &joins {
+            if join.sender() == id(me) {
+                exchange.sent(join);
+            } else {
+                assert_eq!(exchange.accept(join).unwrap(), Accepted::Kept);
+            }
+        }
+        assert_eq!(exchange.take_round().unwrap(), joins);
+        (exchange, joins)
+    }
+
+    /// A dispute about the joins that shows these.
+    fn dispute(&self, sender: u16, shown: &[Message]) -> Message {
+        let mut writer = Writer::new();
+        writer.count(shown.len());
+        for message in shown {
+            writer.bytes(&message.to_bytes());
+        }
+        self.say(sender, 0, Subject::Dispute, writer.finish())
+    }
+}
+
+#[track_caller]
+fn rejected(taken: Result<Accepted, Refused>) -> Rejection {
+    let Err(Refused::Rejected(rejection)) = taken else { panic!("{taken:?}") };
+    rejection
+}
+
+#[track_caller]
+fn failed(taken: Result<Accepted, Refused>) -> Failure {
+    let Err(Refused::Failed(failure)) = taken else { panic!("{taken:?}") };
+    *failure
+}
+
+#[test]
+fn a_message_counts_in_its_run_group_and_epoch_and_signed_by_its_sender_only() {
+    let group = Group::new(4);
+    let mut exchange = group.exchange(2);
+    exchange.frame.members = exchange.frame.members.without(id(4)).unwrap();
+    let join = group.say(3, 0, Subject::Join, vec![1]);
+    let mut refused = |change: fn(&mut Header), signer| rejected(exchange.accept(&group.forge(&join, change, signer)));
+    assert_eq!(refused(|header| header.run = RunId::from_bytes([5; 32]), 3), Rejection::OtherRun);
+    assert_eq!(refused(|header| header.suite = Suite::Secp256k1Taproot, 3), Rejection::OtherGroup);
+    assert_eq!(refused(|header| header.group = [5; 32], 3), Rejection::OtherGroup);
+    assert_eq!(refused(|header| header.epoch = [5; 32], 3), Rejection::OtherGroup);
+    assert_eq!(refused(|header| header.sender = id(4), 4), Rejection::Stranger);
+    assert_eq!(refused(|_| (), 1), Rejection::Unauthentic);
+    assert_eq!(exchange.kept(), 0);
+    assert_eq!(exchange.accept(&join).unwrap(), Accepted::Kept);
+}
+
+#[test]
+fn a_round_is_handed_on_once_everybody_has_spoken_or_one_accuses() {
+    let group = Group::new(3);
+    let (mut exchange, joins) = group.joined(2);
+    assert_eq!((exchange.current(), exchange.awaiting()), (1, vec![id(1)]));
+    assert_eq!(exchange.take_round(), None);
+    let view_of_joins = view(RunId::from_bytes(RUN), &joins);
+    let say = |sender, round, subject, before: &Message| {
+        let message = group.say(sender, round, subject, vec![]);
+        let view = if round == 1 { view_of_joins } else { view(RunId::from_bytes(RUN), core::slice::from_ref(before)) };
+        group.forge(&message, |header| header.view = view, usize::from(sender))
+    };
+    let deal = say(1, 1, Subject::Deal, &joins[0]);
+    assert_eq!(exchange.accept(&deal).unwrap(), Accepted::Kept);
+    assert_eq!(exchange.awaiting(), []);
+    assert_eq!(exchange.take_round(), Some(vec![deal.clone()]));
+    let certify = say(1, 2, Subject::Certify, &deal);
+    assert_eq!(exchange.accept(&certify).unwrap(), Accepted::Kept);
+    assert_eq!((exchange.awaiting(), exchange.take_round()), (vec![id(2), id(3)], None));
+    let accuse = say(3, 2, Subject::Accuse, &deal);
+    assert_eq!(exchange.accept(&accuse).unwrap(), Accepted::Kept);
+    assert_eq!(exchange.take_round(), Some(vec![certify, accuse]));
+    // There is no round after the last.
+    exchange.current = 4;
+    assert_eq!((exchange.awaiting(), exchange.take_round()), (vec![], None));
+}
+
+#[test]
+fn nobody_speaks_out_of_turn_or_accuses_where_nothing_was_dealt() {
+    let group = Group::new(3);
+    for (sender, round, subject, good) in [
+        (3, 0, Subject::Join, true),
+        (3, 0, Subject::Deal, false),
+        (1, 0, Subject::Accuse, false),
+        (1, 1, Subject::Deal, true),
+        (3, 1, Subject::Deal, false),
+        (1, 1, Subject::Accuse, false),
+        (3, 2, Subject::Certify, true),
+        (3, 2, Subject::Accuse, true),
+        (3, 2, Subject::Confirm, false),
+        (3, 3, Subject::Accuse, false),
+        (3, 4, Subject::Confirm, false),
+    ] {
+        let mut exchange = group.exchange(2);
+        exchange.current = round;
+        exchange.views = vec![[0; 32]; 5];
+        let taken = exchange.accept(&group.say(sender, round, subject, vec![1]));
+        assert_eq!(is_malformed(taken, sender), !good, "{sender} {round} {subject:?}");
+        assert_eq!(exchange.kept(), usize::from(good));
+    }
+    // Whoever is to say that it got the key says so, or accuses.
+    for (subject, good) in [(Subject::Receipt, true), (Subject::Accuse, true), (Subject::Handover, false)] {
+        let mut exchange = group.exchange(2);
+        exchange.rounds = vec![Round { senders: group.ids(), subject: Subject::Receipt }];
+        assert_eq!(is_malformed(exchange.accept(&group.say(3, 0, subject, vec![1])), 3), !good);
+    }
+}
+
+#[test]
+fn a_member_that_saw_another_round_is_asked_what_it_saw_and_whoever_lied_is_named() {
+    let group = Group::new(4);
+    let (joined, joins) = group.joined(2);
+    let seen = group.dispute(2, &joins).body().to_vec();
+    let other = group.say(3, 0, Subject::Join, vec![8]);
+    let mut others = joins.clone();
+    others[2] = other.clone();
+    // Member 1 saw, or says that it saw, another join of member 3.
+    let claim = group.say(1, 1, Subject::Deal, vec![1]);
+    let claim = group.forge(&claim, |header| header.view = view(RunId::from_bytes(RUN), &others), 1);
+    let dispute = || {
+        let (mut exchange, _) = group.joined(2);
+        assert_eq!(exchange.accept(&claim).unwrap(), Accepted::Disputed { round: 0, body: seen.clone() });
+        assert_eq!((exchange.awaiting(), exchange.take_round()), (vec![id(1)], None));
+        exchange
+    };
+    let failure = failed(dispute().accept(&group.dispute(1, &others)));
+    assert_eq!((failure.misbehaviour, failure.culprits), (Misbehaviour::Equivocation, vec![id(3)]));
+    assert_eq!(failure.last_words, None);
+    // It shows the words that it claims, which member 3 never signed.
+    others[2] = group.forge(&other, |_| (), 1);
+    assert_eq!(rejected(dispute().accept(&group.dispute(1, &others))), Rejection::Unexpected);
+    others[2] = other.clone();
+    // It shows the same as all others saw, or a message of another round.
+    let elsewhere = group.forge(&other, |header| header.round = 3, 3);
+    for shown in [joins[2].clone(), elsewhere] {
+        let mut lie = joins.clone();
+        lie[2] = shown;
+        let failure = failed(dispute().accept(&group.dispute(1, &lie)));
+        assert_eq!((failure.misbehaviour, failure.culprits), (Misbehaviour::FalseView, vec![id(1)]));
+    }
+    // Member 4 claims nothing, and what it shows is what was seen here.
+    assert_eq!(rejected(dispute().accept(&group.dispute(4, &joins))), Rejection::Unexpected);
+    // Whoever does not know yet of a dispute says what it saw; nobody tells of a round that is not over.
+    let mut exchange = joined;
+    let failure = failed(exchange.accept(&group.dispute(4, &others)));
+    assert_eq!(failure.last_words, Some(LastWords::Dispute { round: 0, body: seen }));
+    let early = group.forge(&group.dispute(4, &others), |header| header.round = 1, 4);
+    assert_eq!(rejected(exchange.accept(&early)), Rejection::Unexpected);
+}
+
+#[test]
+fn a_view_before_the_first_round_is_malformed_and_one_of_a_later_round_waits() {
+    let group = Group::new(3);
+    let join = group.say(3, 0, Subject::Join, vec![1]);
+    let join = group.forge(&join, |header| header.view = [1; 32], 3);
+    assert!(is_malformed(group.exchange(2).accept(&join), 3));
+    // Member 2 does not deal: the certificates of the others may overtake the deal.
+    let (mut exchange, joins) = group.joined(2);
+    let certify = group.forge(&group.say(3, 2, Subject::Certify, vec![1]), |header| header.view = [1; 32], 3);
+    assert_eq!(exchange.accept(&certify).unwrap(), Accepted::Kept);
+    assert_eq!(exchange.compare_early().unwrap(), Accepted::Kept);
+    let deal = group.say(1, 1, Subject::Deal, vec![1]);
+    let deal = group.forge(&deal, |header| header.view = view(RunId::from_bytes(RUN), &joins), 1);
+    assert_eq!(exchange.accept(&deal).unwrap(), Accepted::Kept);
+    exchange.take_round().unwrap();
+    assert!(matches!(exchange.compare_early().unwrap(), Accepted::Disputed { round: 1, .. }));
+}
