@@ -235,9 +235,9 @@ impl Group {
 }
 
 #[track_caller]
-fn rejected(taken: Result<Accepted, Refused>) -> Rejection {
+fn rejected(taken: &Result<Accepted, Refused>) -> Rejection {
     let Err(Refused::Rejected(rejection)) = taken else { panic!("{taken:?}") };
-    rejection
+    *rejection
 }
 
 #[track_caller]
@@ -252,7 +252,7 @@ fn a_message_counts_in_its_run_group_and_epoch_and_signed_by_its_sender_only() {
     let mut exchange = group.exchange(2);
     exchange.frame.members = exchange.frame.members.without(id(4)).unwrap();
     let join = group.say(3, 0, Subject::Join, vec![1]);
-    let mut refused = |change: fn(&mut Header), signer| rejected(exchange.accept(&group.forge(&join, change, signer)));
+    let mut refused = |change: fn(&mut Header), signer| rejected(&exchange.accept(&group.forge(&join, change, signer)));
     assert_eq!(refused(|header| header.run = RunId::from_bytes([5; 32]), 3), Rejection::OtherRun);
     assert_eq!(refused(|header| header.suite = Suite::Secp256k1Taproot, 3), Rejection::OtherGroup);
     assert_eq!(refused(|header| header.group = [5; 32], 3), Rejection::OtherGroup);
@@ -343,7 +343,7 @@ fn a_member_that_saw_another_round_is_asked_what_it_saw_and_whoever_lied_is_name
     assert_eq!(failure.last_words, None);
     // It shows the words that it claims, which member 3 never signed.
     others[2] = group.forge(&other, |_| (), 1);
-    assert_eq!(rejected(dispute().accept(&group.dispute(1, &others))), Rejection::Unexpected);
+    assert_eq!(rejected(&dispute().accept(&group.dispute(1, &others))), Rejection::Unexpected);
     others[2] = other.clone();
     // It shows the same as all others saw, or a message of another round.
     let elsewhere = group.forge(&other, |header| header.round = 3, 3);
@@ -354,13 +354,13 @@ fn a_member_that_saw_another_round_is_asked_what_it_saw_and_whoever_lied_is_name
         assert_eq!((failure.misbehaviour, failure.culprits), (Misbehaviour::FalseView, vec![id(1)]));
     }
     // Member 4 claims nothing, and what it shows is what was seen here.
-    assert_eq!(rejected(dispute().accept(&group.dispute(4, &joins))), Rejection::Unexpected);
+    assert_eq!(rejected(&dispute().accept(&group.dispute(4, &joins))), Rejection::Unexpected);
     // Whoever does not know yet of a dispute says what it saw; nobody tells of a round that is not over.
     let mut exchange = joined;
     let failure = failed(exchange.accept(&group.dispute(4, &others)));
     assert_eq!(failure.last_words, Some(LastWords::Dispute { round: 0, body: seen }));
     let early = group.forge(&group.dispute(4, &others), |header| header.round = 1, 4);
-    assert_eq!(rejected(exchange.accept(&early)), Rejection::Unexpected);
+    assert_eq!(rejected(&exchange.accept(&early)), Rejection::Unexpected);
 }
 
 #[test]
