@@ -331,6 +331,8 @@ mod switch {
         PolicyAskedAtEachRound,
         /// What a round leads to is durable before the answer leaves.
         WrittenBeforeSent,
+        /// Of a run that was ended while a round was computed nothing leaves.
+        RunLivesToItsStep,
         /// Nonces are used within ten minutes.
         NoncesLiveTenMinutes,
         /// Nonces that were made beforehand are used within the hour.

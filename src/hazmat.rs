@@ -45,6 +45,12 @@ pub fn set_clock_ahead(by: core::time::Duration) {
     crate::keystore::set_clock_ahead(by);
 }
 
+/// Does that once this thread has next computed a round of a run, before anything of it is recorded: what other threads do
+/// meanwhile.
+pub fn meanwhile(act: impl FnOnce() + 'static) {
+    crate::keystore::plan_meanwhile(Box::new(act));
+}
+
 /// frost's identifier of a member.
 ///
 /// # Errors

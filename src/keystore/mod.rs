@@ -26,7 +26,7 @@ pub use run::{Dealing, Preprocessing, Protocol, Reconstructing, Run, RunProgress
 pub use session::{Dkg, Import, OfficerSession, Session};
 pub use soft::{Init, Restore, SoftToken};
 #[cfg(feature = "hazmat")]
-pub(crate) use soft::{scavenge, set_clock_ahead};
+pub(crate) use soft::{plan_meanwhile, scavenge, set_clock_ahead};
 pub use storage::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};
 #[cfg(feature = "hazmat")]
 pub(crate) use storage::{Disk, Medium, Step};

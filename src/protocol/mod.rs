@@ -29,7 +29,7 @@ pub(crate) use fault::{Failure, LastWords};
 pub use judge::Judgement;
 pub use lineage::{Lineage, Warning};
 pub use machine::Denial;
-pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare, RepairedShare};
+pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare, RepairedShare, Transition};
 pub(crate) use reconstruct::{ReconstructSetup, start as start_reconstructing};
 pub(crate) use renewal::{Brought, Importing, Setup, Standing, Succession, decode_confirmation, encode_confirmation};
 pub(crate) use repair::{Held, RepairSetup, repair_rounds};

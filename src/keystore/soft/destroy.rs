@@ -34,7 +34,7 @@ impl<S: Storage> SoftToken<S> {
         key.record.standing = Standing::Destroyed;
         let tombstone = Tombstone { record: key.record, certificate };
         commit.put(Space::Token, &tombstone_key(id), tombstone.encode());
-        scene.inner.runs.retain(|_, live| live.key != Some(id));
+        scene.inner.end_runs_of(id);
         Ok(())
     }
 
@@ -64,6 +64,7 @@ impl<S: Storage> SoftToken<S> {
         let event = Event::new(EventKind::TokenDestroyed).object(*scene.login.card.id().as_bytes());
         self.vault.destroy(&scene.login.unlocked, &[event])?;
         scene.inner.runs.clear();
+        scene.inner.away.clear();
         scene.inner.sessions.clear();
         Ok(())
     }

@@ -16,7 +16,7 @@ mod token;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
@@ -38,9 +38,9 @@ use keys::Key;
 #[cfg(feature = "hazmat")]
 pub(crate) use keys::scavenge;
 use record::IdentityRecord;
-use runs::Live;
+use runs::{Live, Summary};
 #[cfg(feature = "hazmat")]
-pub(crate) use runs::set_clock_ahead;
+pub(crate) use runs::{plan_meanwhile, set_clock_ahead};
 pub(super) use runs::{preparing_exchange, signing_exchange};
 #[cfg(feature = "hazmat")]
 pub(crate) use {backup::WatchedContent, record::reencode_record};
@@ -53,6 +53,8 @@ const IDENTITY: &[u8] = b"identity";
 pub struct SoftToken<S> {
     vault: Vault<S>,
     inner: Mutex<Inner>,
+    /// A run that was away is back, or over.
+    returned: Condvar,
     /// The newest certificate of each key that was looked at, and the epoch that it states: public, and quick to make again.
     parsed: Mutex<BTreeMap<KeyId, (Vec<u8>, Epoch)>>,
     process: u32,
@@ -64,6 +66,8 @@ struct Inner {
     sessions: BTreeMap<SessionId, Login>,
     last_session: u64,
     runs: BTreeMap<RunId, Live>,
+    /// What there is to know of the runs that threads compute for just now.
+    away: BTreeMap<RunId, Summary>,
     /// Runs that officers began, also those that are over.
     reconstructions: BTreeSet<(SessionId, RunId)>,
 }
@@ -239,7 +243,13 @@ impl<S: Storage> SoftToken<S> {
     }
 
     fn over(vault: Vault<S>) -> Self {
-        Self { vault, inner: Mutex::default(), parsed: Mutex::default(), process: std::process::id() }
+        Self {
+            vault,
+            inner: Mutex::default(),
+            returned: Condvar::new(),
+            parsed: Mutex::default(),
+            process: std::process::id(),
+        }
     }
 
     /// A thread that died held no half-made change: memory follows the vault, and the run that it worked on is gone.

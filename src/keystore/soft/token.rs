@@ -112,8 +112,7 @@ impl<S: Storage> Token for SoftToken<S> {
     }
 
     fn advance(&self, session: SessionId, run: RunId, message: &Message) -> Result<Progress> {
-        let verb = self.continues(session, run)?;
-        self.operate(session, verb, None, |scene, _| self.give(scene, run, message))
+        self.give(session, run, message)
     }
 
     fn abort(&self, session: SessionId, run: RunId) -> Result<()> {
@@ -187,7 +186,7 @@ impl<S: Storage> Token for SoftToken<S> {
                 return Err(Misuse::NoSuchAttempt.into());
             }
             let epoch = self.attempt(&scene.login.unlocked, key, attempt)?.epoch()?;
-            scene.inner.runs.remove(&epoch.run);
+            scene.inner.forget(epoch.run);
             abandon(&mut kept, &epoch, commit)?;
             Ok(kept.info())
         })

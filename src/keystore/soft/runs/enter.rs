@@ -98,7 +98,7 @@ impl<S: Storage> SoftToken<S> {
 
     fn check_not_entered(&self, scene: &Scene<'_>, run: RunId) -> Result<()> {
         let known = self.vault.get(&scene.login.unlocked, Space::Token, &run_key(run))?.is_some();
-        let before = known || scene.inner.runs.contains_key(&run);
+        let before = known || scene.inner.summary(run).is_some();
         if forbids!(RunEnteredOnce, before) { Err(Misuse::RunEnteredBefore(run).into()) } else { Ok(()) }
     }
 

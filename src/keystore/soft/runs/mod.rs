@@ -1,10 +1,12 @@
 //! Runs: giving them messages, and making what they lead to durable before anything leaves.
 
+mod away;
 mod clock;
 mod dealing;
 mod effects;
 mod enter;
 mod import;
+mod meanwhile;
 mod peers;
 mod prepared;
 mod reconstruct;
@@ -20,18 +22,25 @@ use crate::audit::{Event, EventKind};
 use crate::guard::{forbids, holds, unless_off};
 use crate::keystore::token::{Progress, SessionId};
 use crate::policy::{self, Verb};
-use crate::protocol::{Accepted, Certificate, Epoch, Exchange, Failure, Halt, LastWords, Machine, Refused, Rejection};
+use crate::protocol::{
+    Accepted, Certificate, Epoch, Exchange, Failure, Halt, LastWords, Machine, Refused, Rejection, Transition,
+};
 use crate::wire::{Identifier, KeyId, Message, RunId, Subject, Writer};
 
+pub(super) use away::Summary;
 #[cfg(feature = "hazmat")]
 pub(crate) use clock::set_clock_ahead;
 pub(super) use enter::override_key;
 pub(crate) use enter::{preparing_exchange, signing_exchange};
+#[cfg(feature = "hazmat")]
+pub(crate) use meanwhile::plan_meanwhile;
 pub(super) use peers::convicted_key;
 pub(super) use reconstruct::propose_reconstruction;
 pub(super) use repair::verb as repair_verb;
 
+use away::Away;
 use clock::now;
+use meanwhile::meanwhile;
 use prepared::Stocked;
 
 /// How long nonces may wait for the others' commitments.
@@ -72,74 +81,131 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Gives a run a message. A run that fails is gone; what it wanted to say last is in the progress.
-    pub(super) fn give(&self, scene: &mut Scene<'_>, run: RunId, message: &Message) -> Result<Progress> {
-        // Looked at before it is taken out: another session's message must not end the run.
-        let mine =
-            scene.inner.runs.get(&run).is_some_and(|live| holds!(RunOfItsSession, live.session == scene.session));
-        let live = if mine { scene.inner.runs.remove(&run) } else { None };
-        let mut live = live.ok_or(Misuse::NoSuchRun(run))?;
-        let mut progress = Progress::default();
-        match self.work(scene, &mut live, message, &mut progress) {
-            Ok(()) => {}
-            Err(Error::Rejected(rejection)) => {
-                scene.inner.runs.insert(run, live);
-                return Err(Error::Rejected(rejection));
-            }
-            Err(error) => {
-                report(&live, &mut progress);
-                progress.outcome = Some(Err(error));
-                return Ok(progress);
+    pub(super) fn give(&self, session: SessionId, run: RunId, message: &Message) -> Result<Progress> {
+        let verb = self.continues(session, run)?;
+        loop {
+            match self.operate(session, verb, None, |scene, _| self.take(scene, verb, run, message))? {
+                Taken::Over(progress) => return Ok(progress),
+                Taken::Away => self.await_return(run)?,
+                Taken::Out(away, live) => return self.work_away(away, *live, message),
             }
         }
-        report(&live, &mut progress);
-        scene.inner.runs.insert(run, live);
-        Ok(progress)
     }
 
-    fn work(&self, scene: &mut Scene<'_>, live: &mut Live, message: &Message, progress: &mut Progress) -> Result<()> {
+    /// Takes the run out, to compute for it without the lock. A run that is over only listens, with nothing to compute.
+    fn take(&self, scene: &mut Scene<'_>, verb: Verb, run: RunId, message: &Message) -> Result<Taken<'_, S>> {
+        // Looked at before it is taken out: another session's message must not end the run.
+        let found = scene.inner.summary(run);
+        let mine = found.is_some_and(|found| holds!(RunOfItsSession, found.session == scene.session));
+        if !mine {
+            return Err(Misuse::NoSuchRun(run).into());
+        }
+        let Some(mut live) = scene.inner.runs.remove(&run) else { return Ok(Taken::Away) };
+        if !live.finished {
+            let away = Away::leave(self, scene.inner, (scene.session, verb, run), &live);
+            return Ok(Taken::Out(away, Box::new(live)));
+        }
+        let mut progress = Progress::default();
+        let worked = self.listen(scene, &mut live, message, &mut progress);
+        let (lives, progress) = conclude(&live, worked, progress);
+        if lives {
+            scene.inner.runs.insert(run, live);
+        }
+        progress.map(Taken::Over)
+    }
+
+    fn work_away(&self, away: Away<'_, S>, mut live: Live, message: &Message) -> Result<Progress> {
+        let mut progress = Progress::default();
+        let worked = self.work(&away, &mut live, message, &mut progress);
+        let (lives, progress) = conclude(&live, worked, progress);
+        if lives {
+            away.put_back(live)?;
+        }
+        progress
+    }
+
+    /// What is said to a run whose output is there.
+    fn listen(&self, scene: &mut Scene<'_>, live: &mut Live, message: &Message, progress: &mut Progress) -> Result<()> {
         let accepted = match live.exchange.accept(message) {
             Ok(accepted) => accepted,
-            Err(Refused::Failed(failure)) if live.finished => return self.answer_late(scene, live, *failure, progress),
-            Err(Refused::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
+            Err(Refused::Failed(failure)) => return self.answer_late(scene, live, *failure, progress),
             Err(Refused::Rejected(rejection)) => return Err(Error::Rejected(rejection)),
         };
         peers::note_state(live, message)?;
         self.dispute(scene, live, accepted, progress)?;
+        live.exchange.take_round();
+        self.hear_confirmations(scene, live)
+    }
+
+    /// Computes as many rounds as the message completes, each without the lock, and records what it leads to under it.
+    fn work(&self, away: &Away<'_, S>, live: &mut Live, message: &Message, progress: &mut Progress) -> Result<()> {
+        let accepted = live.exchange.accept(message);
+        if accepted.is_ok() {
+            peers::note_state(live, message)?;
+        }
+        self.heed(away, live, accepted, progress)?;
         while let Some(round) = live.exchange.take_round() {
             let Some(machine) = live.machine.take() else { break };
-            unless_off!(PolicyAskedAtEachRound, self.policy(scene, live)?, ());
-            if live.is_expired() {
-                return Err(Misuse::NoncesExpired.into());
-            }
-            match machine.handle(&round, &mut rng()) {
-                Ok(transition) => {
-                    let mut commit = Commit::default();
-                    let output = self.settle(scene, live, transition.effect, &mut commit)?;
-                    unless_off!(WrittenBeforeSent, self.commit(&scene.login.unlocked, commit)?, ());
-                    live.machine = Some(transition.next);
-                    if let Some((subject, body)) = transition.send {
-                        self.say(&scene.login, live, subject, body, progress)?;
-                    }
-                    if let Some((output, confirmation)) = output {
-                        live.finished = true;
-                        live.machine = None;
-                        progress.outcome = Some(Ok(output));
-                        if let Some(body) = confirmation {
-                            self.say(&scene.login, live, Subject::Confirm, body, progress)?;
-                        }
-                    }
-                }
-                Err(Halt::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
-                Err(halt) => return Err(halt.into()),
-            }
-            let early = match live.exchange.compare_early() {
-                Ok(early) => early,
-                Err(Refused::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
-                Err(refused) => return Err(refused.into()),
-            };
-            self.dispute(scene, live, early, progress)?;
+            let computed = machine.handle(&round, &mut rng());
+            meanwhile();
+            away.step(live, |scene, live| self.record(scene, live, computed, progress))?;
+            let early = live.exchange.compare_early();
+            self.heed(away, live, early, progress)?;
         }
-        self.hear_confirmations(scene, live)
+        if live.finished { away.step(live, |scene, live| self.hear_confirmations(scene, live)) } else { Ok(()) }
+    }
+
+    /// Says what members disagree on, and what a failed run says last.
+    fn heed(
+        &self,
+        away: &Away<'_, S>,
+        live: &mut Live,
+        accepted: core::result::Result<Accepted, Refused>,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        match accepted {
+            Ok(Accepted::Kept | Accepted::Repeat) => Ok(()),
+            Ok(disputed) => away.step(live, |scene, live| self.dispute(scene, live, disputed, progress)),
+            Err(Refused::Failed(failure)) => {
+                away.step(live, |scene, live| Err(self.fail(scene, live, *failure, progress)))
+            }
+            Err(Refused::Rejected(rejection)) => Err(Error::Rejected(rejection)),
+        }
+    }
+
+    /// Makes durable what a round led to, and only then says the answer.
+    fn record(
+        &self,
+        scene: &mut Scene<'_>,
+        live: &mut Live,
+        computed: core::result::Result<Transition, Halt>,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        unless_off!(PolicyAskedAtEachRound, self.policy(scene, live)?, ());
+        if live.is_expired() {
+            return Err(Misuse::NoncesExpired.into());
+        }
+        let transition = match computed {
+            Ok(transition) => transition,
+            Err(Halt::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
+            Err(halt) => return Err(halt.into()),
+        };
+        let mut commit = Commit::default();
+        let output = self.settle(scene, live, transition.effect, &mut commit)?;
+        unless_off!(WrittenBeforeSent, self.commit(&scene.login.unlocked, commit)?, ());
+        live.machine = Some(transition.next);
+        if let Some((subject, body)) = transition.send {
+            self.say(&scene.login, live, subject, body, progress)?;
+        }
+        if let Some((output, confirmation)) = output {
+            live.finished = true;
+            live.machine = None;
+            progress.outcome = Some(Ok(output));
+            if let Some(body) = confirmation {
+                self.say(&scene.login, live, Subject::Confirm, body, progress)?;
+            }
+        }
+        Ok(())
     }
 
     /// Asked again at each step: a key may have been restricted since the run began.
@@ -241,6 +307,31 @@ impl<S: Storage> SoftToken<S> {
     }
 }
 
+/// A run that was looked for.
+enum Taken<'a, S: Storage> {
+    /// It only listens, and has.
+    Over(Progress),
+    /// Another thread computes for it.
+    Away,
+    /// It is this thread's.
+    Out(Away<'a, S>, Box<Live>),
+}
+
+/// Whether the run lives on after a message, and what is said of it.
+fn conclude(live: &Live, worked: Result<()>, mut progress: Progress) -> (bool, Result<Progress>) {
+    match worked {
+        Err(Error::Rejected(rejection)) => (true, Err(Error::Rejected(rejection))),
+        worked => {
+            report(live, &mut progress);
+            let lives = worked.is_ok();
+            if let Err(error) = worked {
+                progress.outcome = Some(Err(error));
+            }
+            (lives, Ok(progress))
+        }
+    }
+}
+
 fn report(live: &Live, progress: &mut Progress) {
     progress.done = live.exchange.current();
     progress.total = live.exchange.rounds();
@@ -261,22 +352,22 @@ impl Live {
 impl Inner {
     /// Ends the runs of a session.
     pub(super) fn end_runs(&mut self, session: SessionId) {
-        self.runs.retain(|_, live| holds!(LogoutEndsRuns, live.session != session));
+        self.end_where(|run| forbids!(LogoutEndsRuns, run.session == session));
         self.reconstructions.retain(|(of, _)| *of != session);
     }
 
     /// Ends a run.
     pub(super) fn end_run(&mut self, session: SessionId, run: RunId) -> Result<()> {
-        match self.runs.get(&run) {
-            Some(live) if live.session == session => {
-                self.runs.remove(&run);
+        match self.summary(run) {
+            Some(found) if found.session == session => {
+                self.forget(run);
                 Ok(())
             }
             _ => Err(Misuse::NoSuchRun(run).into()),
         }
     }
 
-    /// Ends the runs whose nonces have waited too long.
+    /// Ends the runs whose nonces have waited too long. One that is computed for sees that itself.
     pub(super) fn end_expired(&mut self) {
         self.runs.retain(|_, live| !live.is_expired());
     }
@@ -284,13 +375,13 @@ impl Inner {
     /// Ends the runs that use a share of a key whose epoch is over: nonces die with it, and nothing of it is handed over, or
     /// made into another share.
     pub(super) fn end_signing(&mut self, key: KeyId) {
-        self.runs.retain(|_, live| match live.verb {
-            _ if live.key != Some(key) => true,
+        self.end_where(|run| match run.verb {
+            _ if run.key != Some(key) => false,
             Verb::Sign | Verb::Reconstruct | Verb::Repair | Verb::Enrol => {
-                holds!(SigningEndsWithItsEpoch, live.finished)
+                forbids!(SigningEndsWithItsEpoch, !run.finished)
             }
-            Verb::Prepare => holds!(PreparedNoncesEndWithTheirEpoch, false),
-            _ => true,
+            Verb::Prepare => forbids!(PreparedNoncesEndWithTheirEpoch, true),
+            _ => false,
         });
     }
 }

@@ -38,11 +38,6 @@ impl Live {
 }
 
 impl Inner {
-    /// For how many signatures nonces are kept, or being made.
-    pub(super) fn prepared(&self) -> usize {
-        self.runs.values().map(|live| usize::from(live.stock.size)).sum()
-    }
-
     /// The number of the next nonces of a batch. It is not given out again.
     pub(in crate::keystore::soft) fn propose_nonces(&mut self, session: SessionId, batch: RunId) -> Result<u16> {
         let live = self.batch(session, batch)?;
@@ -71,8 +66,10 @@ impl Inner {
 
     /// The run of that session that keeps nonces.
     fn batch(&mut self, session: SessionId, batch: RunId) -> Result<&mut Live> {
-        let live = self.runs.get_mut(&batch).filter(|live| live.session == session && live.verb == Verb::Prepare);
-        let live = live.ok_or(Misuse::NoSuchRun(batch))?;
+        let found = self.summary(batch).filter(|run| run.session == session && run.verb == Verb::Prepare);
+        found.ok_or(Misuse::NoSuchRun(batch))?;
+        // It is computed for before its nonces are there, and not after.
+        let live = self.runs.get_mut(&batch).ok_or(Misuse::NoNonces)?;
         if live.is_expired() { Err(Misuse::NoncesExpired.into()) } else { Ok(live) }
     }
 }

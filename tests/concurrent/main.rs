@@ -1,7 +1,10 @@
 //! Many runs at once, interleaved: a nonce is used once, and no honest member is taken for a liar.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
+#[path = "../common/mod.rs"]
 mod common;
+
+mod meanwhile;
 
 use std::collections::BTreeSet;
 
