@@ -1,6 +1,7 @@
 //! Who the members are.
 
 use core::fmt;
+use std::sync::Arc;
 
 use super::card::Card;
 use super::codec::{DecodeError, Reader, Writer};
@@ -9,8 +10,10 @@ use super::identifier::{Identifier, MAX_MEMBERS};
 use crate::guard::forbids;
 
 /// The members of a group: identifiers in ascending order, each with its card, no identity twice.
+///
+/// A copy shares what it says: plan, run, certificate and epoch all have one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Roster(Vec<(Identifier, Card)>);
+pub struct Roster(Arc<[(Identifier, Card)]>);
 
 impl Roster {
     /// The roster of these members, in any order.
@@ -36,7 +39,7 @@ impl Roster {
         let mut pairs = identities.iter().zip(identities.iter().skip(1));
         match pairs.find(|((a, _), (b, _))| forbids!(IdentityOnceInARoster, a == b)) {
             Some(((_, one), (_, other))) => Err(RosterError::Identity(*one, *other)),
-            None => Ok(Self(members)),
+            None => Ok(Self(members.into())),
         }
     }
 
@@ -71,7 +74,7 @@ impl Roster {
 
     /// How many members.
     #[allow(clippy::len_without_is_empty)] // a roster is never empty
-    pub const fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.0.len()
     }
 
