@@ -7,6 +7,7 @@ mod tests;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::attempt::Entrants;
 use super::dealing::{ParsedTranscript, Participant, Proof, check_offer, verify_transcript_signature};
@@ -133,7 +134,9 @@ impl Extension {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     plan: Plan,
-    transcript: Vec<u8>,
+    /// Of many members it is long, and copies share it.
+    transcript: Arc<Vec<u8>>,
+    id: EpochId,
     endorsements: BTreeMap<Identifier, Endorsement>,
     revisions: Vec<SignedRevision>,
 }
@@ -145,19 +148,21 @@ impl Certificate {
     const MAX_REVISIONS: usize = 1024;
 
     /// A transcript that nobody has signed yet.
-    pub(crate) const fn unsigned(plan: Plan, transcript: Vec<u8>) -> Self {
-        Self { plan, transcript, endorsements: BTreeMap::new(), revisions: Vec::new() }
+    pub(crate) fn unsigned(plan: Plan, transcript: Vec<u8>) -> Self {
+        let (id, transcript) = (epoch_id(&transcript), Arc::new(transcript));
+        Self { plan, transcript, id, endorsements: BTreeMap::new(), revisions: Vec::new() }
     }
 
-    #[cfg(feature = "hazmat")]
     pub(crate) fn transcript(&self) -> &[u8] {
         &self.transcript
     }
 
     /// The certificate in its one encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
-        writer.u8(Self::VERSION).bytes(&self.plan.to_bytes()).bytes(&self.transcript);
+        let plan = self.plan.to_bytes();
+        let endorsements = self.endorsements.len() * (2 + 64 + 4 + Endorsement::MAX_RUN_KEY);
+        let mut writer = Writer::with_capacity(plan.len() + self.transcript.len() + endorsements + 32);
+        writer.u8(Self::VERSION).bytes(&plan).bytes(&self.transcript);
         writer.count(self.endorsements.len());
         for (member, endorsement) in &self.endorsements {
             endorsement.encode(writer.identifier(*member));
@@ -202,18 +207,18 @@ impl Certificate {
         if forbids!(EndorsedByItsMembersAlone, !endorsements.iter().all(|(member, _)| takes_part(*member))) {
             return Err(DecodeError::Invalid("endorsement of who takes no part"));
         }
-        Ok(Self { plan, transcript, endorsements: endorsements.into_iter().collect(), revisions })
+        let endorsements = endorsements.into_iter().collect();
+        Ok(Self { endorsements, revisions, ..Self::unsigned(plan, transcript) })
     }
 
     /// The epoch that it certifies.
-    pub fn epoch_id(&self) -> EpochId {
-        epoch_id(&self.transcript)
+    pub const fn epoch_id(&self) -> EpochId {
+        self.id
     }
 
     /// The same certificate as it was before any revision of its roster.
     pub(crate) fn without_revisions(&self) -> Self {
-        let Self { plan, transcript, endorsements, .. } = self.clone();
-        Self { plan, transcript, endorsements, revisions: Vec::new() }
+        Self { revisions: Vec::new(), ..self.clone() }
     }
 
     /// The height of the epoch, as the plan states it.
@@ -302,7 +307,7 @@ impl Certificate {
 
     fn epoch_of<C: Ciphersuite>(&self, plan: &DealPlan) -> Result<Epoch, CertificateError> {
         let transcript = self.parse::<C>()?;
-        let extension = Extension::from_bytes(&transcript.extension)?;
+        let extension = Extension::from_bytes(transcript.extension)?;
         let agree = |holds, what| if holds { Ok(()) } else { Err(CertificateError::Contradiction(what)) };
         agree(holds!(TranscriptOfItsPlan, extension.run == self.plan.run_id()), "the transcript is of another plan")?;
         let (ceremony, id) = (&transcript.ceremony, |member: &Participant<C>| member.id);
@@ -340,14 +345,14 @@ impl Certificate {
     pub(crate) fn is_dealt(&self) -> bool {
         let Some(plan) = deal_plan(&self.plan) else { return false };
         with_suite!(plan.suite, C => {
-            let proven = |transcript: &ParsedTranscript<C>| {
-                transcript.offers.iter().all(|(dealer, offer)| check_offer(&transcript.ceremony, *dealer, offer).is_ok())
+            let proven = |transcript: &ParsedTranscript<'_, C>| {
+                transcript.offers().all(|(dealer, offer)| check_offer(&transcript.ceremony, dealer, &offer).is_ok())
             };
             self.parse::<C>().is_ok_and(|transcript| holds!(AttemptDealt, proven(&transcript)))
         })
     }
 
-    fn parse<C: Ciphersuite>(&self) -> Result<ParsedTranscript<C>, CertificateError> {
+    fn parse<C: Ciphersuite>(&self) -> Result<ParsedTranscript<'_, C>, CertificateError> {
         ParsedTranscript::parse(&self.transcript).map_err(|_| CertificateError::Contradiction("transcript"))
     }
 
@@ -368,7 +373,7 @@ impl Certificate {
         &self,
         member: Identifier,
         roster: &Roster,
-        transcript: &ParsedTranscript<C>,
+        transcript: &ParsedTranscript<'_, C>,
     ) -> bool {
         let (Some(card), Some(endorsement)) = (roster.card(member), self.endorsements.get(&member)) else {
             return false;

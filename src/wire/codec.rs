@@ -44,6 +44,11 @@ impl Writer {
         Self::default()
     }
 
+    /// With room for so many bytes, where many are known to come.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     pub(crate) fn u8(&mut self, value: u8) -> &mut Self {
         self.raw(&[value])
     }

@@ -47,8 +47,8 @@ pub(super) fn transcript(mut bytes: &[u8]) {
     with_suite!(suite(&mut bytes), C => {
         let Ok(parsed) = ParsedTranscript::<C>::parse(bytes) else { return };
         let deal = |(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() });
-        let deals: BTreeMap<_, _> = parsed.offers.clone().into_iter().map(deal).collect();
-        let again = dealing::transcript(&parsed.ceremony, &deals, &parsed.extension);
+        let deals: BTreeMap<_, _> = parsed.offers().map(deal).collect();
+        let again = dealing::transcript(&parsed.ceremony, &deals, parsed.extension);
         assert_eq!(again.ok().as_deref(), Some(bytes));
         let _ = parsed.group_keys();
     });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 
-use super::{Certificate, Endorsement, Extension, ParsedTranscript};
+use super::{Certificate, Endorsement, Extension};
 use crate::protocol::attempt::{Attempt, Entrants, Seats, dealt_name};
 use crate::protocol::dealing::{Ceremony, Deal, Hedge, Offer, Participant, RunKey, sign_transcript, transcript};
 use crate::protocol::epoch::deal_plan;
@@ -38,8 +38,7 @@ impl Certificate {
             ids.iter().zip(&keys).map(|(id, key)| Participant { id: *id, run_key: *key.public() }).collect();
         let (context, threshold) = (genuine.ceremony.context().to_vec(), genuine.ceremony.threshold());
         let ceremony = Ceremony::new(context, threshold, members.clone(), members, None).ok()?;
-        let deals =
-            genuine.offers.into_iter().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
+        let deals = genuine.offers().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
         let own = Attempt { signers: ids.clone(), ..Attempt::signed(&self.epoch().ok()?) };
         let entrants = Entrants { named: vec![own], ..Entrants::default() };
         let extension = Extension { run: plan.run_id(), ciphertexts: [0; 32], chain_hash: [0; 32], entrants };
@@ -67,7 +66,7 @@ impl Certificate {
     pub(crate) fn replayed(&self, by: (Identifier, &IdentityKey), rng: &mut dyn CryptoRng) -> Option<Self> {
         let plan = Plan { randomness: [9; 32], ..self.plan.clone() };
         let (run, suite) = (plan.run_id(), deal_plan(&plan)?.suite);
-        let other = Self::unsigned(plan, self.transcript.clone());
+        let other = Self::unsigned(plan, self.transcript.to_vec());
         with_suite!(suite, C => other.signed_again::<C>(&[by], rng, |_, extension| extension.run = run))
     }
 
@@ -103,7 +102,7 @@ impl Certificate {
         let (elders, threshold, suite) = (Seats::clone(&seats), deal.threshold, deal.suite);
         let run = plan.run_id();
         let attempt = Attempt { epoch, run, position: (line, 1), threshold, elders, receivers: seats, signers };
-        let other = Self::unsigned(plan, self.transcript.clone());
+        let other = Self::unsigned(plan, self.transcript.to_vec());
         with_suite!(suite, C => other.in_its_run::<C>(run)?.signed_again::<C>(members, rng, |_, extension| {
             extension.run = run;
             extension.entrants.named.extend(named.then_some(attempt));
@@ -112,13 +111,14 @@ impl Certificate {
 
     /// The transcript with proofs that are said to be of that run. Whoever reads the certificate goes by its signatures.
     fn in_its_run<C: Ciphersuite>(&self, run: RunId) -> Option<Self> {
-        let ParsedTranscript { ceremony, offers, extension } = self.parse::<C>().ok()?;
+        let parsed = self.parse::<C>().ok()?;
+        let ceremony = &parsed.ceremony;
         let context = [run.as_bytes(), ceremony.context().get(run.as_bytes().len()..)?].concat();
         let (dealers, receivers) = (ceremony.dealers().to_vec(), ceremony.receivers().to_vec());
         let constants = ceremony.constants().cloned();
         let ceremony = Ceremony::new(context, ceremony.threshold(), dealers, receivers, constants).ok()?;
-        let deals = offers.into_iter().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
-        Some(Self::unsigned(self.plan.clone(), transcript(&ceremony, &deals, &extension).ok()?))
+        let deals = parsed.offers().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
+        Some(Self::unsigned(self.plan.clone(), transcript(&ceremony, &deals, parsed.extension).ok()?))
     }
 
     /// What all its members can make of it: it names one attempt more, signed by the first of them, that dealt from and to
@@ -184,8 +184,9 @@ impl Certificate {
         rng: &mut dyn CryptoRng,
         change: impl FnOnce(&mut BTreeMap<Identifier, Offer<C>>, &mut Extension),
     ) -> Option<Self> {
-        let ParsedTranscript { ceremony, mut offers, extension } = self.parse::<C>().ok()?;
-        let mut extension = Extension::from_bytes(&extension).ok()?;
+        let parsed = self.parse::<C>().ok()?;
+        let mut extension = Extension::from_bytes(parsed.extension).ok()?;
+        let (mut offers, ceremony) = (parsed.offers().collect(), parsed.ceremony);
         change(&mut offers, &mut extension);
         let keys: BTreeMap<_, _> = members.iter().map(|(id, _)| (*id, RunKey::<C>::generate(rng))).collect();
         let run_key = |one: &Participant<C>| keys.get(&one.id).map_or(one.run_key, |key| *key.public());

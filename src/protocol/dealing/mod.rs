@@ -38,6 +38,6 @@ pub(crate) use run_key::RunKey;
 pub(crate) use schnorr::{Hedge, Proof};
 #[cfg(feature = "hazmat")]
 pub(crate) use schnorr::{challenge, nonce};
-pub(crate) use transcript::{
-    MAX_EXTENSION, ParsedTranscript, sign_transcript, transcript, verify_transcript_signature,
-};
+#[cfg(any(test, feature = "hazmat"))]
+pub(crate) use transcript::transcript;
+pub(crate) use transcript::{MAX_EXTENSION, ParsedTranscript, sign_transcript, verify_transcript_signature};

@@ -144,7 +144,7 @@ impl<C: Ciphersuite> Opened<C> {
     }
 
     /// Whether the share is the committed polynomial's value.
-    fn fits(&self, offer: &Offer<C>) -> bool {
+    pub(crate) fn fits(&self, offer: &Offer<C>) -> bool {
         let fits = C::Element::mul_base(self.share.expose()) == evaluate_public(&offer.commitment, self.receiver);
         holds!(ShareOfItsCommitment, fits)
     }

@@ -1,5 +1,7 @@
 //! A share again, from the run key and public data.
 
+use std::collections::BTreeMap;
+
 use super::deal::framed;
 use super::receive::{check_offer, combine_offers, open_from};
 use super::{DealingError, ParsedTranscript, Proof, Received, RunKey, verify_transcript_signature};
@@ -34,12 +36,13 @@ pub(crate) fn recover<C: Ciphersuite>(
     // Steps 4 to 6. The proofs of possession, which the signatories verified, cost little to verify again.
     let mut reader = Reader::new(bundle);
     let mut opened = Vec::new();
-    for (dealer, offer) in &parsed.offers {
+    let offers: BTreeMap<_, _> = parsed.offers().collect();
+    for (dealer, offer) in &offers {
         let ciphertext = framed(&mut reader)?;
         check_offer(ceremony, *dealer, offer)?;
         opened.push((*dealer, open_from(ceremony, receiver, run_key, *dealer, &offer.ephemeral, ciphertext)?));
     }
     reader.finish()?;
     // Steps 7 and 8.
-    combine_offers(ceremony, receiver, opened, &parsed.offers.iter().map(|(id, offer)| (*id, offer)).collect())
+    combine_offers(ceremony, receiver, opened, &offers.iter().map(|(id, offer)| (*id, offer)).collect())
 }

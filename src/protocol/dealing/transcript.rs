@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use super::ceremony::{MAX_CONTEXT, MAX_MEMBERS, length};
 use super::deal::{point, points, raw_proof};
+use super::receive::keys_of;
 use super::{Ceremony, Deal, DealingError, GroupKeys, Hedge, Offer, Participant, Proof, RunKey};
 use crate::guard::forbids;
-use crate::suite::{Ciphersuite, Element};
+use crate::suite::{Ciphersuite, Element, Row};
 use crate::wire::{DecodeError, Identifier, Reader, Writer};
 
 /// The first bytes of a transcript of a refresh or reshare.
@@ -34,6 +35,7 @@ pub(crate) const MAX_EXTENSION: usize = 1 << 20;
 /// | for each dealer: point + scalar | proof of possession |
 /// | for each dealer: point | ephemeral key |
 /// | 4, then so many | the extension's length, the extension |
+#[cfg(any(test, feature = "hazmat"))]
 pub(crate) fn transcript<C: Ciphersuite>(
     ceremony: &Ceremony<C>,
     deals: &BTreeMap<Identifier, Deal<C>>,
@@ -62,7 +64,7 @@ pub(super) fn write<'a, C: Ciphersuite>(
     if extension.len() > MAX_EXTENSION {
         return Err(DealingError::Decode(DecodeError::TooLong));
     }
-    let mut writer = Writer::new();
+    let mut writer = Writer::with_capacity(room::<C>(ceremony) + extension.len());
     match ceremony.constants() {
         None => write_cocktail_head(&mut writer, ceremony),
         Some(constants) => write_redealing_head(&mut writer, ceremony, constants),
@@ -73,6 +75,13 @@ pub(super) fn write<'a, C: Ciphersuite>(
         Some(_) => writer.bytes(extension),
     };
     Ok(writer.finish())
+}
+
+/// As much as a transcript takes without its extension, or a little more.
+fn room<C: Ciphersuite>(ceremony: &Ceremony<C>) -> usize {
+    let (dealers, receivers) = (ceremony.dealers().len(), ceremony.receivers().len());
+    let points = dealers * (usize::from(ceremony.threshold()) + 5) + receivers;
+    points * C::Element::LEN + (dealers + receivers) * 2 + ceremony.context().len() + 64
 }
 
 fn write_cocktail_head<C: Ciphersuite>(writer: &mut Writer, ceremony: &Ceremony<C>) {
@@ -101,66 +110,96 @@ fn write_redealing_head<C: Ciphersuite>(
     }
 }
 
-/// What a transcript says.
+/// What a transcript says. It borrows the offers' bytes; decoded are the sums of their commitments alone.
 #[derive(Clone, Debug)]
-pub(crate) struct ParsedTranscript<C: Ciphersuite> {
+pub(crate) struct ParsedTranscript<'a, C: Ciphersuite> {
     /// Who dealt to whom.
     pub(crate) ceremony: Ceremony<C>,
-    /// What each dealer committed to.
-    pub(crate) offers: BTreeMap<Identifier, Offer<C>>,
+    offers: Vec<RawOffer<'a, C>>,
+    sums: Vec<C::Element>,
     /// What the application added.
-    pub(crate) extension: Vec<u8>,
+    pub(crate) extension: &'a [u8],
 }
 
-impl<C: Ciphersuite> ParsedTranscript<C> {
+impl<'a, C: Ciphersuite> ParsedTranscript<'a, C> {
     /// Reads a transcript of either format. What comes back encodes to the same bytes.
     ///
     /// Proofs and signatures are not verified here.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, DealingError> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, DealingError> {
         let mut reader = Reader::new(bytes);
         let redealing = bytes.starts_with(REDEALING);
         let ceremony = if redealing { read_redealing_head(&mut reader)? } else { read_cocktail_head(&mut reader)? };
         let offers = read_offers(&mut reader, &ceremony)?;
+        let sums = sums(&ceremony, &offers)?;
         let extension =
             if redealing { reader.bytes(MAX_EXTENSION)? } else { read_le_bytes(&mut reader, MAX_EXTENSION)? };
-        let extension = extension.to_vec();
         reader.finish()?;
-        Ok(Self { ceremony, offers, extension })
+        Ok(Self { ceremony, offers, sums, extension })
+    }
+
+    /// What each dealer committed to, decoded one after the other.
+    pub(crate) fn offers(&self) -> impl Iterator<Item = (Identifier, Offer<C>)> {
+        let decoded = |offer: &RawOffer<'a, C>| offer.decode().expect("its points were good when they were summed");
+        self.ceremony.dealers().iter().map(|dealer| dealer.id).zip(self.offers.iter().map(decoded))
     }
 
     /// The group key and every receiver's verifying share.
     pub(crate) fn group_keys(&self) -> Result<GroupKeys<C>, DealingError> {
-        super::group_keys(&self.ceremony, &self.offers.iter().map(|(id, offer)| (*id, offer)).collect())
+        keys_of(&self.ceremony, &self.sums)
     }
 }
 
-/// Every dealer's offer. Their points are decoded together.
-fn read_offers<C: Ciphersuite>(
-    reader: &mut Reader<'_>,
+/// A dealer's offer, of which no point is decoded.
+#[derive(Clone, Debug)]
+struct RawOffer<'a, C: Ciphersuite> {
+    commitment: &'a [u8],
+    nonce: &'a [u8],
+    response: C::Scalar,
+    ephemeral: &'a [u8],
+}
+
+impl<'a, C: Ciphersuite> RawOffer<'a, C> {
+    const fn row(&self) -> Row<'a> {
+        Row { summed: self.commitment, others: [self.nonce, self.ephemeral] }
+    }
+
+    fn decode(&self) -> Result<Offer<C>, DecodeError> {
+        let commitment = self.commitment.chunks(C::Element::LEN).map(|bytes| (bytes, "commitment"));
+        let others = [(self.nonce, "proof of possession"), (self.ephemeral, "ephemeral key")];
+        let mut commitment = points::<C>(&commitment.chain(others).collect::<Vec<_>>())?;
+        let (Some(ephemeral), Some(nonce)) = (commitment.pop(), commitment.pop()) else {
+            return Err(DecodeError::Truncated);
+        };
+        Ok(Offer { commitment, proof: Proof::from_parts(nonce, self.response), ephemeral })
+    }
+}
+
+/// Every dealer's offer.
+fn read_offers<'a, C: Ciphersuite>(
+    reader: &mut Reader<'a>,
     ceremony: &Ceremony<C>,
-) -> Result<BTreeMap<Identifier, Offer<C>>, DecodeError> {
+) -> Result<Vec<RawOffer<'a, C>>, DecodeError> {
     let (dealers, threshold) = (ceremony.dealers(), usize::from(ceremony.threshold()));
-    let mut raw = Vec::new();
-    for _ in 0..dealers.len() * threshold {
-        raw.push((reader.raw(C::Element::LEN)?, "commitment"));
-    }
-    let mut responses = Vec::with_capacity(dealers.len());
-    for _ in dealers {
-        let (commitment, response) = raw_proof::<C>(reader)?;
-        raw.push(commitment);
-        responses.push(response);
-    }
-    for _ in dealers {
-        raw.push((reader.raw(C::Element::LEN)?, "ephemeral key"));
-    }
-    let points = points::<C>(&raw)?;
-    let (commitments, others) = points.split_at(dealers.len() * threshold);
-    let (nonces, ephemerals) = others.split_at(dealers.len());
-    let proofs = nonces.iter().zip(responses).map(|(nonce, response)| Proof::from_parts(*nonce, response));
-    let offers = commitments.chunks(threshold).zip(proofs).zip(ephemerals).map(|((commitment, proof), ephemeral)| {
-        Offer { commitment: commitment.to_vec(), proof, ephemeral: *ephemeral }
-    });
-    Ok(dealers.iter().map(|dealer| dealer.id).zip(offers).collect())
+    let each = |read: &mut dyn FnMut() -> Result<&'a [u8], DecodeError>| -> Result<Vec<_>, DecodeError> {
+        dealers.iter().map(|_| read()).collect()
+    };
+    let commitments = each(&mut || reader.raw(threshold * C::Element::LEN))?;
+    let proofs = each(&mut || reader.raw(Proof::<C>::LEN))?;
+    let ephemerals = each(&mut || reader.raw(C::Element::LEN))?;
+    let offer = |((commitment, proof), ephemeral)| {
+        let ((nonce, _), response) = raw_proof::<C>(&mut Reader::new(proof))?;
+        Ok(RawOffer { commitment, nonce, response, ephemeral })
+    };
+    commitments.into_iter().zip(proofs).zip(ephemerals).map(offer).collect()
+}
+
+/// The sums of the commitments, of offers whose points are all good; of others, what is wrong first.
+fn sums<C: Ciphersuite>(ceremony: &Ceremony<C>, offers: &[RawOffer<'_, C>]) -> Result<Vec<C::Element>, DecodeError> {
+    let rows: Vec<_> = offers.iter().map(RawOffer::row).collect();
+    C::Element::sums_from_bytes(usize::from(ceremony.threshold()), &rows).ok_or_else(|| {
+        let refused = offers.iter().find_map(|offer| offer.decode().err());
+        refused.unwrap_or(DecodeError::Invalid("commitment"))
+    })
 }
 
 fn read_cocktail_head<C: Ciphersuite>(reader: &mut Reader<'_>) -> Result<Ceremony<C>, DealingError> {

@@ -13,7 +13,7 @@ use crate::protocol::attempt::Entrants;
 use crate::protocol::certificate::{Certificate, Endorsement, Extension, planned_chain_hash};
 use crate::protocol::dealing::{
     Ceremony, Deal, DealingError, Gathered, GroupKeys, Hedge, Misdeal, Opened, Received, RunKey, accuse, check,
-    combine, group_keys, misdealt, open, shareless, sign_transcript, transcript,
+    misdealt, open, shareless, sign_transcript,
 };
 use crate::protocol::epoch::{Epoch, chain_hash};
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
@@ -98,22 +98,14 @@ impl<C: Ciphersuite> Receiver<'_, C> {
         deals: &BTreeMap<Identifier, Deal<C>>,
         rng: &mut dyn CryptoRng,
     ) -> Result<Vec<(Identifier, Opened<C>)>, Failure> {
-        let opened = self.open_each(deals, rng)?;
+        let open = |(dealer, deal): (&Identifier, &Deal<C>)| Ok((*dealer, self.open(*dealer, deal, rng)?));
+        let opened = deals.iter().map(open).collect::<Result<Vec<_>, Failure>>()?;
         let offers = deals.values().map(|deal| &deal.offer);
         let Some(dealer) = misdealt(opened.iter().map(|(dealer, opened)| (*dealer, opened)).zip(offers)) else {
             return Ok(opened);
         };
         let deal = deals.get(&dealer).ok_or_else(Failure::unattributed)?;
         Err(self.accusation(dealer, deal, of_misdeal(Misdeal::Share), rng))
-    }
-
-    /// The same for a receiver that sums its shares, and checks their sum before it looks at each.
-    fn open_each(
-        &self,
-        deals: &BTreeMap<Identifier, Deal<C>>,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<Vec<(Identifier, Opened<C>)>, Failure> {
-        deals.iter().map(|(dealer, deal)| Ok((*dealer, self.open(*dealer, deal, rng)?))).collect()
     }
 
     fn open(&self, dealer: Identifier, deal: &Deal<C>, rng: &mut dyn CryptoRng) -> Result<Opened<C>, Failure> {
@@ -178,25 +170,26 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         Some((outcome, transcript))
     }
 
-    /// The same one deal after the other, until somebody is found to blame.
-    fn take_each(
-        &self,
-        round: &[Message],
-        rule: &PayloadRule,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<(Outcome, Vec<u8>), Failure> {
-        let deals =
-            round.iter().map(|message| Ok((message.sender(), self.read(message)?))).collect::<Result<_, _>>()?;
-        let outcome = if self.setup.is_receiver() {
-            self.receive(round, &deals, rule, rng)?
-        } else {
-            let offers = deals.iter().map(|(dealer, deal): (_, &Deal<C>)| (*dealer, &deal.offer)).collect();
-            let keys = group_keys(&self.ceremony, &offers).map_err(|_| Failure::unattributed())?;
-            self.bystander(&keys).ok_or_else(Failure::unattributed)?
-        };
-        let extension = self.extension(round, chain_hash(outcome.chain_code.expose())).to_bytes();
-        let transcript = transcript(&self.ceremony, &deals, &extension).map_err(|_| Failure::unattributed())?;
-        Ok((outcome, transcript))
+    /// Who is to blame for what is wrong. One deal after the other is decoded, and none kept so.
+    fn blame(&self, round: &[Message], rule: &PayloadRule, rng: &mut dyn CryptoRng) -> Failure {
+        self.look_at_each(round, rule, rng).err().unwrap_or_else(Failure::unattributed)
+    }
+
+    /// First what all can see, so that all blame the same, and then what is sealed to this member.
+    fn look_at_each(&self, round: &[Message], rule: &PayloadRule, rng: &mut dyn CryptoRng) -> Result<(), Failure> {
+        round.iter().try_for_each(|message| self.read(message).map(drop))?;
+        if !self.setup.is_receiver() {
+            return Ok(());
+        }
+        let (ceremony, me, run_key) = (&self.ceremony, self.setup.me, &self.run_key);
+        let member = Receiver { ceremony, me, run_key, rule, before: &self.joins, round };
+        for message in round {
+            let (dealer, deal) = (message.sender(), self.read(message)?);
+            if !member.open(dealer, &deal, rng)?.fits(&deal.offer) {
+                return Err(member.accusation(dealer, &deal, of_misdeal(Misdeal::Share), rng));
+            }
+        }
+        Ok(())
     }
 
     fn read(&self, message: &Message) -> Result<Deal<C>, Failure> {
@@ -209,29 +202,8 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         Extension { run: self.run, ciphertexts, chain_hash, entrants: self.entrants.clone() }
     }
 
-    /// The share and the chain code, of a receiver.
-    fn receive(
-        &self,
-        round: &[Message],
-        deals: &BTreeMap<Identifier, Deal<C>>,
-        rule: &PayloadRule,
-        rng: &mut dyn CryptoRng,
-    ) -> Result<Outcome, Failure> {
-        let (ceremony, me, run_key) = (&self.ceremony, self.setup.me, &self.run_key);
-        let member = Receiver { ceremony, me, run_key, rule, before: &self.joins, round };
-        let opened = member.open_each(deals, rng)?;
-        let received = match combine(&self.ceremony, self.setup.me, opened, deals) {
-            Ok(received) => received,
-            Err(DealingError::Misdeal(dealer, misdeal)) => {
-                let deal = deals.get(&dealer).ok_or_else(Failure::unattributed)?;
-                return Err(member.accusation(dealer, deal, of_misdeal(misdeal), rng));
-            }
-            Err(_) => return Err(Failure::unattributed()),
-        };
-        self.dealt(&received).ok_or_else(Failure::unattributed)
-    }
-
-    /// `None` if the share is zero, which other dealers than this member can only do all together.
+    /// The share and the chain code, of a receiver. `None` if the share is zero, which other dealers than this member
+    /// can only do all together.
     fn dealt(&self, received: &Received<C>) -> Option<Outcome> {
         let chain_code = self.chain_code(&received.payloads)?;
         let share = Some(Secret::new(received.share.expose().to_bytes()));
@@ -255,14 +227,14 @@ impl<C: Ciphersuite> ExpectDeals<C> {
         Some(Secret::new(tagged_hash("quorumkey/chain-code/v1", &parts)))
     }
 
-    fn endorse(&self, certificate: &Certificate, transcript: &[u8], rng: &mut dyn CryptoRng) -> Option<Endorsement> {
+    fn endorse(&self, certificate: &Certificate, rng: &mut dyn CryptoRng) -> Option<Endorsement> {
         let identity = self.setup.identity.sign(Kind::Transcript, certificate.epoch_id().as_bytes());
         if !self.setup.is_dealer() && !self.setup.is_receiver() {
             return Some(Endorsement { identity, run_key: Vec::new() });
         }
         let mut hedge = Zeroizing::new([0; 32]);
         rng.fill_bytes(hedge.as_mut());
-        let proof = sign_transcript(&self.run_key, transcript, Hedge::Mixed(&hedge)).ok()?;
+        let proof = sign_transcript(&self.run_key, certificate.transcript(), Hedge::Mixed(&hedge)).ok()?;
         Some(Endorsement { identity, run_key: proof.encode() })
     }
 }
@@ -270,12 +242,11 @@ impl<C: Ciphersuite> ExpectDeals<C> {
 impl<C: Ciphersuite> Machine for ExpectDeals<C> {
     fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         let rule = self.payload_rule();
-        let (Outcome { share, chain_code, shareless }, transcript) = match self.take_all(round, &rule) {
-            Some(taken) => taken,
-            None => self.take_each(round, &rule, rng)?,
+        let Some((Outcome { share, chain_code, shareless }, transcript)) = self.take_all(round, &rule) else {
+            return Err(self.blame(round, &rule, rng).into());
         };
-        let mut certificate = Certificate::unsigned(self.setup.plan.clone(), transcript.clone());
-        let endorsement = self.endorse(&certificate, &transcript, rng).ok_or_else(Failure::unattributed)?;
+        let mut certificate = Certificate::unsigned(self.setup.plan.clone(), transcript);
+        let endorsement = self.endorse(&certificate, rng).ok_or_else(Failure::unattributed)?;
         certificate.endorse(self.setup.me, endorsement.clone());
         let mut body = Writer::new();
         body.raw(certificate.epoch_id().as_bytes());

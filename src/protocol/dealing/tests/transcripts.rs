@@ -21,7 +21,7 @@ fn a_transcript_says_what_it_was_made_from<C: Ciphersuite>() {
         assert_eq!(public.group_key, received.group_key);
         assert_eq!(public.verifying_shares, received.verifying_shares);
         let deals: Deals<C> =
-            parsed.offers.into_iter().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
+            parsed.offers().map(|(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() })).collect();
         assert_eq!(transcript(&parsed.ceremony, &deals, b"extension").unwrap(), bytes);
     }
 }
@@ -80,16 +80,19 @@ fn bytes_that_are_no_transcript_are_refused<C: Ciphersuite>() {
         for len in 0..bytes.len() {
             assert!(ParsedTranscript::<C>::parse(&bytes[..len]).is_err());
         }
-        let trailing = ParsedTranscript::<C>::parse(&[bytes.as_slice(), &[0]].concat());
-        assert_eq!(trailing.map(|_| ()), Err(DealingError::Decode(DecodeError::Trailing)));
+        let trailing = [bytes.as_slice(), &[0]].concat();
+        assert_eq!(
+            ParsedTranscript::<C>::parse(&trailing).map(|_| ()),
+            Err(DealingError::Decode(DecodeError::Trailing))
+        );
         for position in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[position] ^= 0x80;
             // Either it is refused, or what was read is what is there.
             if let Ok(parsed) = ParsedTranscript::<C>::parse(&changed) {
                 let deal = |(id, offer)| (id, Deal { offer, ciphertexts: Vec::new() });
-                let deals: Deals<C> = parsed.offers.into_iter().map(deal).collect();
-                assert_eq!(transcript(&parsed.ceremony, &deals, &parsed.extension).unwrap(), changed);
+                let deals: Deals<C> = parsed.offers().map(deal).collect();
+                assert_eq!(transcript(&parsed.ceremony, &deals, parsed.extension).unwrap(), changed);
             }
         }
     }
@@ -201,8 +204,11 @@ fn the_bytes_of_a_redealing_are_frozen() {
 #[test]
 fn suites_of_one_curve_refuse_each_others_redealings() {
     let [_, run] = runs::<Taproot>();
-    let parsed = ParsedTranscript::<Secp256k1>::parse(&run.transcript());
-    assert_eq!(parsed.map(|_| ()), Err(DealingError::Decode(DecodeError::Invalid("suite"))));
+    let bytes = run.transcript();
+    assert_eq!(
+        ParsedTranscript::<Secp256k1>::parse(&bytes).map(|_| ()),
+        Err(DealingError::Decode(DecodeError::Invalid("suite")))
+    );
     let [_, run] = runs::<Secp256k1>();
     assert!(ParsedTranscript::<Ed25519>::parse(&run.transcript()).is_err());
 }
