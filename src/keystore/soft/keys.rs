@@ -14,7 +14,7 @@ use crate::keystore::vault::VaultError;
 use crate::policy::Facts;
 use crate::protocol::{Certificate, Denial, Epoch};
 use crate::secret::Secret;
-use crate::wire::{Derivation, EpochId, KeyId, Writer};
+use crate::wire::{Derivation, EpochId, KeyId, Writer, tagged_hash};
 
 pub(super) const RECORD: &[u8] = b"key";
 pub(super) const CHAIN_CODE: &[u8] = b"chain-code";
@@ -142,15 +142,16 @@ impl<S: Storage> SoftToken<S> {
         Ok(certificate.ok_or(VaultError::Corrupt)?)
     }
 
-    /// The epoch of a key's newest certificate. It is kept beside the certificate's bytes, because to read its points again
-    /// for every step of a run takes longer than the step.
+    /// The epoch of a key's newest certificate. It is kept beside the hash of the certificate's bytes, because to read its
+    /// points again for every step of a run takes longer than the step.
     fn parsed(&self, id: KeyId, certificate: &[u8]) -> Result<Epoch> {
+        let hash = tagged_hash("quorumkey/parsed/v1", &[certificate]);
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         match parsed.get(&id) {
-            Some((known, epoch)) if known == certificate => Ok(epoch.clone()),
+            Some((known, epoch)) if *known == hash => Ok(epoch.clone()),
             _ => {
                 let epoch = Certificate::from_bytes(certificate)?.epoch()?;
-                parsed.insert(id, (certificate.to_vec(), epoch.clone()));
+                parsed.insert(id, (hash, epoch.clone()));
                 Ok(epoch)
             }
         }

@@ -55,8 +55,9 @@ pub struct SoftToken<S> {
     inner: Mutex<Inner>,
     /// A run that was away is back, or over.
     returned: Condvar,
-    /// The newest certificate of each key that was looked at, and the epoch that it states: public, and quick to make again.
-    parsed: Mutex<BTreeMap<KeyId, (Vec<u8>, Epoch)>>,
+    /// The hash of the newest certificate of each key that was looked at, and the epoch that it states: public, and quick to
+    /// make again.
+    parsed: Mutex<BTreeMap<KeyId, ([u8; 32], Epoch)>>,
     process: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Sealing under a key, and to a public key.
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use curve25519_dalek::montgomery::MontgomeryPoint;
 use sha2::{Digest as _, Sha256};
@@ -39,10 +39,16 @@ pub(super) fn random_key() -> Result<Key, VaultError> {
 pub(super) fn seal(key: &Key, associated: &[u8], plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
     // 24 random bytes: they don't repeat, whatever copies of the store are written to.
     let nonce = random::<NONCE>()?;
-    let sealed = XChaCha20Poly1305::new(key.expose().into())
-        .encrypt(&XNonce::from(nonce), Payload { msg: plaintext, aad: associated })
+    // Sealed where it stays: a certificate of many members is long.
+    let mut sealed = Vec::with_capacity(plaintext.len() + OVERHEAD);
+    sealed.extend_from_slice(&nonce);
+    sealed.extend_from_slice(plaintext);
+    let (_, text) = sealed.split_first_chunk_mut::<NONCE>().expect("it begins with the nonce");
+    let tag = XChaCha20Poly1305::new(key.expose().into())
+        .encrypt_inout_detached(&XNonce::from(nonce), associated, text.into())
         .map_err(|_| VaultError::TooLong)?;
-    Ok([nonce.as_slice(), &sealed].concat())
+    sealed.extend_from_slice(&tag);
+    Ok(sealed)
 }
 
 /// Opens what [`seal`] made; `None` if the key, the associated data or a byte is another.
