@@ -68,6 +68,32 @@ pub fn the_run_of_an_abandoned_attempt_ends(setting: &Setting) {
     assert!(matches!(ended, Err(Error::Misuse(Misuse::NoSuchRun(_)))), "{ended:?}");
 }
 
+/// Given up while the certificate is put together, it comes too late: whoever gave up has neither erased nor promised more.
+pub fn an_attempt_abandoned_while_its_last_round_is_computed_certifies_nothing(setting: &Setting) {
+    let members = std::rc::Rc::new(setting.group(2));
+    let key = dkg(&members, setting.suite, 2);
+    let invitation = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
+    let mut runs = enter(&members, &invitation);
+    let mut certify = Vec::new();
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 && hazmat::subject(&message) == "certify" {
+            certify.push(message);
+            return Vec::new();
+        }
+        vec![message]
+    });
+    let (acting, id) = (std::rc::Rc::clone(&members), key.id);
+    hazmat::meanwhile(move || {
+        let attempt = acting[0].key(id).pending[0];
+        acting[0].session.abandon(id, attempt).unwrap();
+    });
+    let ended = runs[0].handle(&certify[0]);
+    assert!(matches!(ended, Err(Error::Misuse(Misuse::NoSuchRun(_)))), "{ended:?}");
+    assert!(runs[0].poll_transmit().is_none());
+    let now = members[0].key(key.id);
+    assert_eq!((now.epoch, now.pending.len(), now.abandoned.len()), (key.epoch, 1, 1));
+}
+
 /// Rule 10: one refusal or loss may end a key of few.
 pub fn a_plan_with_few_receivers_warns(setting: &Setting) {
     let members = setting.group(5);

@@ -50,6 +50,7 @@ mount! {
         an_abandoned_attempt_erases_nothing_and_its_certificate_still_counts
         an_abandoned_attempt_is_named_by_the_next_and_erased_with_its_certificate
         the_run_of_an_abandoned_attempt_ends
+        an_attempt_abandoned_while_its_last_round_is_computed_certifies_nothing
         a_plan_with_few_receivers_warns
         a_newcomer_tells_a_made_up_group_by_its_fingerprint_and_key;
     forks:
