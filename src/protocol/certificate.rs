@@ -7,7 +7,7 @@ mod tests;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::attempt::Entrants;
 use super::dealing::{ParsedTranscript, Participant, Proof, check_offer, verify_transcript_signature};
@@ -135,11 +135,26 @@ impl Extension {
 pub struct Certificate {
     plan: Plan,
     /// Of many members it is long, and copies share it.
-    transcript: Arc<Vec<u8>>,
+    transcript: Arc<Transcript>,
     id: EpochId,
     endorsements: BTreeMap<Identifier, Endorsement>,
     revisions: Vec<SignedRevision>,
 }
+
+/// The bytes of a transcript, and what they state together with the plan beside them: it is read once, because of many members
+/// there are hundreds of thousands of points to decode.
+struct Transcript {
+    bytes: Vec<u8>,
+    dealt: OnceLock<Result<Epoch, CertificateError>>,
+}
+
+impl PartialEq for Transcript {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Transcript {}
 
 impl Certificate {
     const VERSION: u8 = 1;
@@ -149,20 +164,21 @@ impl Certificate {
 
     /// A transcript that nobody has signed yet.
     pub(crate) fn unsigned(plan: Plan, transcript: Vec<u8>) -> Self {
-        let (id, transcript) = (epoch_id(&transcript), Arc::new(transcript));
+        let (id, transcript) = (epoch_id(&transcript), Transcript { bytes: transcript, dealt: OnceLock::new() });
+        let transcript = Arc::new(transcript);
         Self { plan, transcript, id, endorsements: BTreeMap::new(), revisions: Vec::new() }
     }
 
     pub(crate) fn transcript(&self) -> &[u8] {
-        &self.transcript
+        &self.transcript.bytes
     }
 
     /// The certificate in its one encoding.
     pub fn to_bytes(&self) -> Vec<u8> {
         let plan = self.plan.to_bytes();
         let endorsements = self.endorsements.len() * (2 + 64 + 4 + Endorsement::MAX_RUN_KEY);
-        let mut writer = Writer::with_capacity(plan.len() + self.transcript.len() + endorsements + 32);
-        writer.u8(Self::VERSION).bytes(&plan).bytes(&self.transcript);
+        let mut writer = Writer::with_capacity(plan.len() + self.transcript().len() + endorsements + 32);
+        writer.u8(Self::VERSION).bytes(&plan).bytes(self.transcript());
         writer.count(self.endorsements.len());
         for (member, endorsement) in &self.endorsements {
             endorsement.encode(writer.identifier(*member));
@@ -176,7 +192,7 @@ impl Certificate {
 
     /// How many bytes it has, without its endorsements.
     pub(crate) fn len(&self) -> usize {
-        self.plan.to_bytes().len() + self.transcript.len()
+        self.plan.to_bytes().len() + self.transcript().len()
     }
 
     /// Reads a certificate. What it proves is checked by the token that it is given to.
@@ -301,8 +317,11 @@ impl Certificate {
 
     /// The epoch as its shares were dealt, before any revision.
     fn dealt(&self) -> Result<Epoch, CertificateError> {
-        let plan = deal_plan(&self.plan).ok_or(CertificateError::Contradiction("its plan deals nothing"))?;
-        with_suite!(plan.suite, C => self.epoch_of::<C>(plan))
+        let read = || {
+            let plan = deal_plan(&self.plan).ok_or(CertificateError::Contradiction("its plan deals nothing"))?;
+            with_suite!(plan.suite, C => self.epoch_of::<C>(plan))
+        };
+        self.transcript.dealt.get_or_init(read).clone()
     }
 
     fn epoch_of<C: Ciphersuite>(&self, plan: &DealPlan) -> Result<Epoch, CertificateError> {
@@ -353,7 +372,7 @@ impl Certificate {
     }
 
     fn parse<C: Ciphersuite>(&self) -> Result<ParsedTranscript<'_, C>, CertificateError> {
-        ParsedTranscript::parse(&self.transcript).map_err(|_| CertificateError::Contradiction("transcript"))
+        ParsedTranscript::parse(self.transcript()).map_err(|_| CertificateError::Contradiction("transcript"))
     }
 
     /// Those of the members whose endorsements are not there, or not good.
@@ -382,7 +401,7 @@ impl Certificate {
         let run_key = members.find(|one| one.id == member).map(|one| one.run_key);
         let by_run_key = match run_key {
             Some(key) => Proof::<C>::decode(&endorsement.run_key)
-                .is_some_and(|proof| verify_transcript_signature(&key, &self.transcript, &proof)),
+                .is_some_and(|proof| verify_transcript_signature(&key, self.transcript(), &proof)),
             // The transcript has no run key of a witness.
             None => endorsement.run_key.is_empty(),
         };

@@ -37,9 +37,7 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn facts(&self) -> Facts {
-        let restored = matches!(self.record.standing, Standing::Restored);
-        let forked = self.record.open_forks().next().is_some() || self.record.open_clashes().next().is_some();
-        Facts { operations: self.record.operations, export: self.record.export, restored, forked }
+        self.record.facts()
     }
 
     pub(super) const fn object(&self) -> Space {
@@ -124,11 +122,15 @@ pub(super) fn index_key(id: KeyId) -> Vec<u8> {
 impl<S: Storage> SoftToken<S> {
     /// A key that is kept here.
     pub(super) fn load(&self, unlocked: &Unlocked, id: KeyId) -> Result<Option<Key>> {
-        let object = Space::Object(*id.as_bytes());
-        let Some(record) = self.vault.get(unlocked, object, RECORD)? else { return Ok(None) };
-        let record = KeyRecord::decode(&record)?;
+        let Some(record) = self.record_of(unlocked, id)? else { return Ok(None) };
         let epoch = self.parsed(id, &self.newest(unlocked, id, &record)?)?;
         Ok(Some(Key { id, record, epoch }))
+    }
+
+    /// What decides what a key may be used for, without its certificates.
+    pub(super) fn record_of(&self, unlocked: &Unlocked, id: KeyId) -> Result<Option<KeyRecord>> {
+        let record = self.vault.get(unlocked, Space::Object(*id.as_bytes()), RECORD)?;
+        Ok(record.map(|record| KeyRecord::decode(&record)).transpose()?)
     }
 
     /// A key's newest certificate, or its first attempt while there is none.
@@ -137,9 +139,22 @@ impl<S: Storage> SoftToken<S> {
             let attempt = record.pending.first().ok_or(VaultError::Corrupt)?;
             self.vault.get(unlocked, Space::Epoch(*id.as_bytes(), *attempt.as_bytes()), ATTEMPT)?
         } else {
-            self.certificates_of(unlocked, id)?.pop()
+            self.newest_certificate(unlocked, id)?
         };
         Ok(certificate.ok_or(VaultError::Corrupt)?)
+    }
+
+    /// Looked for from where it was the last time, because a chain may be long.
+    fn newest_certificate(&self, unlocked: &Unlocked, id: KeyId) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = parsed.get(&id).and_then(|(_, epoch)| epoch.plan.height.checked_sub(1)).map(certificate_key);
+        drop(parsed);
+        let mut later = self.certificates_of(unlocked, id, before)?;
+        // Where a fork ended the chain may have become shorter.
+        if later.is_empty() {
+            later = self.certificates_of(unlocked, id, None)?;
+        }
+        Ok(later.pop())
     }
 
     /// The epoch of a key's newest certificate. It is kept beside the hash of the certificate's bytes, because to read its
@@ -159,15 +174,20 @@ impl<S: Storage> SoftToken<S> {
 
     /// The certificates of a key's epochs, oldest first.
     pub(super) fn chain(&self, unlocked: &Unlocked, id: KeyId) -> Result<Vec<Certificate>> {
-        self.certificates_of(unlocked, id)?.iter().map(|bytes| Ok(Certificate::from_bytes(bytes)?)).collect()
+        self.certificates_of(unlocked, id, None)?.iter().map(|bytes| Ok(Certificate::from_bytes(bytes)?)).collect()
     }
 
-    fn certificates_of(&self, unlocked: &Unlocked, id: KeyId) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+    fn certificates_of(
+        &self,
+        unlocked: &Unlocked,
+        id: KeyId,
+        mut after: Option<Vec<u8>>,
+    ) -> Result<Vec<Zeroizing<Vec<u8>>>> {
         let object = Space::Object(*id.as_bytes());
-        let (mut chain, mut after) = (Vec::new(), None::<Vec<u8>>);
+        let mut chain = Vec::new();
         loop {
             let page = self.vault.scan(unlocked, object, CERTIFICATE, after.as_deref(), PAGE)?;
-            let last = page.last().map(|(key, _)| key.clone());
+            let last = page.last().filter(|_| page.len() == PAGE).map(|(key, _)| key.clone());
             chain.extend(page.into_iter().map(|(_, bytes)| bytes));
             match last {
                 Some(last) => after = Some(last),

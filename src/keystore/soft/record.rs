@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use super::old::OldEpoch;
 use crate::guard::{forbids, holds};
 use crate::keystore::object::{Fork, Origin};
+use crate::policy::Facts;
 use crate::protocol::{Attempt, Epoch, decode_attempts, encode_attempts};
 use crate::secret::Secret;
 use crate::wire::{
@@ -250,6 +251,13 @@ impl KeyRecord {
             operations,
             export,
         }
+    }
+
+    /// What is decided by.
+    pub(super) fn facts(&self) -> Facts {
+        let restored = matches!(self.standing, Standing::Restored);
+        let forked = self.open_forks().next().is_some() || self.open_clashes().next().is_some();
+        Facts { operations: self.operations, export: self.export, restored, forked }
     }
 
     /// The forks that no plan has ended.

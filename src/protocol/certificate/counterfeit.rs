@@ -66,7 +66,7 @@ impl Certificate {
     pub(crate) fn replayed(&self, by: (Identifier, &IdentityKey), rng: &mut dyn CryptoRng) -> Option<Self> {
         let plan = Plan { randomness: [9; 32], ..self.plan.clone() };
         let (run, suite) = (plan.run_id(), deal_plan(&plan)?.suite);
-        let other = Self::unsigned(plan, self.transcript.to_vec());
+        let other = Self::unsigned(plan, self.transcript().to_vec());
         with_suite!(suite, C => other.signed_again::<C>(&[by], rng, |_, extension| extension.run = run))
     }
 
@@ -102,7 +102,7 @@ impl Certificate {
         let (elders, threshold, suite) = (Seats::clone(&seats), deal.threshold, deal.suite);
         let run = plan.run_id();
         let attempt = Attempt { epoch, run, position: (line, 1), threshold, elders, receivers: seats, signers };
-        let other = Self::unsigned(plan, self.transcript.to_vec());
+        let other = Self::unsigned(plan, self.transcript().to_vec());
         with_suite!(suite, C => other.in_its_run::<C>(run)?.signed_again::<C>(members, rng, |_, extension| {
             extension.run = run;
             extension.entrants.named.extend(named.then_some(attempt));

@@ -15,8 +15,7 @@ mod repair;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::keys::Key;
-use super::record::PeerRecord;
+use super::record::{KeyRecord, PeerRecord};
 use super::{Commit, Error, Inner, Login, Misuse, Result, Scene, SoftToken, Storage, rng};
 use crate::audit::{Event, EventKind};
 use crate::guard::{forbids, holds, unless_off};
@@ -204,17 +203,18 @@ impl<S: Storage> SoftToken<S> {
             if let Some(body) = confirmation {
                 self.say(&scene.login, live, Subject::Confirm, body, progress)?;
             }
+            self.hear_confirmations(scene, live)?;
         }
         Ok(())
     }
 
     /// Asked again at each step: a key may have been restricted since the run began.
     fn policy(&self, scene: &Scene<'_>, live: &Live) -> Result<()> {
-        let key = match live.key {
-            Some(id) => self.load(&scene.login.unlocked, id)?,
+        let record = match live.key {
+            Some(id) => self.record_of(&scene.login.unlocked, id)?,
             None => None,
         };
-        let facts = key.as_ref().map(Key::facts);
+        let facts = record.as_ref().map(KeyRecord::facts);
         Ok(policy::decide(scene.login.unlocked.role(), live.verb, facts.as_ref())?)
     }
 
