@@ -373,6 +373,8 @@ mod switch {
         ImportPromiseKept,
         /// Who is told the history of a key that it knows notices another one.
         HistoryToldIsTheKnownOne,
+        /// Nor are revisions of a roster left out that are known.
+        RevisionsToldAreTheKnownOnes,
         /// A member tells of a line that loses by its whole certificate only.
         LosingLineToldWhole,
         /// Nothing is dealt of an epoch that is over.

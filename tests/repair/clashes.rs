@@ -35,6 +35,9 @@ mounted! {
     an_invitation_of_the_other_side_shows_a_clash_as_its_certificate_does
     who_hears_of_a_clash_from_the_renewal_that_ends_it_takes_part_when_it_has_seen_it
     an_invitation_of_a_line_that_passes_over_a_revision_shows_a_fork
+    nonces_made_beforehand_die_when_a_run_shows_a_clash
+    who_left_and_knows_a_revision_takes_no_history_without_it
+    who_left_and_knows_a_revision_sees_the_fork_when_it_is_called_back_by_another
 }
 
 /// A 2-of-3 key of which there are two rosters. The first and the second member have enrolled a fourth; so have the third and
@@ -332,4 +335,95 @@ fn an_invitation_of_a_line_that_passes_over_a_revision_shows_a_fork(suite: Suite
     let invitation = call_back(&members, key.id, &[(3, THIRD), (2, COPY)]);
     drop(members);
     sees_the_fork(&mut devices, &key, &invitation, passed.epoch);
+}
+
+/// Once the first member has left. Its token knows that the second and the third have enrolled a fourth since; the fifth and a
+/// copy of the second's device do not.
+fn left(suite: Suite, kept: Keep) -> Clashed {
+    let mut devices = devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2);
+    let seats = [(2, SECOND), (3, THIRD), (5, OTHER)];
+    let leaving = vec![Leaving { identifier: id(1), reason: Reason::Routine }];
+    let without = Reshare { members: seated(&members, &seats), leaving, ..Reshare::of(&key) };
+    let invitation = members[SECOND].session.invite_reshare(key.id, without).unwrap();
+    let runs = [FIRST, SECOND, THIRD, OTHER].map(|place| members[place].session.start(&invitation).unwrap());
+    exchange(&mut Vec::from(runs));
+    let copy = Device::new(&devices[SECOND].contents());
+    enrol(&members, key.id, [SECOND, THIRD], &[2, 3], FOURTH);
+    let told = members[SECOND].session.certificate(key.id).unwrap();
+    let gone = members[FIRST].session.complete(&told).unwrap();
+    assert_eq!((gone.state, gone.revision), (KeyState::Retired, 1));
+    drop(members);
+    devices.push(copy);
+    Clashed { key: gone, devices: snapshot(&devices).iter().map(|contents| kept(contents)).collect() }
+}
+
+/// The first member's token still has the certificate with the revision.
+fn still_knows_the_revision(members: &[Member], key: &KeyInfo) {
+    let chain = members[FIRST].session.certificates(key.id).unwrap();
+    assert_eq!(chain, members[SECOND].session.certificates(key.id).unwrap());
+}
+
+fn who_left_and_knows_a_revision_takes_no_history_without_it(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = left(suite, kept);
+    let members = log_in(&mut devices);
+    let card = members[FIRST].card();
+    let behind = members[COPY].session.invite_enrolment(key.id, id(1), card, &ids(&[2, 5])).unwrap();
+    let refused = members[FIRST].session.start(&behind);
+    let Err(Error::Stale { have, certificates }) = refused else { panic!("{refused:?}") };
+    // With which the others, who are behind, can catch up, or see what the second has done.
+    assert_eq!((have, certificates), (key.epoch, vec![members[SECOND].session.certificate(key.id).unwrap()]));
+    still_knows_the_revision(&members, &key);
+}
+
+fn who_left_and_knows_a_revision_sees_the_fork_when_it_is_called_back_by_another(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = left(suite, kept);
+    let members = log_in(&mut devices);
+    let others = [(2, COPY), (5, OTHER)];
+    let passed = go_on(&members, key.id, &others, 3);
+    let invitation = call_back(&members, key.id, &others);
+    drop(members);
+    for _ in 0..2 {
+        let members = log_in(&mut devices);
+        let shown = members[FIRST].session.start(&invitation);
+        let expected = (key.epoch, passed.epoch);
+        assert!(matches!(shown, Err(Error::Fork { ours, theirs }) if (ours, theirs) == expected), "{shown:?}");
+        let forks = members[FIRST].key(key.id).forks;
+        assert!(forks.iter().any(|fork| fork.culprits == [id(2)]), "{forks:?}");
+        still_knows_the_revision(&members, &key);
+    }
+}
+
+fn nonces_made_beforehand_die_when_a_run_shows_a_clash(suite: Suite, kept: Keep) {
+    let mut devices = devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[SECOND].contents());
+    drop(members);
+    devices.push(copy);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    // The first makes nonces with the third, and enters an enrolment with the second.
+    let batch = members[FIRST].session.invite_preprocess(key, &[id(1), id(3)], 2).unwrap();
+    let mut made = [FIRST, THIRD].map(|place| members[place].session.start_preprocess(&batch).unwrap());
+    let said = made[0].poll_transmit().unwrap();
+    made[0].resend();
+    exchange(&mut made);
+    let card = members[FOURTH].card();
+    let invitation = members[FIRST].session.invite_enrolment(key, id(4), card, &ids(&[1, 2])).unwrap();
+    let mut runs = [FIRST, SECOND, FOURTH].map(|place| members[place].session.start(&invitation).unwrap());
+    let joins = [0, 1, 2].map(|place: usize| runs[place].poll_transmit().unwrap());
+    for (to, run) in runs.iter_mut().enumerate() {
+        (0..3).filter(|from| *from != to).for_each(|from| run.handle(&joins[from]).unwrap());
+    }
+    let [_, vote] = [0, 1].map(|place: usize| runs[place].poll_transmit().unwrap());
+    // Before the second's vote is there, the first learns that another revision is in force.
+    enrol(&members, key, [COPY, THIRD], &[2, 3], OTHER);
+    members[FIRST].session.complete(&members[THIRD].session.certificate(key).unwrap()).unwrap();
+    made[0].handle(&said).unwrap();
+    let shown = runs[0].handle(&vote);
+    assert!(matches!(shown, Err(Error::Fork { .. })), "{shown:?}");
+    let gone = made[0].handle(&said);
+    assert!(matches!(gone, Err(Error::Misuse(Misuse::NoSuchRun(_)))), "{gone:?}");
 }

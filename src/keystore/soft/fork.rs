@@ -59,16 +59,19 @@ impl<S: Storage> SoftToken<S> {
         let line = proven(&chain, told, known)?;
         let have = key.epoch.id;
         let stale = |certificates: &[Certificate]| Error::Stale { have, certificates: certificates.to_vec() };
-        let Some((_, newest)) = line.last() else { return Ok(stale(&[])) };
+        // The newest that both know, as far as one of them tells of more revisions.
+        let last = known.saturating_sub(1);
+        let revised = |one: &[Certificate]| one.get(last).map(|one| one.signed_revisions().len());
+        let Some((_, newest)) = line.last() else {
+            let behind = known > 0 && revised(&chain) > revised(told);
+            return Ok(stale(chain.get(last..).filter(|_| behind).unwrap_or_default()));
+        };
         let mut descents = Vec::new();
         for (_, epoch) in &line {
             descents.push(descent(epoch, &chain, told, told)?);
         }
         let mut placed = line.iter().zip(&descents);
         if placed.any(|((_, epoch), descent)| goes_on(epoch, descent.as_ref(), &key.epoch)) {
-            // The newest that both know comes along if it tells of more revisions.
-            let last = known.saturating_sub(1);
-            let revised = |one: &[Certificate]| one.get(last).map(|one| one.signed_revisions().len());
             let first = if revised(told) > revised(&chain) { last } else { known };
             return Ok(stale(told.get(first..).unwrap_or_default()));
         }

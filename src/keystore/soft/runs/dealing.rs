@@ -177,15 +177,31 @@ impl<S: Storage> SoftToken<S> {
         if newest.id != parent || newest.key != id {
             return Err(Misuse::Plan("its certificates do not lead to the epoch that it speaks of").into());
         }
-        // Who is told the key's history anew has perhaps known a part of it.
         if let Some(key) = key {
-            let known = self.chain(&login.unlocked, key.id)?;
-            let same = known.iter().zip(&chain).all(|(known, told)| known.epoch_id() == told.epoch_id());
-            if forbids!(HistoryToldIsTheKnownOne, !same || known.len() > chain.len()) {
-                return Err(self.stale(login, key, invitation, parent)?);
-            }
+            self.check_history(login, key, invitation, (parent, &chain))?;
         }
         Ok((newest, chain))
+    }
+
+    /// Who is told the key's history anew has perhaps known a part of it, and of the rosters' revisions: what is told keeps all
+    /// of that, or this token would lose what proves a fork.
+    pub(super) fn check_history(
+        &self,
+        login: &Login,
+        key: &Key,
+        invitation: &Invitation,
+        (parent, told): (EpochId, &[Certificate]),
+    ) -> Result<()> {
+        let known = self.chain(&login.unlocked, key.id)?;
+        let mut kept = known.len() <= told.len();
+        for (known, told) in known.iter().zip(told) {
+            let same = known.epoch_id() == told.epoch_id();
+            kept &= same && holds!(RevisionsToldAreTheKnownOnes, known.epoch()?.beyond(&told.epoch()?).is_empty());
+        }
+        if forbids!(HistoryToldIsTheKnownOne, !kept) {
+            return Err(self.stale(login, key, invitation, parent)?);
+        }
+        Ok(())
     }
 
     /// Says who is behind: whoever renews an epoch of the past, or this token, if the invitation tells how it went on. Or that

@@ -61,7 +61,11 @@ impl<S: Storage> SoftToken<S> {
                 Ok(None)
             }
             Effect::Revised { revision, ends } => {
-                let info = self.keep_revision(scene, live, *revision, commit)?;
+                let kept = self.keep_revision(scene, live, *revision, commit);
+                if let (Err(Error::Fork { .. }), Some(id)) = (&kept, live.key) {
+                    scene.inner.end_signing(id);
+                }
+                let info = kept?;
                 Ok(info.filter(|_| ends).map(|info| (Output::Key(Box::new(info)), Some(Vec::new()))))
             }
             Effect::Repaired(repaired) => {

@@ -109,7 +109,14 @@ impl<S: Storage> SoftToken<S> {
         {
             return Err(Error::Exists(id));
         }
-        let told = self.parent(login, key.filter(|key| key.epoch.id != epoch), invitation, (id, epoch))?;
+        let (of_this, of_another) = match key {
+            Some(key) if key.epoch.id == epoch => (Some(key), None),
+            key => (None, key),
+        };
+        let told = self.parent(login, of_another, invitation, (id, epoch))?;
+        if let Some(key) = of_this {
+            self.check_history(login, key, invitation, (epoch, &told.1))?;
+        }
         let needed = if verb(&plan.revision) == Verb::Repair { Operations::REPAIR } else { Operations::ENROL };
         if told.0.template().operations.contains(needed) { Ok(told) } else { Err(Error::Denied(Denial::Operation)) }
     }
