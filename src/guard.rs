@@ -447,6 +447,8 @@ mod switch {
         BackupOfTheChainCode,
         /// Rule 2: a promise outlives the key.
         PromiseOutlivesTheKey,
+        /// What this token dealt in itself is on record, whoever signed it.
+        OwnDealingsKept,
         /// A nonce is claimed once.
         NonceClaimedOnce,
         /// A peer that was rolled back is found out.

@@ -192,8 +192,9 @@ impl Forger {
         genuine.naming(&numbered(members), cards, &mut UnwrapErr(SysRng))
     }
 
-    /// The same with so many attempts, each dealt to a thousand members, that nobody signed, or somebody who takes no part.
-    pub fn telling(members: &[Self], genuine: &Certificate, told: (u8, bool)) -> Option<Certificate> {
+    /// The same with so many attempts, each dealt to a thousand members, that nobody signed, or somebody who takes no part. The
+    /// last in their order may be one of a certain run.
+    pub fn telling(members: &[Self], genuine: &Certificate, told: (u8, bool, Option<RunId>)) -> Option<Certificate> {
         genuine.telling(&numbered(members), told, &mut UnwrapErr(SysRng))
     }
 

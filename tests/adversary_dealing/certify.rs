@@ -291,7 +291,7 @@ fn a_certificate_that_passes_over_an_attempt_is_refused_whoever_signed_it() {
 /// can read it, or write it.
 #[test]
 fn whatever_others_make_up_the_record_of_a_key_keeps_so_much_and_no_more() {
-    for (told, kept) in [((20, false), 16), ((140, true), 131)] {
+    for (told, kept) in [((20, false, None), 16), ((140, true, None), 131)] {
         let trial = Trial::new(3);
         let genuine = missed_by_the_first(&trial, Suite::Ed25519);
         let telling = Forger::telling(&trial.forgers, &genuine, told).unwrap();
@@ -299,4 +299,24 @@ fn whatever_others_make_up_the_record_of_a_key_keeps_so_much_and_no_more() {
         let told = key.old_epochs.iter().filter(|old| old.holders.len() >= 998);
         assert_eq!(told.count(), kept);
     }
+}
+
+/// That there was a dealing a token knows for itself that dealt in it, whatever liars have signed and made up since.
+#[test]
+fn what_this_token_dealt_in_stays_on_record_when_others_sign_it_and_leave_no_room() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, true);
+    trial.run(&invitation, &mut |_, to, message| {
+        if to == 0 && subject(&message) == "deal" { Vec::new() } else { vec![message] }
+    });
+    let key = invitation.key().unwrap();
+    let next = trial.members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    trial.run(&next, &mut |_, to, message| {
+        if to == 0 && subject(&message) == "certify" { Vec::new() } else { vec![message] }
+    });
+    let genuine = trial.members[1].session.certificate(key).unwrap();
+    let told = (140, true, Some(invitation.run_id()));
+    let telling = Forger::telling(&trial.forgers, &genuine, told).unwrap();
+    let key = trial.members[0].session.complete(&telling).unwrap();
+    assert!(key.old_epochs.iter().any(|old| *old.epoch.as_bytes() == [u8::MAX; 32]));
 }

@@ -1,5 +1,7 @@
 //! Certificates: what makes an epoch the key's, and what is erased by it.
 
+use std::collections::BTreeSet;
+
 use super::clash::{Descent, descent};
 use super::fork::{change_line, lines, set_aside};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
@@ -142,16 +144,19 @@ impl<S: Storage> SoftToken<S> {
         // Of a dealing that it took part in this token knows better than what others say, unless they have the transcript.
         let signed = |run| run == epoch.run || named.iter().any(|attempt| attempt.run == run && !attempt.is_unsigned());
         let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !signed(attempt.run)).cloned().collect();
+        let mut dealt_in: BTreeSet<_> = key.record.dealt.iter().map(|attempt| attempt.run).collect();
         key.record.dealt.retain(|attempt| !ended(attempt.run));
+        let certified = self.chain(&login.unlocked, key.id)?.iter().map(Certificate::epoch_id).collect::<Vec<_>>();
         let mut kept = Vec::new();
         for attempt in &key.record.pending {
             kept.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
         }
         for attempt in own.iter().chain(named) {
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
-            let told = !own.contains(attempt);
+            // That there was such a dealing it knows itself, whoever signed what came of it.
+            let told = !own.contains(attempt) && !forbids!(OwnDealingsKept, dealt_in.remove(&attempt.run));
             let known = key.record.old.iter().any(|old| old.epoch == attempt.epoch);
-            if known || told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt)) {
+            if known || told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &certified)) {
                 continue;
             }
             let mut entry = OldEpoch::of_attempt(attempt, epoch);

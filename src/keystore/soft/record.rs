@@ -278,9 +278,10 @@ impl KeyRecord {
     }
 
     /// Whether there is room for an attempt as others tell of it: liars can tell of any number, together, and must not fill the
-    /// record until nothing can be written of the key any more. Epochs that were certified always have room.
-    pub(super) fn has_room_for(&self, told: &Attempt) -> bool {
-        let kept: usize = self.old.iter().map(|old| old.shares.len()).sum();
+    /// record until nothing can be written of the key any more. Epochs that were certified always have room, and take none.
+    pub(super) fn has_room_for(&self, told: &Attempt, certified: &[EpochId]) -> bool {
+        let attempts = self.old.iter().filter(|old| !certified.contains(&old.epoch));
+        let kept: usize = attempts.map(|old| old.shares.len()).sum();
         let most = if told.is_unsigned() { MAX_TOLD_SHARES } else { MAX_SIGNED_SHARES };
         self.old.len() < MAX_EPOCHS / 2 && kept + told.receivers.len() <= most
     }
@@ -465,7 +466,7 @@ mod tests {
         let mut record =
             KeyRecord::empty(Identifier::new(1).unwrap(), Origin::Generated, Standing::Active, (1, 1), policy);
         for attempt in (0..9_000).map(told) {
-            if record.has_room_for(&attempt) {
+            if record.has_room_for(&attempt, &[]) {
                 let share = |(identifier, card): &(Identifier, CardId)| OldShare {
                     identifier: *identifier,
                     card: *card,
@@ -498,9 +499,9 @@ mod tests {
             OldEpoch { epoch: EpochId::from_bytes(name), threshold: 2, shares: Vec::new() }
         };
         (0..MAX_EPOCHS / 2 - 1).for_each(|number| record.keep_old(epoch(number)));
-        assert!(record.has_room_for(&signed));
+        assert!(record.has_room_for(&signed, &[]));
         record.keep_old(epoch(MAX_EPOCHS / 2));
-        assert!(!record.has_room_for(&signed));
+        assert!(!record.has_room_for(&signed, &[]));
         for number in MAX_EPOCHS / 2..=MAX_EPOCHS {
             record.keep_old(epoch(number));
         }
@@ -510,5 +511,29 @@ mod tests {
             (Some(&epoch(MAX_EPOCHS)), Some(&epoch(MAX_EPOCHS).epoch))
         );
         assert!(record.to_bytes().is_some());
+    }
+
+    /// What a long life leaves on record is no reason to leave out an attempt whose shares are about.
+    #[test]
+    fn certified_epochs_take_no_room_from_attempts() {
+        let policy = (Operations::ALL, Export::Never);
+        let mut record =
+            KeyRecord::empty(Identifier::new(1).unwrap(), Origin::Generated, Standing::Active, (1, 1), policy);
+        let share = |number| OldShare {
+            identifier: Identifier::new(number).unwrap(),
+            card: CardId::from_bytes([1; 32]),
+            device: Device::Erased,
+            backup: Backup::None,
+        };
+        let life = (0..=MAX_SIGNED_SHARES / 1000).map(|number| {
+            let epoch = dealt_name(RunId::from_bytes([number.try_into().unwrap(); 32]));
+            OldEpoch { epoch, threshold: 667, shares: (1..=1000).map(share).collect() }
+        });
+        life.for_each(|old| record.keep_old(old));
+        let certified: Vec<_> = record.old.iter().map(|old| old.epoch).collect();
+        let signed = Attempt { signers: vec![record.me], ..told(1_000_000) };
+        assert!(record.has_room_for(&signed, &certified));
+        assert!(record.has_room_for(&told(1_000_001), &certified));
+        assert!(!record.has_room_for(&signed, &[]));
     }
 }

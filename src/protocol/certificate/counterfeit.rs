@@ -143,11 +143,12 @@ impl Certificate {
         with_suite!(plan.suite, C => self.with_attempts::<C>(members, vec![attempt], rng))
     }
 
-    /// The same with so many attempts, each dealt to a thousand members, that nobody signed, or somebody who takes no part.
+    /// The same with so many attempts, each dealt to a thousand members, that nobody signed, or somebody who takes no part. The
+    /// last in their order may be one of a certain run.
     pub(crate) fn telling(
         &self,
         members: &[(Identifier, &IdentityKey)],
-        (count, signed): (u8, bool),
+        (count, signed, last): (u8, bool, Option<RunId>),
         rng: &mut dyn CryptoRng,
     ) -> Option<Self> {
         let plan = deal_plan(&self.plan)?;
@@ -161,7 +162,9 @@ impl Certificate {
             let (elders, receivers) = (seats.iter().take(2).copied().collect(), Seats::clone(&seats));
             Attempt { epoch, run, position, threshold: 2, elders, receivers, signers: signers.clone() }
         };
-        let attempts = (1..=count).map(attempt).collect();
+        let epoch = EpochId::from_bytes([u8::MAX; 32]);
+        let last = last.map(|run| Attempt { epoch, run, ..attempt(0) });
+        let attempts = (1..=count).map(attempt).chain(last).collect();
         with_suite!(plan.suite, C => self.with_attempts::<C>(members, attempts, rng))
     }
 
@@ -172,6 +175,7 @@ impl Certificate {
         rng: &mut dyn CryptoRng,
     ) -> Option<Self> {
         self.signed_again::<C>(members, rng, |_, extension| {
+            extension.entrants.named.retain(|known| attempts.iter().all(|attempt| attempt.run != known.run));
             extension.entrants.named.extend(attempts);
             extension.entrants.named.sort_by_key(|attempt| attempt.epoch);
         })
