@@ -449,6 +449,10 @@ mod switch {
         PromiseOutlivesTheKey,
         /// What this token dealt in itself is on record, whoever signed it.
         OwnDealingsKept,
+        /// Of a run that was ended while it was computed for nothing leaves.
+        NothingLeavesAfterTheEnd,
+        /// What was recorded as a run's output is told.
+        OutputOutlivesWhatFollows,
         /// A nonce is claimed once.
         NonceClaimedOnce,
         /// A peer that was rolled back is found out.

@@ -3,16 +3,17 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use quorumkey::hazmat::meanwhile;
+use quorumkey::hazmat::{meanwhile, set_clock_ahead};
 use quorumkey::{
-    Derivation, Error, Invitation, KeyId, KeyTemplate, MemoryStorage, Message, Misuse, Operation, Operations, Output,
-    Progress, Proposal, Restriction, Roster, Run, RunId, Session, SessionId, Signing, SoftToken, Suite, Token,
-    UserType,
+    Change, Derivation, Entry, Error, Invitation, KeyId, KeyState, KeyTemplate, MemoryStorage, Message, Misuse,
+    Operation, Operations, Output, Progress, Proposal, Restriction, Roster, Run, RunId, Session, SessionId, Signing,
+    SoftToken, Storage, StorageError, Suite, Token, UserType,
 };
 
 use super::claims;
@@ -122,17 +123,48 @@ fn a_run_whose_thread_dies_is_over_and_the_token_goes_on() {
     sign(&members, key, &[1, 2], TEXT);
 }
 
+/// A storage whose changes fail once so many have gone well.
+#[derive(Clone, Debug)]
+struct Breaking {
+    inner: Arc<MemoryStorage>,
+    left: Arc<AtomicU32>,
+}
+
+impl Storage for Breaking {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.inner.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
+        self.inner.scan(prefix, after, limit)
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map_err(|_| StorageError::Io(std::io::ErrorKind::StorageFull))?;
+        self.inner.commit(changes)
+    }
+
+    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
+        self.inner.rewrite(contents)
+    }
+}
+
 /// A member whose token is called without the handles that keep a run to one thread.
 struct Device {
-    token: Arc<SoftToken<MemoryStorage>>,
+    token: Arc<SoftToken<Breaking>>,
     session: SessionId,
+    /// How many changes of its storage go well.
+    left: Arc<AtomicU32>,
 }
 
 impl Device {
     fn new() -> Self {
-        let token = SoftToken::create(|contents| Ok(MemoryStorage::new(contents)), &init("")).unwrap();
+        let left = Arc::new(AtomicU32::new(u32::MAX));
+        let kept = |contents: &[Entry]| Ok(Breaking { inner: MemoryStorage::new(contents).into(), left: left.clone() });
+        let token = SoftToken::create(kept, &init("")).unwrap();
         let session = token.login(UserType::User, &user_pin()).unwrap();
-        Self { token: Arc::new(token), session }
+        Self { token: Arc::new(token), session, left }
     }
 
     fn begin(&self, operation: Operation<'_>) -> (RunId, Vec<Message>) {
@@ -144,41 +176,58 @@ impl Device {
         self.token.advance(self.session, run, message)
     }
 
+    /// What it says to these messages.
+    fn hear(&self, run: RunId, messages: &[&Message]) -> Vec<Message> {
+        messages.iter().flat_map(|message| self.advance(run, message).unwrap().outgoing).collect()
+    }
+
     fn claims(&self) -> usize {
         let log = self.token.audit(self.session, None, 4096).unwrap();
         log.iter().filter(|record| record.event().kind() == quorumkey::audit::EventKind::NonceClaimed).count()
     }
 }
 
-/// Two devices with a key, and an invitation to sign.
-fn pair() -> ([Device; 2], Invitation) {
-    let devices = [Device::new(), Device::new()];
+/// So many devices, with an invitation to make a key of which any two sign.
+fn strangers<const N: usize>() -> ([Device; N], Invitation) {
+    let devices = [(); N].map(|()| Device::new());
     let members = Roster::numbered(devices.iter().map(|one| one.token.card(one.session).unwrap())).unwrap();
     let template = KeyTemplate::wallet("a wallet");
     let proposal = Proposal::Dkg { suite: Suite::Ed25519, threshold: 2, members, template };
     let invitation = devices[0].token.invite(devices[0].session, &proposal).unwrap();
+    (devices, invitation)
+}
+
+/// So many devices with a key, and an invitation for all of them to sign.
+fn signers<const N: usize>() -> ([Device; N], Invitation) {
+    let (devices, invitation) = strangers();
     let (mut said, mut key) = (Vec::new(), None);
     for (from, device) in devices.iter().enumerate() {
         said.extend(device.begin(Operation::Deal(&invitation)).1.into_iter().map(|message| (from, message)));
     }
     while !said.is_empty() {
         for (from, message) in core::mem::take(&mut said) {
-            let progress = devices[1 - from].advance(invitation.run_id(), &message).unwrap();
-            said.extend(progress.outgoing.into_iter().map(|message| (1 - from, message)));
-            if let Some(Ok(Output::Key(made))) = progress.outcome {
-                key = Some(made.id);
+            for (to, device) in devices.iter().enumerate().filter(|(to, _)| *to != from) {
+                let progress = device.advance(invitation.run_id(), &message).unwrap();
+                said.extend(progress.outgoing.into_iter().map(|message| (to, message)));
+                if let Some(Ok(Output::Key(made))) = progress.outcome {
+                    key = Some(made.id);
+                }
             }
         }
     }
     let signing = Proposal::Sign {
         key: key.unwrap(),
-        signers: vec![id(1), id(2)],
+        signers: (1..=u16::try_from(N).unwrap()).map(id).collect(),
         message: TEXT.to_vec(),
         derivation: Derivation::default(),
         batch: None,
     };
     let invitation = devices[0].token.invite(devices[0].session, &signing).unwrap();
     (devices, invitation)
+}
+
+fn pair() -> ([Device; 2], Invitation) {
+    signers()
 }
 
 /// The first device's run, and the commitments of the second.
@@ -218,4 +267,86 @@ fn an_abort_ends_a_run_while_its_share_is_computed() {
     assert!(progress.outgoing.is_empty() && is_over(&progress.outcome.unwrap().unwrap_err()));
     assert!(is_over(&devices[0].advance(run, &commitments).unwrap_err()));
     assert_eq!(devices[0].claims(), 0);
+}
+
+/// The first of three signers, who has all that the others say but the last commitments; these, and its run.
+fn about_to_finish() -> ([Device; 3], RunId, Message) {
+    let (devices, invitation) = signers::<3>();
+    let enter = |device: &Device| device.begin(Operation::Sign(&invitation, TEXT, &Derivation::default()));
+    let [(run, first), (_, second), (_, third)] = devices.each_ref().map(enter);
+    let [first, second, third] = [first, second, third].map(|said| said.into_iter().next().unwrap());
+    let shares = [devices[1].hear(run, &[&first, &third]), devices[2].hear(run, &[&first, &second])].concat();
+    assert_eq!(shares.len(), 2);
+    let heard = devices[0].hear(run, &[&second, &shares[0], &shares[1]]);
+    assert!(heard.is_empty());
+    (devices, run, third)
+}
+
+#[test]
+fn what_was_recorded_before_a_run_is_ended_does_not_leave_after_it() {
+    let (devices, run, last) = about_to_finish();
+    let (token, session) = (Arc::clone(&devices[0].token), devices[0].session);
+    // One message completes two rounds: the share is on record when the second is computed.
+    meanwhile(move || meanwhile(move || token.abort(session, run).unwrap()));
+    let progress = devices[0].advance(run, &last).unwrap();
+    assert!(progress.outgoing.is_empty() && is_over(&progress.outcome.unwrap().unwrap_err()));
+    assert_eq!(devices[0].claims(), 1);
+}
+
+#[test]
+fn one_message_may_complete_two_rounds() {
+    let (devices, run, last) = about_to_finish();
+    let progress = devices[0].advance(run, &last).unwrap();
+    assert_eq!((progress.outgoing.len(), devices[0].claims()), (1, 1));
+    assert!(matches!(progress.outcome, Some(Ok(Output::Signature(_)))));
+}
+
+#[test]
+fn nonces_that_are_too_old_go_with_the_next_message_whatever_it_is() {
+    let (devices, invitation) = pair();
+    let (run, said) = devices[0].begin(Operation::Sign(&invitation, TEXT, &Derivation::default()));
+    assert!(devices[0].advance(run, &said[0]).unwrap().outcome.is_none());
+    set_clock_ahead(Duration::from_secs(601));
+    let echo = devices[0].advance(run, &said[0]);
+    let after = devices[0].advance(run, &said[0]);
+    set_clock_ahead(Duration::ZERO);
+    assert!(echo.is_ok());
+    assert!(is_over(&after.unwrap_err()));
+}
+
+#[test]
+fn who_waits_for_a_run_does_not_wait_for_the_thread_that_computes_for_it_once_it_is_ended() {
+    let (devices, invitation) = pair();
+    let (run, commitments) = signing(&devices, &invitation);
+    let (token, session, message) = (Arc::clone(&devices[0].token), devices[0].session, commitments.clone());
+    let (say, hear) = channel();
+    meanwhile(move || {
+        let waiting = Arc::clone(&token);
+        std::thread::spawn(move || say.send(waiting.advance(session, run, &message)).unwrap());
+        // Long enough for it to wait; if it does not yet, it finds nothing to wait for.
+        std::thread::sleep(Duration::from_millis(100));
+        token.abort(session, run).unwrap();
+        let told = hear.recv_timeout(Duration::from_secs(20)).expect("it is told that the run is over");
+        assert!(is_over(&told.unwrap_err()));
+    });
+    assert!(is_over(&devices[0].advance(run, &commitments).unwrap().outcome.unwrap().unwrap_err()));
+}
+
+#[test]
+fn a_key_that_is_on_record_is_told_also_when_what_follows_fails() {
+    let (devices, invitation) = strangers::<3>();
+    let run = invitation.run_id();
+    let joins = devices.each_ref().map(|device| device.begin(Operation::Deal(&invitation)).1.remove(0));
+    let answer = |said: &[Message; 3]| {
+        [(0, [1, 2]), (1, [0, 2]), (2, [0, 1])]
+            .map(|(to, from): (usize, [usize; 2])| devices[to].hear(run, &from.map(|from| &said[from])).remove(0))
+    };
+    let certify = answer(&answer(&joins));
+    let confirm = devices[1].hear(run, &[&certify[0], &certify[2]]).remove(0);
+    assert!(devices[0].hear(run, &[&certify[1], &confirm]).is_empty());
+    devices[0].left.store(1, Ordering::SeqCst);
+    let progress = devices[0].advance(run, &certify[2]).unwrap();
+    devices[0].left.store(u32::MAX, Ordering::SeqCst);
+    let Some(Ok(Output::Key(made))) = progress.outcome else { panic!("{:?}", progress.outcome) };
+    assert_eq!(made.state, KeyState::Active);
 }

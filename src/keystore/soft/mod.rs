@@ -292,10 +292,14 @@ impl<S: Storage> SoftToken<S> {
         let decision = policy::decide(login.unlocked.role(), verb, key.as_ref().map(Key::facts).as_ref());
         unless_off!(PolicyAskedAtTheDoor, decision, Ok(()))?;
         let unlocked = Arc::clone(&login.unlocked);
-        let mut commit = Commit::default();
+        let (mut commit, away) = (Commit::default(), inner.away.len());
         let released = step(&mut Scene { inner: &mut inner, session, login, key }, &mut commit)?;
         unless_off!(WrittenBeforeReleased, self.commit(&unlocked, commit)?, ());
         inner.end_expired();
+        // Who waits for a run that was ended must not wait for the thread that computes for it.
+        if inner.away.len() < away {
+            self.returned.notify_all();
+        }
         Ok(released)
     }
 

@@ -26,6 +26,7 @@ impl<S: Storage> Token for SoftToken<S> {
     fn logout(&self, session: SessionId) -> Result<()> {
         let mut inner = self.lock()?;
         inner.end_runs(session);
+        self.returned.notify_all();
         inner.sessions.remove(&session).map(drop).ok_or(Error::LoggedOut)
     }
 

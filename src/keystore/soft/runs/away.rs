@@ -44,14 +44,8 @@ pub(super) struct Away<'a, S: Storage> {
 }
 
 impl<'a, S: Storage> Away<'a, S> {
-    /// Leaves the run's name behind.
-    pub(super) fn leave(
-        token: &'a SoftToken<S>,
-        inner: &mut Inner,
-        (session, verb, run): (SessionId, Verb, RunId),
-        live: &Live,
-    ) -> Self {
-        inner.away.insert(run, live.summary());
+    /// Of a run that left its name.
+    pub(super) const fn of(token: &'a SoftToken<S>, (session, verb, run): (SessionId, Verb, RunId)) -> Self {
         Self { token, session, verb, run, back: false }
     }
 
@@ -73,13 +67,16 @@ impl<'a, S: Storage> Away<'a, S> {
         })
     }
 
-    /// Lets the run go on, if nobody has ended it.
+    /// Lets the run go on, if nobody has ended it, and its nonces are not too old.
     pub(super) fn put_back(mut self, live: Live) -> Result<()> {
         let mut inner = self.token.lock()?;
-        if inner.away.remove(&self.run).is_some() {
+        self.back = true;
+        if inner.away.remove(&self.run).is_none() {
+            return Err(Misuse::NoSuchRun(self.run).into());
+        }
+        if !live.is_expired() {
             inner.runs.insert(self.run, live);
         }
-        self.back = true;
         Ok(())
     }
 }
@@ -105,6 +102,11 @@ impl<S: Storage> SoftToken<S> {
 }
 
 impl Inner {
+    /// Leaves the run's name behind, while a thread computes for it.
+    pub(super) fn leave(&mut self, run: RunId, live: &Live) {
+        self.away.insert(run, live.summary());
+    }
+
     /// Ends the runs of which that is true, also those that are computed for just now.
     pub(super) fn end_where(&mut self, ends: impl Fn(&Summary) -> bool) {
         self.runs.retain(|_, live| !ends(&live.summary()));

@@ -83,16 +83,19 @@ impl<S: Storage> SoftToken<S> {
     pub(super) fn give(&self, session: SessionId, run: RunId, message: &Message) -> Result<Progress> {
         let verb = self.continues(session, run)?;
         loop {
-            match self.operate(session, verb, None, |scene, _| self.take(scene, verb, run, message))? {
+            match self.operate(session, verb, None, |scene, _| self.take(scene, run, message))? {
                 Taken::Over(progress) => return Ok(progress),
                 Taken::Away => self.await_return(run)?,
-                Taken::Out(away, live) => return self.work_away(away, *live, message),
+                Taken::Out(live) => {
+                    let away = Away::of(self, (session, verb, run));
+                    return self.work_away(away, *live, message);
+                }
             }
         }
     }
 
     /// Takes the run out, to compute for it without the lock. A run that is over only listens, with nothing to compute.
-    fn take(&self, scene: &mut Scene<'_>, verb: Verb, run: RunId, message: &Message) -> Result<Taken<'_, S>> {
+    fn take(&self, scene: &mut Scene<'_>, run: RunId, message: &Message) -> Result<Taken> {
         // Looked at before it is taken out: another session's message must not end the run.
         let found = scene.inner.summary(run);
         let mine = found.is_some_and(|found| holds!(RunOfItsSession, found.session == scene.session));
@@ -101,26 +104,24 @@ impl<S: Storage> SoftToken<S> {
         }
         let Some(mut live) = scene.inner.runs.remove(&run) else { return Ok(Taken::Away) };
         if !live.finished {
-            let away = Away::leave(self, scene.inner, (scene.session, verb, run), &live);
-            return Ok(Taken::Out(away, Box::new(live)));
+            scene.inner.leave(run, &live);
+            return Ok(Taken::Out(Box::new(live)));
         }
         let mut progress = Progress::default();
         let worked = self.listen(scene, &mut live, message, &mut progress);
-        let (lives, progress) = conclude(&live, worked, progress);
-        if lives {
+        report(&live, &mut progress);
+        if lives_on(&worked) {
             scene.inner.runs.insert(run, live);
         }
-        progress.map(Taken::Over)
+        conclude(worked, progress).map(Taken::Over)
     }
 
     fn work_away(&self, away: Away<'_, S>, mut live: Live, message: &Message) -> Result<Progress> {
         let mut progress = Progress::default();
         let worked = self.work(&away, &mut live, message, &mut progress);
-        let (lives, progress) = conclude(&live, worked, progress);
-        if lives {
-            away.put_back(live)?;
-        }
-        progress
+        report(&live, &mut progress);
+        let back = if lives_on(&worked) { away.put_back(live) } else { Ok(()) };
+        conclude(worked.and(back), progress)
     }
 
     /// What is said to a run whose output is there.
@@ -151,7 +152,7 @@ impl<S: Storage> SoftToken<S> {
             let early = live.exchange.compare_early();
             self.heed(away, live, early, progress)?;
         }
-        if live.finished { away.step(live, |scene, live| self.hear_confirmations(scene, live)) } else { Ok(()) }
+        Ok(())
     }
 
     /// Says what members disagree on, and what a failed run says last.
@@ -308,28 +309,35 @@ impl<S: Storage> SoftToken<S> {
 }
 
 /// A run that was looked for.
-enum Taken<'a, S: Storage> {
+enum Taken {
     /// It only listens, and has.
     Over(Progress),
     /// Another thread computes for it.
     Away,
     /// It is this thread's.
-    Out(Away<'a, S>, Box<Live>),
+    Out(Box<Live>),
 }
 
-/// Whether the run lives on after a message, and what is said of it.
-fn conclude(live: &Live, worked: Result<()>, mut progress: Progress) -> (bool, Result<Progress>) {
+/// Whether a run goes on after a message.
+const fn lives_on(worked: &Result<()>) -> bool {
+    matches!(worked, Ok(()) | Err(Error::Rejected(_)))
+}
+
+/// What is said of a run after a message. An output that was recorded is told, whatever came after it. Else of a run that was
+/// ended meanwhile, or can't go on here, nothing leaves any more: only what one says last which others made fail.
+fn conclude(worked: Result<()>, mut progress: Progress) -> Result<Progress> {
     match worked {
-        Err(Error::Rejected(rejection)) => (true, Err(Error::Rejected(rejection))),
-        worked => {
-            report(live, &mut progress);
-            let lives = worked.is_ok();
-            if let Err(error) = worked {
-                progress.outcome = Some(Err(error));
+        Err(Error::Rejected(rejection)) => return Err(Error::Rejected(rejection)),
+        Err(_) if forbids!(OutputOutlivesWhatFollows, matches!(progress.outcome, Some(Ok(_)))) => {}
+        Err(error) => {
+            if !matches!(error, Error::PeerMisbehaved { .. }) {
+                unless_off!(NothingLeavesAfterTheEnd, progress.outgoing.clear(), ());
             }
-            (lives, Ok(progress))
+            progress.outcome = Some(Err(error));
         }
+        Ok(()) => {}
     }
+    Ok(progress)
 }
 
 fn report(live: &Live, progress: &mut Progress) {
