@@ -1,4 +1,0 @@
-//! `handle_dealing` of `quorumkey::hazmat::fuzz`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| quorumkey::hazmat::fuzz::run("handle_dealing", bytes));

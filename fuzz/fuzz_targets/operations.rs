@@ -1,4 +1,0 @@
-//! `operations` of `quorumkey::hazmat::fuzz`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| quorumkey::hazmat::fuzz::run("operations", bytes));

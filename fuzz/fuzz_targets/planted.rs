@@ -1,4 +1,0 @@
-//! `planted` of `quorumkey::hazmat::fuzz`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| quorumkey::hazmat::fuzz::planted(bytes));

@@ -1,4 +1,0 @@
-//! `stored_record` of `quorumkey::hazmat::fuzz`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| quorumkey::hazmat::fuzz::run("stored_record", bytes));
