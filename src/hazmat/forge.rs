@@ -30,6 +30,8 @@ pub struct Forgery {
     pub round: u8,
     /// Who says that it sent it.
     pub sender: Identifier,
+    /// What it is about, as [`subject`] says it.
+    pub subject: &'static str,
     /// The state counter.
     pub counter: u64,
     /// The view of the round before.
@@ -92,13 +94,15 @@ impl Forger {
             run: header.run,
             round: header.round,
             sender: header.sender,
+            subject: name(header.subject),
             counter: header.counter,
             view: header.view,
             body: message.body().to_vec(),
         };
         change(&mut forgery);
-        let Forgery { group, epoch, run, round, sender, counter, view, body } = forgery;
-        let header = Header { group, epoch, run, round, sender, counter, view, ..header };
+        let Forgery { group, epoch, run, round, sender, subject, counter, view, body } = forgery;
+        let subject = Subject::ALL.into_iter().find(|one| name(*one) == subject).unwrap_or(header.subject);
+        let header = Header { group, epoch, run, round, sender, subject, counter, view, ..header };
         Message::issue(header, body, &self.0)
     }
 
@@ -196,6 +200,17 @@ impl Forger {
     /// last in their order may be one of a certain run.
     pub fn telling(members: &[Self], genuine: &Certificate, told: (u8, bool, Option<RunId>)) -> Option<Certificate> {
         genuine.telling(&numbered(members), told, &mut UnwrapErr(SysRng))
+    }
+
+    /// What these members can make of a certificate: with another plan and another part of the application's in its
+    /// transcript, with other run keys of theirs, and signed by them.
+    pub fn rewritten(
+        members: &[(Identifier, &Self)],
+        genuine: &Certificate,
+        change: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>),
+    ) -> Option<Certificate> {
+        let members: Vec<_> = members.iter().map(|(id, member)| (*id, &member.0)).collect();
+        genuine.rewritten(&members, change, &mut UnwrapErr(SysRng))
     }
 
     /// An accusation with that body, in the place of the message.

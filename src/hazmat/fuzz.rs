@@ -3,13 +3,23 @@
 //!
 //! A target panics when something does not hold. Each makes what it needs from its bytes alone.
 
+mod certificates;
 mod decoders;
+mod exchange;
+mod file;
 mod frost;
 mod handle;
 mod keeping;
+mod lie;
 mod operations;
+mod outside;
 mod pair;
+#[cfg(feature = "phrase")]
+mod phrase;
+mod proposals;
+mod recorded;
 mod seeds;
+mod start;
 mod texts;
 
 /// One thing to do with any bytes.
@@ -22,7 +32,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 24] = [
+pub const TARGETS: &[Target] = &[
     Target { name: "card", run: decoders::card },
     Target { name: "invitation", run: decoders::invitation },
     Target { name: "plan", run: decoders::plan },
@@ -47,6 +57,13 @@ pub const TARGETS: [Target; 24] = [
     Target { name: "handle_reconstruct", run: handle::reconstruct },
     Target { name: "handle_repair", run: handle::repair },
     Target { name: "frost", run: frost::frost },
+    Target { name: "file", run: file::file },
+    Target { name: "judge", run: outside::judge },
+    Target { name: "coordinator", run: outside::coordinator },
+    Target { name: "complete", run: certificates::complete },
+    Target { name: "start", run: start::start },
+    #[cfg(feature = "phrase")]
+    Target { name: "phrase", run: phrase::phrase },
 ];
 
 /// Does what the target of that name does.

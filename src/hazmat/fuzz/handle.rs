@@ -2,74 +2,13 @@
 
 use zeroize::Zeroizing;
 
-use super::pair::{Got, Helped, MESSAGE, Pair, exchange};
-use super::{choice, one_of};
-use crate::hazmat::Forgery;
+use super::exchange::{Got, exchange, honestly};
+use super::lie::Lie;
+use super::pair::{MESSAGE, Pair};
+use super::proposals::{Three, Way, imported};
 use crate::keystore::{Error, ImportedKey, Protocol, Run};
-use crate::suite::Suite;
-use crate::wire::Message;
 
-/// What the liar does instead of its message: a change, and perhaps something more on the side.
-struct Lie<'a> {
-    suite: Suite,
-    /// The other of two stories, such as a renewal instead of a new key.
-    other: bool,
-    /// Who tells it: the second member or, where there is one, the third.
-    liar: u16,
-    round: u8,
-    change: u8,
-    also: u8,
-    at: usize,
-    bytes: &'a [u8],
-}
-
-impl<'a> Lie<'a> {
-    fn read(mut bytes: &'a [u8], rounds: u8) -> Self {
-        let first = choice(&mut bytes);
-        let (round, change, also) = (choice(&mut bytes), choice(&mut bytes), choice(&mut bytes));
-        let at = usize::from(choice(&mut bytes)) << 8 | usize::from(choice(&mut bytes));
-        Self {
-            suite: *one_of(&Suite::ALL, first >> 1),
-            other: first & 1 == 1,
-            liar: 2,
-            round: round % rounds,
-            change: change % 10,
-            also: also % 5,
-            at,
-            bytes,
-        }
-    }
-
-    fn of(&self, message: &Message) -> Vec<Message> {
-        let lie = Pair::alter(message, |forgery| self.apply(forgery));
-        match self.also {
-            0 => vec![lie],
-            // Two versions of one message, in either order, and the same one again.
-            1 => vec![message.clone(), lie],
-            2 => vec![lie, message.clone()],
-            3 => vec![lie.clone(), lie],
-            // Bytes that are a message, or are none.
-            _ => Message::from_bytes(self.bytes).into_iter().chain([lie]).collect(),
-        }
-    }
-
-    fn apply(&self, forgery: &mut Forgery) {
-        let body = &mut forgery.body;
-        let at = self.at.min(body.len());
-        match self.change {
-            0 => *body = self.bytes.to_vec(),
-            1 => patch(body, at, self.bytes),
-            2 => body.truncate(at),
-            3 => body.extend_from_slice(self.bytes),
-            4 => body.splice(at..at, self.bytes.iter().copied()).for_each(drop),
-            5 => body.drain(at..(at + self.bytes.len()).min(body.len())).for_each(drop),
-            6 => patch(&mut forgery.group, 0, self.bytes),
-            7 => patch(&mut forgery.epoch, 0, self.bytes),
-            8 => patch(&mut forgery.view, 0, self.bytes),
-            _ => forgery.counter = forgery.counter.wrapping_add(u64::from(*self.bytes.first().unwrap_or(&0))),
-        }
-    }
-
+impl Lie<'_> {
     fn tell<P: Protocol>(&self, runs: &mut [Run<P>]) -> Vec<Option<P::Output>> {
         let got = exchange(runs, self.liar, Some(self.round), &mut |message| self.of(message));
         got.into_iter().map(|got| self.judge::<P>(got)).collect()
@@ -95,23 +34,29 @@ impl<'a> Lie<'a> {
     }
 }
 
-fn patch(bytes: &mut [u8], at: usize, change: &[u8]) {
-    for (byte, change) in bytes.iter_mut().skip(at).zip(change) {
-        *byte ^= change;
-    }
-}
-
-/// A new key, or new shares of an old one.
+/// A new key, an old one from elsewhere, or new shares of one that is here.
 pub(super) fn dealing(bytes: &[u8]) {
     let lie = Lie::read(bytes, 4);
     let pair = Pair::new(lie.suite);
-    if lie.other {
-        if let Some(key) = lie.tell_one(pair.refresh()) {
-            assert_eq!(key.group_key, pair.snapshot.key.group_key);
-            assert_ne!(key.epoch, pair.snapshot.key.epoch);
+    let old = &pair.snapshot.key;
+    match (lie.other, lie.elsewhere) {
+        (false, false) => {
+            if let Some(key) = lie.tell_one(pair.deal(&pair.proposed_key())) {
+                assert_ne!(key.id, old.id);
+            }
         }
-    } else if let Some(key) = lie.tell_one(pair.deal()) {
-        assert_ne!(key.id, pair.snapshot.key.id);
+        (true, false) => {
+            if let Some(key) = lie.tell_one(pair.deal(&pair.proposed_refresh(&pair.honest))) {
+                assert_eq!(key.group_key, old.group_key);
+                assert_ne!(key.epoch, old.epoch);
+            }
+        }
+        (by_the_liar, true) => {
+            let by = if by_the_liar { &pair.liar } else { &pair.honest };
+            if let Some(key) = lie.tell_one(pair.import(&pair.proposed_import(by))) {
+                assert_eq!(&key.group_key, imported(lie.suite).group_key());
+            }
+        }
     }
 }
 
@@ -119,7 +64,7 @@ pub(super) fn dealing(bytes: &[u8]) {
 pub(super) fn signing(bytes: &[u8]) {
     let lie = Lie::read(bytes, 2);
     let pair = Pair::new(lie.suite);
-    if let Some(signature) = lie.tell_one(pair.sign()) {
+    if let Some(signature) = lie.tell_one(pair.sign(&pair.proposed_signature(&pair.honest))) {
         assert!(pair.snapshot.key.verifying_key.verify(MESSAGE, &signature).is_ok());
     }
 }
@@ -130,19 +75,23 @@ pub(super) fn preprocessing(bytes: &[u8]) {
     let in_the_batch = Lie { round: bytes.get(1).unwrap_or(&0) % 2, ..Lie::read(bytes, 2) };
     let pair = Pair::new(lie.suite);
     // The runs hold the nonces.
-    let mut made = pair.prepare();
+    let invitation = pair.proposed_batch(&pair.honest);
+    let mut made = pair.prepare(&invitation);
     let got = if lie.other {
-        exchange(&mut made, 2, None, &mut |message| vec![message.clone()]).pop().and_then(|(batch, _)| batch)
+        exchange(&mut made, 2, None, &mut honestly).pop().and_then(|(batch, _)| batch)
     } else {
         in_the_batch.tell(&mut made).pop().flatten()
     };
     let Some(batch) = got else { return };
     assert_eq!((batch.size, batch.epoch), (2, pair.snapshot.key.epoch));
-    let Some(mut runs) = pair.sign_prepared(&batch) else { return };
+    let invitation = pair.proposed_with_batch(&pair.honest, &invitation);
+    // Whom the liar has deceived has none, and that may be its own token.
+    let Ok(liar) = pair.liar.start_sign(&invitation, MESSAGE) else { return };
+    let mut runs = [pair.honest.start_sign(&invitation, MESSAGE).expect("a run begins"), liar];
     let signature = if lie.other {
         lie.tell_one(runs)
     } else {
-        exchange(&mut runs, 2, None, &mut |message| vec![message.clone()]).pop().and_then(|(signature, _)| signature)
+        exchange(&mut runs, 2, None, &mut honestly).pop().and_then(|(signature, _)| signature)
     };
     if let Some(signature) = signature {
         assert!(pair.snapshot.key.verifying_key.verify(MESSAGE, &signature).is_ok());
@@ -153,7 +102,7 @@ pub(super) fn preprocessing(bytes: &[u8]) {
 pub(super) fn reconstruct(bytes: &[u8]) {
     let lie = Lie::read(bytes, 3);
     let pair = Pair::new(lie.suite);
-    if let Some(Some(whole)) = lie.tell_one(pair.reconstruct(lie.other)) {
+    if let Some(Some(whole)) = lie.tell_one(pair.reconstruct(&pair.proposed_reconstruction(lie.other))) {
         assert!(!lie.other, "the liar was to have it");
         let [secret, chain_code] = [whole.dangerously_expose_secret(), whole.dangerously_expose_chain_code()];
         let again = ImportedKey::from_node(lie.suite, Zeroizing::new(*secret), Zeroizing::new(*chain_code));
@@ -161,14 +110,28 @@ pub(super) fn reconstruct(bytes: &[u8]) {
     }
 }
 
-/// A third member gets its first share, or the one that it lost. A helper lies, or the one that is helped.
+/// A third member gets its first share, the one that it lost, or one of the next epoch. A helper lies, or the one that is
+/// helped.
 pub(super) fn repair(bytes: &[u8]) {
     let lie = Lie::read(bytes, 6);
     let lie = Lie { liar: if bytes.first().is_some_and(|first| first & 128 != 0) { 3 } else { 2 }, ..lie };
-    let helped = Helped::new(lie.suite, lie.other);
-    let got = lie.tell(&mut helped.start(lie.other));
+    let way = match (lie.elsewhere, lie.other) {
+        (true, _) => Way::Reshare,
+        (false, true) => Way::Repair,
+        (false, false) => Way::Enrolment,
+    };
+    let three = Three::new(lie.suite, way);
+    let got = lie.tell(&mut three.start(&three.propose(&three.pair.honest)));
     for info in got.into_iter().flatten() {
-        assert_eq!((&info.group_key, info.epoch), (&helped.key().group_key, helped.key().epoch));
-        assert_eq!(info.revision, if lie.other { 2 } else { 1 });
+        assert_eq!(info.group_key, three.key().group_key);
+        assert_eq!(info.epoch == three.key().epoch, way != Way::Reshare);
+        assert_eq!(
+            info.revision,
+            match way {
+                Way::Enrolment => 1,
+                Way::Repair => 2,
+                Way::Reshare => 0,
+            }
+        );
     }
 }

@@ -3,7 +3,9 @@
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 
-use super::pair::{MESSAGE, Pair, Snapshot, exchange};
+use super::exchange::{exchange, honestly};
+use super::lie::Change;
+use super::pair::{MESSAGE, Pair, Snapshot};
 use crate::derivation::ExtendedPublicKey;
 use crate::hazmat::{SampleDealing, sample_dealing};
 use crate::keystore::WatchedContent;
@@ -26,6 +28,12 @@ pub(super) fn seeds(target: &str) -> Vec<Vec<u8>> {
         "wrap_key" => wrap_keys(),
         "stored_record" => records(),
         "storage" => storages(),
+        "file" => files(),
+        "judge" => evidence(),
+        "coordinator" => (0..12).map(|first| [&[first, first / 3][..], &all_of_it(first)].concat()).collect(),
+        "complete" => shown(),
+        "start" => proposed(),
+        "phrase" => brought(),
         "frost" => (0..6).map(|first| (first..first + 60).collect()).collect(),
         _ => Suite::ALL.into_iter().flat_map(|suite| of_suite(target, suite)).collect(),
     }
@@ -104,7 +112,8 @@ fn openings(sample: &SampleDealing, suite: Suite) -> Vec<Vec<u8>> {
 
 fn signature(suite: Suite) -> Vec<u8> {
     let pair = Pair::new(suite);
-    let (signature, _) = exchange(&mut pair.sign(), 2, None, &mut |message| vec![message.clone()]).remove(0);
+    let mut runs = pair.sign(&pair.proposed_signature(&pair.honest));
+    let (signature, _) = exchange(&mut runs, 2, None, &mut honestly).remove(0);
     let signature = signature.expect("honest members sign");
     [&[suite.code() - 1], pair.snapshot.key.verifying_key.as_bytes(), signature.as_bytes(), MESSAGE].concat()
 }
@@ -148,11 +157,63 @@ fn sequences() -> Vec<Vec<u8>> {
     ]
 }
 
-/// Every change in every round, by the second member and by the third in turn.
+/// Every change in every round of every story, by the second member and by the third in turn.
 fn lies(rounds: u8) -> Vec<Vec<u8>> {
     let lie = |change: u8| {
-        let first = change % 6 + 128 * (change % 2);
+        let first = change % 6 + 128 * (change % 2) + 64 * (change / 2 % 2);
         (0..rounds).map(move |round| vec![first, round, change, (change + round) % 5, 0, change * 7, 1, 2, 3, 4])
     };
-    (0..10).flat_map(lie).collect()
+    (0..Change::KINDS).flat_map(lie).collect()
+}
+
+/// A change on each of the first pages, and where a file is cut or grows.
+fn files() -> Vec<Vec<u8>> {
+    let change = |number: u8| vec![number % 5, number, 0, number * 9, 2, 1, number];
+    // The header of the database says which of two states is the newest.
+    let header = (0..8).map(|bit| vec![0, 1, 0, 9, 1, 1 << bit]);
+    (0..16).map(change).chain(header).chain([Vec::new()]).collect()
+}
+
+/// All messages of a run, most of them as they are, some changed.
+fn all_of_it(first: u8) -> Vec<u8> {
+    let say = |which: u8| match (which + first) % 7 {
+        5 => vec![which, 130, 4, 0, 200, 1, 2],
+        6 => vec![which, 192 + which, 4, 0, 3, 1, 2],
+        _ => vec![which, 0, 0],
+    };
+    (0..8).flat_map(say).collect()
+}
+
+/// Of every run of each suite.
+fn evidence() -> Vec<Vec<u8>> {
+    (0..30).map(|run| [&[run % 3, run / 3][..], &all_of_it(run)].concat()).collect()
+}
+
+/// Each certificate to each token, signed by whom it may be, among others.
+fn shown() -> Vec<Vec<u8>> {
+    let how =
+        |number: u8| vec![number % 3, number / 3, number / 2, number, number % 5, 2 + number % 2, 0, 36, number % 4];
+    (0..36).map(how).collect()
+}
+
+/// Each kind of invitation as it is, but for its randomness, and with a change further on.
+fn proposed() -> Vec<Vec<u8>> {
+    let change = |which: u8| [[which % 3, which, 1, 0, 5, 1], [which % 3, which, 1, 0, 36 + which, 1]];
+    (0..36).flat_map(change).map(Vec::from).collect()
+}
+
+/// What BIP-39, BIP-32 and SLIP-10 have as examples, and what is wrong with it.
+fn brought() -> Vec<Vec<u8>> {
+    let phrase =
+        "abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about\nTREZOR";
+    let node = "xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHi";
+    let inside = bs58::decode(node).with_check(None).into_vec().expect("an extended key");
+    let contents: [&[u8]; 5] = [phrase.as_bytes(), &[7; 16], &[7; 32], node.as_bytes(), &inside];
+    let paths = ["m", "m/0/7", "m/86'/0'/0'/1/2", "m/44'/501'/0'", "m/2147483648", "m/+1"];
+    let one = |number: usize| {
+        let (kind, path) = (number % contents.len(), paths.get(number % paths.len())?);
+        let head = [number / 2 % 3, kind, path.len()].map(|byte| u8::try_from(byte).unwrap_or(0));
+        Some([head.as_slice(), path.as_bytes(), *contents.get(kind)?].concat())
+    };
+    (0..30).filter_map(one).collect()
 }

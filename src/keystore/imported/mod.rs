@@ -7,6 +7,8 @@ use core::fmt;
 
 use zeroize::Zeroizing;
 
+#[cfg(all(feature = "hazmat", feature = "phrase"))]
+use crate::derivation::{DerivationError, ExtendedPublicKey};
 use crate::protocol::{Brought, chain_hash};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Ed25519Scalar, Element, GroupKey, Scalar, Suite, with_suite};
@@ -124,6 +126,12 @@ impl ImportedKey {
     /// The key's public half: the group's key, once it is imported. For taproot the internal key in full encoding.
     pub const fn group_key(&self) -> &GroupKey {
         &self.group_key
+    }
+
+    /// What its children come from, for whoever compares them with those of its public half.
+    #[cfg(all(feature = "hazmat", feature = "phrase"))]
+    pub(crate) fn extended_public_key(&self) -> Result<ExtendedPublicKey, DerivationError> {
+        ExtendedPublicKey::root(self.group_key.clone(), self.chain_code.expose())
     }
 
     /// What the plan binds of the chain code.

@@ -143,6 +143,25 @@ impl Certificate {
         with_suite!(plan.suite, C => self.with_attempts::<C>(members, vec![attempt], rng))
     }
 
+    /// What these members can make of it: with another plan and another part of the application's in its transcript, with other
+    /// run keys of theirs, and signed by them.
+    pub(crate) fn rewritten(
+        &self,
+        members: &[(Identifier, &IdentityKey)],
+        change: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>),
+        rng: &mut dyn CryptoRng,
+    ) -> Option<Self> {
+        with_suite!(deal_plan(&self.plan)?.suite, C => {
+            let (mut plan, mut extension) = (self.plan.to_bytes(), self.parse::<C>().ok()?.extension.to_vec());
+            change(&mut plan, &mut extension);
+            let plan = Plan::from_bytes(&plan).ok()?;
+            let run = plan.run_id();
+            let extension = Extension { run, ..Extension::from_bytes(&extension).ok()? };
+            let other = Self::unsigned(plan, self.transcript().to_vec()).in_its_run::<C>(run)?;
+            other.signed_again::<C>(members, rng, |_, own| *own = extension)
+        })
+    }
+
     /// The same with so many attempts, each dealt to a thousand members, that nobody signed, or somebody who takes no part. The
     /// last in their order may be one of a certain run.
     pub(crate) fn telling(
