@@ -1,11 +1,15 @@
 //! A token after any calls in any order: what it was told holds, and its log shows it.
 
-use super::pair::{MESSAGE, Shared, Snapshot, ids, officer_pin, pin};
+mod proposed;
+
+use super::certificates::Line;
+use super::pair::{Shared, Snapshot, forger, id, officer_pin, pin, whole};
 use super::{choice, one_of};
-use crate::audit::{self, Head};
-use crate::keystore::{Error, Filter, KeyState, KeyStore, OfficerSession, Pin, Restriction, Session};
+use crate::keystore::{
+    Declaration, Error, Filter, KeyInfo, KeyState, KeyStore, OfficerSession, Pin, Restriction, Result, Session,
+};
 use crate::suite::Suite;
-use crate::wire::{Export, KeyId, Operations};
+use crate::wire::{Card, Export, Invitation, KeyId, Operations};
 use crate::wrap::{Identity, Recipient, SecretKey, WrappedShare};
 
 /// What must be true of the token.
@@ -19,32 +23,43 @@ struct Known {
 }
 
 struct Sequence {
+    suite: Suite,
     storage: Shared,
     store: KeyStore,
     session: Option<Session>,
     officer: Option<OfficerSession>,
     backup: Option<WrappedShare>,
+    invitation: Option<Invitation>,
     key: KeyId,
     destroyed: bool,
+    /// The token itself.
+    gone: bool,
     known: Known,
 }
 
-/// Each byte is a call.
+/// The first byte is the suite and what the token has been through, each other one a call.
 pub(super) fn operations(mut bytes: &[u8]) {
-    let snapshot = Snapshot::of(*one_of(&Suite::ALL, choice(&mut bytes)));
-    let storage = snapshot.honest();
+    let first = choice(&mut bytes);
+    let suite = *one_of(&Suite::ALL, first);
+    let storage = Line::of(suite).token(first / 3);
     let mut sequence = Sequence {
+        suite,
         store: open(&storage),
         storage,
         session: None,
         officer: None,
         backup: None,
-        key: snapshot.key.id,
+        invitation: None,
+        key: Snapshot::of(suite).key.id,
         destroyed: false,
+        gone: false,
         known: Known { exports: true, signs: true, pin: false, tries: 0 },
     };
     for call in bytes.iter().take(64) {
-        sequence.call(*call);
+        sequence.call(call % 32, call / 32);
+        if sequence.gone {
+            return sequence.is_gone();
+        }
         sequence.check();
     }
 }
@@ -62,24 +77,31 @@ fn user_pin(other: bool) -> Pin {
 }
 
 impl Sequence {
-    fn call(&mut self, call: u8) {
-        match call % 16 {
-            0 => self.login(call & 16 != 0),
+    fn call(&mut self, call: u8, how: u8) {
+        let other = how % 2 == 1;
+        match call {
+            0 => self.login(other),
             1 => self.officer = self.store.login_so(&officer_pin()).ok().or(self.officer.take()),
             2 => drop(self.session.take()),
             3 => drop(self.officer.take()),
             4 => self.reopen(),
-            5 => self.set_pin(call & 16 != 0),
-            6 => self.officer_sets_pin(call & 16 != 0),
+            5 => self.set_pin(other),
+            6 => self.officer_sets_pin(other),
             7 => self.restrict(Restriction { export: Some(Export::Never), operations: None }),
             8 => self.restrict(Restriction { export: None, operations: Some(Operations::NONE) }),
             9 => self.restrict(Restriction { export: Some(Export::Wrapped), operations: Some(Operations::ALL) }),
             10 => self.destroy(),
             11 => self.export(),
             12 => self.restore(),
-            13 => self.sign(),
-            14 => self.refresh(),
-            _ => self.officer_looks(),
+            13 => self.officer_looks(),
+            14 => self.complete(how),
+            15 => self.abandon(how),
+            16 => self.export_identity(),
+            17 => self.override_fork_rules(),
+            18 => self.pardon(),
+            19 => self.declare(how),
+            20 => self.destroy_token(how),
+            proposal => self.propose(proposal - 21, how),
         }
     }
 
@@ -148,6 +170,8 @@ impl Sequence {
             }
             Err(Error::NotFound(_)) => assert!(self.destroyed),
             Err(Error::Denied(_)) => assert!(!self.known.exports),
+            // Who was away while the others went on has none that counts.
+            Err(Error::Misuse(_)) => assert!(self.info().is_some_and(|key| key.state == KeyState::Retired)),
             // The key is there and may leave, or not: nothing else can stop an export in memory.
             Err(error) => panic!("an export failed: {error}"),
         }
@@ -168,26 +192,77 @@ impl Sequence {
         }
     }
 
-    fn sign(&self) {
-        let Some(session) = &self.session else { return };
-        let Ok(invitation) = session.invite_sign(self.key, &ids(), MESSAGE) else { return };
-        if session.start_sign(&invitation, MESSAGE).is_ok() {
-            assert!(self.known.signs && !self.destroyed);
-        }
-    }
-
-    fn refresh(&self) {
-        let Some(session) = &self.session else { return };
-        let Ok(invitation) = session.invite_refresh(self.key, Vec::new()) else { return };
-        if session.start(&invitation).is_ok() {
-            assert!(!self.destroyed);
-        }
-    }
-
     fn officer_looks(&self) {
         let Some(officer) = &self.officer else { return };
         let keys = officer.find(&Filter::default()).expect("an officer may look");
         assert_eq!(keys.is_empty(), self.destroyed);
+    }
+
+    /// What the members have certified while this one was there, or away.
+    fn complete(&self, how: u8) {
+        let Some(session) = &self.session else { return };
+        let before = self.info();
+        let certificate = Line::of(self.suite).certificate(how);
+        match (in_order(session.complete(certificate)), before) {
+            (Some(after), Some(before)) => assert!(after.height >= before.height),
+            (Some(_), None) => panic!("there is no key"),
+            _ => {}
+        }
+    }
+
+    fn abandon(&self, how: u8) {
+        let Some(session) = &self.session else { return };
+        let attempt = Line::of(self.suite).certificate(how).epoch_id();
+        let pending = self.info().is_some_and(|key| key.pending.contains(&attempt));
+        assert_eq!(in_order(session.abandon(self.key, attempt)).is_some(), pending);
+    }
+
+    fn export_identity(&self) {
+        let Some(session) = &self.session else { return };
+        session.export_identity(&Recipient::X25519(key().public_key())).expect("an identity can be exported");
+    }
+
+    fn override_fork_rules(&self) {
+        let (Some(officer), Some(invitation)) = (&self.officer, &self.invitation) else { return };
+        in_order(officer.override_fork_rules(invitation));
+    }
+
+    fn pardon(&self) {
+        let Some(officer) = &self.officer else { return };
+        officer.pardon(&card(2)).expect("anybody can be pardoned");
+    }
+
+    fn declare(&self, how: u8) {
+        let Some(officer) = &self.officer else { return };
+        let (epoch, identifier) = (Line::of(self.suite).certificate(how).epoch_id(), id(1 + u16::from(how / 2 % 2)));
+        let declaration = match how / 4 {
+            0 => Declaration::BackupsDestroyed { epoch, identifier },
+            _ => Declaration::DeviceDestroyed { epoch, identifier },
+        };
+        if in_order(officer.declare(self.key, &declaration)).is_some() {
+            assert!(!self.destroyed);
+        }
+    }
+
+    /// Rarely: nothing comes after it.
+    fn destroy_token(&mut self, how: u8) {
+        if how != 7 {
+            return;
+        }
+        let Some(officer) = self.officer.take() else { return };
+        officer.destroy_token().expect("memory can be emptied");
+        self.gone = true;
+    }
+
+    fn is_gone(&self) {
+        assert!(self.session.as_ref().is_none_or(|session| session.find(&Filter::default()).is_err()));
+        assert!(self.store.login(&user_pin(self.known.pin)).is_err());
+        assert!(KeyStore::open_in(self.storage.clone()).is_err());
+    }
+
+    /// What a user is told of the key.
+    fn info(&self) -> Option<KeyInfo> {
+        self.session.as_ref()?.key(self.key).ok()
     }
 
     /// The log is whole, and the key is there unless it was destroyed.
@@ -195,8 +270,17 @@ impl Sequence {
         let Some(session) = &self.session else { return };
         let keys = session.find(&Filter::default()).expect("a user may look");
         assert_eq!(keys.is_empty(), self.destroyed);
-        let records = session.audit(None, usize::MAX).expect("the log can be read");
-        let token = self.store.info().expect("a token says its name").id;
-        audit::follow(&records, &Head::genesis(&token)).expect("the log is whole");
+        whole(&self.store, session);
     }
+}
+
+/// Nothing that a user or an officer calls breaks the storage.
+fn in_order<T>(result: Result<T>) -> Option<T> {
+    assert!(!matches!(result, Err(Error::Storage(_) | Error::Audit(_))), "{:?}", result.err());
+    result.ok()
+}
+
+/// A member's card.
+fn card(number: u16) -> Card {
+    forger(number).card("fuzzed", 0)
 }

@@ -10,7 +10,7 @@ use crate::keystore::{
     Reconstructing, Run, Session, Signing, Storage,
 };
 use crate::suite::Suite;
-use crate::wire::{Card, Identifier, Invitation, KeyTemplate, Message, Operations, Roster};
+use crate::wire::{Card, Identifier, Invitation, KeyTemplate, Message, Operations, Revision, Roster};
 
 const USER: &str = "the user's words";
 const OFFICER: &str = "the officer's words";
@@ -51,6 +51,8 @@ pub(super) struct Snapshot {
     contents: Contents,
     /// The same when they had enrolled a third member, whose device is gone again.
     pub(super) enrolled: Contents,
+    /// That enrolment, as both have signed it.
+    pub(super) revision: Revision,
 }
 
 static SNAPSHOTS: LazyLock<Vec<(Suite, Snapshot)>> =
@@ -90,7 +92,9 @@ impl Snapshot {
         let invitation = honest.invite_enrolment(key.id, id(3), card, &ids()).expect("an invitation");
         let mut runs = [&honest, &liar, &newcomer].map(|member| member.start(&invitation).expect("a run begins"));
         assert!(exchange(&mut runs, 2, None, &mut honestly).iter().all(|(info, _)| info.is_some()));
-        Self { key, contents, enrolled: storages.map(|storage| storage.contents()) }
+        let certificate = honest.certificate(key.id).expect("the key is known");
+        let revision = certificate.revisions().next().expect("a member was enrolled").clone();
+        Self { key, contents, enrolled: storages.map(|storage| storage.contents()), revision }
     }
 
     pub(super) fn of(suite: Suite) -> &'static Self {

@@ -148,13 +148,19 @@ fn backups(sample: &SampleDealing) -> Vec<Vec<u8>> {
 
 /// Log in, do this and that, and look.
 fn sequences() -> Vec<Vec<u8>> {
-    vec![
-        vec![0, 0, 7, 11, 9, 10, 13],
-        vec![1, 0, 11, 10, 12, 12, 13, 14],
-        vec![2, 0, 21, 2, 0, 16, 4, 0, 16, 13, 14, 10, 10],
-        vec![0, 16, 16, 16, 16, 16, 16, 16, 16, 16, 16, 0, 1, 6, 0],
-        vec![1, 1, 22, 0, 16, 15, 8, 13, 14, 3, 15, 9],
-    ]
+    let mut sequences = vec![
+        vec![0, 0, 7, 11, 9, 10, 21],
+        vec![1, 0, 11, 10, 12, 12, 21, 23],
+        vec![2, 0, 37, 2, 0, 32, 4, 0, 32, 21, 23, 10, 10],
+        vec![0, 32, 32, 32, 32, 32, 32, 32, 32, 32, 32, 0, 1, 6, 0],
+        vec![1, 1, 38, 0, 32, 13, 8, 21, 23, 3, 13, 9],
+        vec![2, 0, 1, 14, 46, 11, 19, 51, 116, 244],
+        vec![3, 0, 1, 47, 46, 21, 17, 23, 49],
+        vec![4, 0, 1, 47, 23, 17, 23, 46, 12],
+    ];
+    // Every call by a user and an officer who are there, and the same again.
+    sequences.extend((0..=255).step_by(3).map(|call| vec![call % 9, 0, 1, 11, call, 17, call, 13]));
+    sequences
 }
 
 /// Every change in every round of every story, by the second member and by the third in turn.
