@@ -9,6 +9,11 @@ use crate::backend::{Backend, backup_key, group, reopen};
 use crate::common::{Member, deal, dkg, exchange, id, members_by_number, sign_by};
 use crate::refused;
 
+/// Tokens of their own for each suite.
+fn group_named(backend: &dyn Backend, suite: Suite, n: u16) -> Vec<Member> {
+    (1..=n).map(|i| Member::new(backend.create(&format!("{suite:?} {i}")))).collect()
+}
+
 fn leaving(number: u16, reason: Reason) -> Leaving {
     Leaving { identifier: id(number), reason }
 }
@@ -96,81 +101,90 @@ pub fn two_of_three_becomes_three_of_five_and_back_with_every_suite(backend: &dy
 }
 
 pub fn an_absent_member_is_removed_and_retires_with_the_certificate(backend: &dyn Backend) {
-    let members = group(backend, 3);
-    let key = dkg(&members, Suite::Ed25519, 2);
-    let two = without(&key, &[(3, Reason::Lost)]);
-    refused!(members[2].session.invite_reshare(key.id, two.clone()), Error::Misuse(Misuse::NotAMember));
-    let invitation = members[0].session.invite_reshare(key.id, two).unwrap();
-    assert_eq!((invitation.replaced()[0].identifier, invitation.replaced()[0].reason), (id(3), Reason::Lost));
-    refused!(members[2].session.start(&invitation), Error::Misuse(Misuse::NotAMember));
-    let now = deal(&members[..2], &invitation);
-    assert_eq!(now.roster.len(), 2);
-    any_sign(&members[..2], key.id, 2, &[1, 2]);
-    // Until it hears of it, the removed member would sign; with whom?
-    let stale = members[2].session.invite_sign(key.id, &[id(2), id(3)], b"m").unwrap();
-    let Err(Error::Stale { certificates, .. }) = members[1].session.start_sign(&stale, b"m") else { panic!() };
-    let retired = members[2].session.complete(&certificates[0]).unwrap();
-    assert_eq!((retired.state, retired.epoch), (KeyState::Retired, now.epoch));
-    let report = &members[0].key(key.id).old_epochs[0];
-    let holder = |holding| Holder { identifier: id(3), holding };
-    assert_eq!(report.holders, [holder(Holding::Lost), holder(Holding::Backup)]);
-    assert!(report.is_dead());
+    for suite in Suite::ALL {
+        let members = group_named(backend, suite, 3);
+        let key = dkg(&members, suite, 2);
+        let two = without(&key, &[(3, Reason::Lost)]);
+        refused!(members[2].session.invite_reshare(key.id, two.clone()), Error::Misuse(Misuse::NotAMember));
+        let invitation = members[0].session.invite_reshare(key.id, two).unwrap();
+        assert_eq!((invitation.replaced()[0].identifier, invitation.replaced()[0].reason), (id(3), Reason::Lost));
+        refused!(members[2].session.start(&invitation), Error::Misuse(Misuse::NotAMember));
+        let now = deal(&members[..2], &invitation);
+        assert_eq!(now.roster.len(), 2);
+        any_sign(&members[..2], key.id, 2, &[1, 2]);
+        // Until it hears of it, the removed member would sign; with whom?
+        let stale = members[2].session.invite_sign(key.id, &[id(2), id(3)], b"m").unwrap();
+        let Err(Error::Stale { certificates, .. }) = members[1].session.start_sign(&stale, b"m") else { panic!() };
+        let retired = members[2].session.complete(&certificates[0]).unwrap();
+        assert_eq!((retired.state, retired.epoch), (KeyState::Retired, now.epoch));
+        let report = &members[0].key(key.id).old_epochs[0];
+        let holder = |holding| Holder { identifier: id(3), holding };
+        assert_eq!(report.holders, [holder(Holding::Lost), holder(Holding::Backup)]);
+        assert!(report.is_dead());
+    }
 }
 
 pub fn a_member_is_replaced_while_the_threshold_changes(backend: &dyn Backend) {
-    let mut members = group(backend, 4);
-    let key = dkg(&members, Suite::Secp256k1, 3);
-    let new = Member::new(backend.create("new 2"));
-    let change = Reshare { threshold: 2, leaving: vec![leaving(2, Reason::Stolen)], ..with(&key, &[(2, &new)]) };
-    let invitation = members[0].session.invite_reshare(key.id, change).unwrap();
-    let old = core::mem::replace(&mut members[1], new);
-    let now = deal(&members, &invitation);
-    assert_eq!((now.threshold, &now.group_key), (2, &key.group_key));
-    any_sign(&members, key.id, 2, &[1, 2, 3, 4]);
-    let certificate = members[3].session.certificate(key.id).unwrap();
-    assert_eq!(old.session.complete(&certificate).unwrap().state, KeyState::Retired);
+    for suite in Suite::ALL {
+        let mut members = group_named(backend, suite, 4);
+        let key = dkg(&members, suite, 3);
+        let new = Member::new(backend.create(&format!("{suite:?} new 2")));
+        let change = Reshare { threshold: 2, leaving: vec![leaving(2, Reason::Stolen)], ..with(&key, &[(2, &new)]) };
+        let invitation = members[0].session.invite_reshare(key.id, change).unwrap();
+        let old = core::mem::replace(&mut members[1], new);
+        let now = deal(&members, &invitation);
+        assert_eq!((now.threshold, &now.group_key), (2, &key.group_key));
+        any_sign(&members, key.id, 2, &[1, 2, 3, 4]);
+        let certificate = members[3].session.certificate(key.id).unwrap();
+        assert_eq!(old.session.complete(&certificate).unwrap().state, KeyState::Retired);
+    }
 }
 
 pub fn a_removed_number_comes_back_with_another_card(backend: &dyn Backend) {
-    let mut members = group(backend, 3);
-    let key = dkg(&members, Suite::Ed25519, 2);
-    // Nobody heard whether the third has erased its share.
-    let two = without(&key, &[(3, Reason::Routine)]);
-    let dealers = two.members.clone();
-    let two = Reshare { dealers: Some(dealers), ..two };
-    let gone = members.pop().unwrap();
-    let two = deal(&members, &members[0].session.invite_reshare(key.id, two).unwrap());
-    let third = |member: &Member| {
-        let report = member.key(key.id).old_epochs.into_iter().find(|old| old.epoch == key.epoch).unwrap();
-        report
-            .holders
-            .into_iter()
-            .filter(|holder| holder.identifier == id(3))
-            .map(|holder| holder.holding)
-            .collect::<Vec<_>>()
-    };
-    let unknown = [Holding::NotConfirmed, Holding::Backup];
-    assert_eq!(third(&members[0]), unknown);
-    // Another device under the number can't speak for the first.
-    members.push(Member::new(backend.create("another 3")));
-    let three = deal(&members, &members[0].session.invite_reshare(key.id, with(&two, &[(3, &members[2])])).unwrap());
-    any_sign(&members, key.id, 2, &[1, 2, 3]);
-    let again = deal(&members, &members[0].session.invite_refresh(key.id, Vec::new()).unwrap());
-    assert_eq!(third(&members[0]), unknown);
-    // The first learns what it missed from the certificates, one by one.
-    let chain = members[0].session.certificates(key.id).unwrap();
-    let last = gone.session.catch_up(&chain).unwrap();
-    assert_eq!((last.state, last.epoch, last.height), (KeyState::Retired, again.epoch, 3));
-    // And may come back itself, under its number alone.
-    let other = with(&three, &[(4, &gone)]);
-    let invitation =
-        members[0].session.invite_reshare(key.id, Reshare { members: other.members, ..Reshare::of(&again) }).unwrap();
-    refused!(gone.session.start(&invitation), Error::Misuse(Misuse::Plan("a member under another number")));
-    let old_hand = Reshare { leaving: vec![leaving(3, Reason::Routine)], ..with(&again, &[(3, &gone)]) };
-    let invitation = members[0].session.invite_reshare(key.id, old_hand).unwrap();
-    members[2] = gone;
-    deal(&members, &invitation);
-    any_sign(&members, key.id, 2, &[1, 2, 3]);
+    for suite in Suite::ALL {
+        let mut members = group_named(backend, suite, 3);
+        let key = dkg(&members, suite, 2);
+        // Nobody heard whether the third has erased its share.
+        let two = without(&key, &[(3, Reason::Routine)]);
+        let dealers = two.members.clone();
+        let two = Reshare { dealers: Some(dealers), ..two };
+        let gone = members.pop().unwrap();
+        let two = deal(&members, &members[0].session.invite_reshare(key.id, two).unwrap());
+        let third = |member: &Member| {
+            let report = member.key(key.id).old_epochs.into_iter().find(|old| old.epoch == key.epoch).unwrap();
+            report
+                .holders
+                .into_iter()
+                .filter(|holder| holder.identifier == id(3))
+                .map(|holder| holder.holding)
+                .collect::<Vec<_>>()
+        };
+        let unknown = [Holding::NotConfirmed, Holding::Backup];
+        assert_eq!(third(&members[0]), unknown);
+        // Another device under the number can't speak for the first.
+        members.push(Member::new(backend.create(&format!("{suite:?} another 3"))));
+        let three =
+            deal(&members, &members[0].session.invite_reshare(key.id, with(&two, &[(3, &members[2])])).unwrap());
+        any_sign(&members, key.id, 2, &[1, 2, 3]);
+        let again = deal(&members, &members[0].session.invite_refresh(key.id, Vec::new()).unwrap());
+        assert_eq!(third(&members[0]), unknown);
+        // The first learns what it missed from the certificates, one by one.
+        let chain = members[0].session.certificates(key.id).unwrap();
+        let last = gone.session.catch_up(&chain).unwrap();
+        assert_eq!((last.state, last.epoch, last.height), (KeyState::Retired, again.epoch, 3));
+        // And may come back itself, under its number alone.
+        let other = with(&three, &[(4, &gone)]);
+        let invitation = members[0]
+            .session
+            .invite_reshare(key.id, Reshare { members: other.members, ..Reshare::of(&again) })
+            .unwrap();
+        refused!(gone.session.start(&invitation), Error::Misuse(Misuse::Plan("a member under another number")));
+        let old_hand = Reshare { leaving: vec![leaving(3, Reason::Routine)], ..with(&again, &[(3, &gone)]) };
+        let invitation = members[0].session.invite_reshare(key.id, old_hand).unwrap();
+        members[2] = gone;
+        deal(&members, &invitation);
+        any_sign(&members, key.id, 2, &[1, 2, 3]);
+    }
 }
 
 /// Of a 2-of-5 key four old members sign what follows it, and two are enough to deal.
