@@ -14,6 +14,8 @@ mod backups;
 mod dealings;
 #[path = "conformance/ends.rs"]
 mod ends;
+#[path = "conformance/logs.rs"]
+mod logs;
 #[path = "conformance/objects.rs"]
 mod objects;
 #[path = "conformance/renewals.rs"]
@@ -65,6 +67,15 @@ mount! {
         the_log_tells_the_whole_life_of_a_key
         a_destroyed_token_is_gone_and_so_are_its_sessions
         a_key_says_how_many_old_epochs_are_not_known_to_be_dead_and_why;
+    logs:
+        the_log_tells_of_a_member_that_is_removed_and_taken_back
+        the_log_tells_of_backups_and_of_a_restored_key_that_is_renewed
+        the_log_tells_of_a_pending_key_that_is_destroyed
+        the_log_tells_of_a_repair_and_of_the_roster_that_it_revised
+        the_log_tells_of_an_attempt_that_is_given_up_and_of_its_certificate
+        the_log_tells_of_pins_restrictions_and_declarations
+        the_log_tells_of_a_fork
+        the_log_tells_of_a_fork_of_rosters;
     runs:
         logout_ends_runs_and_no_later_session_gets_them_back
         a_run_belongs_to_its_session

@@ -104,7 +104,7 @@ pub fn a_promise_outlives_the_key_also_when_an_older_backup_came_back(backend: &
 }
 
 /// The whole log, which verifies.
-fn log(member: &Member) -> Vec<Record> {
+pub fn log(member: &Member) -> Vec<Record> {
     let log = member.session.audit(None, 10_000).unwrap();
     let genesis = Head::genesis(&member.store.info().unwrap().id);
     audit::verify(&log, &genesis, log.last().unwrap().hash()).unwrap();
