@@ -11,6 +11,7 @@ mod common;
 mod cheats;
 mod keys;
 mod runs;
+mod vectors;
 
 use common::*;
 use quorumkey::Dealing;
@@ -18,27 +19,30 @@ use quorumkey::{Import, ImportedKey, Invitation, KeyInfo, KeyTemplate, Run, Suit
 use zeroize::Zeroizing;
 
 macro_rules! mount {
-    ($($name:ident)*) => {
+    ($($module:ident: $($name:ident)*;)*) => {
         mod memory {
-            $(#[test] fn $name() { crate::runs::$name(&crate::backend::Memory::default()); })*
+            $(mod $module { $(#[test] fn $name() { crate::$module::$name(&crate::backend::Memory::default()); })* })*
         }
         mod file {
-            $(#[test] fn $name() { crate::runs::$name(&crate::backend::File::new()); })*
+            $(mod $module { $(#[test] fn $name() { crate::$module::$name(&crate::backend::File::new()); })* })*
         }
     };
 }
 
 mount! {
-    an_imported_key_keeps_its_public_key_and_any_two_sign_with_every_suite
-    every_member_knows_for_ever_that_the_key_was_imported
-    an_import_that_some_missed_is_completed_by_its_certificate
-    an_import_that_was_left_behind_is_completed_by_the_next_attempt
-    an_attempt_that_nobody_certified_is_named_and_superseded_by_the_next
-    a_key_is_imported_once
-    a_promise_to_an_import_outlives_the_key_that_is_destroyed
-    a_member_of_an_import_stays_under_its_number
-    an_import_is_entered_for_what_it_is
-    the_secret_is_never_on_record
+    runs:
+        an_imported_key_keeps_its_public_key_and_any_two_sign_with_every_suite
+        every_member_knows_for_ever_that_the_key_was_imported
+        an_import_that_some_missed_is_completed_by_its_certificate
+        an_import_that_was_left_behind_is_completed_by_the_next_attempt
+        an_attempt_that_nobody_certified_is_named_and_superseded_by_the_next
+        a_key_is_imported_once
+        a_promise_to_an_import_outlives_the_key_that_is_destroyed
+        a_member_of_an_import_stays_under_its_number
+        an_import_is_entered_for_what_it_is
+        the_secret_is_never_on_record;
+    vectors:
+        an_imported_key_spends_the_published_outputs_whatever_their_script_roots;
 }
 
 /// The same secret each time.
