@@ -1,4 +1,5 @@
 //! Repair and enrolment: a member gets its share again, or a new one its first, in the same epoch.
+#![allow(unreachable_pub, reason = "the functions are mounted by a macro")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,6 +10,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod binds;
 mod cheats;
 mod clashes;
 mod crashes;
@@ -20,6 +22,50 @@ mod shares;
 use common::*;
 use quorumkey::wrap::{Identity, SecretKey};
 use quorumkey::{Error, Invitation, KeyId, KeyInfo, NewCard, Reason, hazmat};
+
+/// Every suite, and every storage.
+macro_rules! mounted {
+    ($mount:ident, $storage:ident, $suite:ident, $($module:ident: $($name:ident)*;)*) => {
+        mod $mount {
+            $(mod $module { $(#[test] fn $name() {
+                crate::$module::$name(&crate::device::Setting::$storage(quorumkey::Suite::$suite));
+            })* })*
+        }
+    };
+}
+
+macro_rules! mount {
+    ($($module:ident: $($name:ident)*;)*) => {
+        mounted!(ed25519, memory, Ed25519, $($module: $($name)*;)*);
+        mounted!(secp256k1, memory, Secp256k1, $($module: $($name)*;)*);
+        mounted!(taproot_in_files, files, Secp256k1Taproot, $($module: $($name)*;)*);
+    };
+}
+
+mount! {
+    binds:
+        everybody_goes_by_the_newest_roster_and_who_is_behind_is_told
+        who_is_behind_enters_nothing_and_an_older_copy_takes_nothing_back;
+    rules:
+        only_a_destroyed_device_is_repaired
+        who_held_a_share_is_repaired_and_who_never_did_is_enrolled
+        helpers_are_a_quorum_of_others_with_who_invites_among_them
+        a_key_that_does_not_allow_it_is_neither_repaired_nor_enrolled_in
+        a_repair_that_failed_after_the_votes_is_done_again_with_the_same_revision
+        who_missed_the_votes_of_others_votes_again_for_the_same
+        who_signed_a_revision_signs_no_other_and_no_attempt_before_it_is_in_force
+        the_officer_may_let_a_token_sign_another_revision
+        who_signed_an_attempt_signs_no_revision_before_it_has_ended
+        an_attempt_that_began_before_a_revision_was_signed_is_not_signed_after_it
+        a_revision_without_a_quorum_of_signatures_is_none
+        who_signed_two_revisions_with_one_number_is_named_when_both_come_to_light
+        a_member_is_repaired_on_its_own_token_after_it_erased_its_share
+        a_repaired_member_has_forgotten_what_it_signed
+        an_enrolled_token_that_was_restored_has_forgotten_what_it_signed
+        the_old_token_of_a_repaired_member_has_no_voice
+        a_backup_of_an_enrolled_member_carries_the_revision
+        no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over;
+}
 
 /// What a backup of the member's share holds: share (32), chain code (32).
 fn secrets(member: &Member, key: KeyId) -> Vec<u8> {

@@ -1,15 +1,16 @@
 //! Who may be repaired and enrolled, who must agree, and what everybody goes by afterwards.
 
 use quorumkey::wrap::{Identity, SecretKey};
-use quorumkey::{Denial, KeyState, KeyStore, Misuse, Operations, Reason, Restore, Restriction, Suite};
+use quorumkey::{Denial, KeyState, Misuse, Operations, Reason, Restriction};
 
+use super::device::Setting;
 use super::*;
 
 /// Three members, the third with a new token.
-fn with_a_new_third() -> (Vec<Member>, Member, KeyId) {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    let old = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+fn with_a_new_third(setting: &Setting) -> (Vec<Member>, Member, KeyId) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    let old = core::mem::replace(&mut members[2], setting.member("member 3 anew"));
     (members, old, key)
 }
 
@@ -23,9 +24,8 @@ fn refused<T: core::fmt::Debug>(result: Result<T, Error>, expected: &str) {
     assert!(error.to_string().contains(expected), "{error}");
 }
 
-#[test]
-fn only_a_destroyed_device_is_repaired() {
-    let (members, _, key) = with_a_new_third();
+pub fn only_a_destroyed_device_is_repaired(setting: &Setting) {
+    let (members, _, key) = with_a_new_third(setting);
     for reason in [Reason::Routine, Reason::Lost, Reason::Stolen] {
         let card = NewCard { reason, ..destroyed(3, &members[2]) };
         let result = members[0].session.invite_repair(key, card, &ids(&[1, 2]));
@@ -33,9 +33,8 @@ fn only_a_destroyed_device_is_repaired() {
     }
 }
 
-#[test]
-fn who_held_a_share_is_repaired_and_who_never_did_is_enrolled() {
-    let (members, _, key) = with_a_new_third();
+pub fn who_held_a_share_is_repaired_and_who_never_did_is_enrolled(setting: &Setting) {
+    let (members, _, key) = with_a_new_third(setting);
     let session = &members[0].session;
     refused(session.invite_repair(key, destroyed(4, &members[2]), &ids(&[1, 2])), "enrolled, never repaired");
     refused(session.invite_enrolment(key, id(3), members[2].card(), &ids(&[1, 2])), "repaired, never enrolled");
@@ -43,11 +42,10 @@ fn who_held_a_share_is_repaired_and_who_never_did_is_enrolled() {
     refused(session.invite_repair(key, destroyed(3, &members[1]), &ids(&[1, 2])), "stands in the roster twice");
 }
 
-#[test]
-fn helpers_are_a_quorum_of_others_with_who_invites_among_them() {
-    let mut members = group(4);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    members[3] = Member::in_memory("member 4 anew");
+pub fn helpers_are_a_quorum_of_others_with_who_invites_among_them(setting: &Setting) {
+    let mut members = setting.group(4);
+    let key = dkg(&members, setting.suite, 2).id;
+    members[3] = setting.member("member 4 anew");
     let invite = |helpers: &[u16]| members[0].session.invite_repair(key, destroyed(4, &members[3]), &ids(helpers));
     refused(invite(&[1, 2]), "fewer helpers than must sign");
     assert!(matches!(invite(&[1, 2, 4]), Err(Error::Decode(_))));
@@ -59,9 +57,8 @@ fn helpers_are_a_quorum_of_others_with_who_invites_among_them() {
     sign(&members, key, &[3, 4], b"repaired");
 }
 
-#[test]
-fn a_key_that_does_not_allow_it_is_neither_repaired_nor_enrolled_in() {
-    let (members, _, key) = with_a_new_third();
+pub fn a_key_that_does_not_allow_it_is_neither_repaired_nor_enrolled_in(setting: &Setting) {
+    let (members, _, key) = with_a_new_third(setting);
     let invitation = invite_repair(&members, key, 3, &[1, 2]);
     let enrolment = members[0].session.invite_enrolment(key, id(4), members[2].card(), &ids(&[1, 2])).unwrap();
     let operations = Some(Operations::SIGN.union(Operations::REFRESH));
@@ -82,9 +79,8 @@ fn vote_only(members: &[Member], invitation: &Invitation, lost_votes: &[(usize, 
     });
 }
 
-#[test]
-fn a_repair_that_failed_after_the_votes_is_done_again_with_the_same_revision() {
-    let (members, _, key) = with_a_new_third();
+pub fn a_repair_that_failed_after_the_votes_is_done_again_with_the_same_revision(setting: &Setting) {
+    let (members, _, key) = with_a_new_third(setting);
     vote_only(&members, &invite_repair(&members, key, 3, &[1, 2]), &[]);
     assert_eq!(members[0].key(key).revision, 1);
     // The second has not seen the first's vote in another run: it is behind, and votes again.
@@ -94,22 +90,20 @@ fn a_repair_that_failed_after_the_votes_is_done_again_with_the_same_revision() {
     sign(&members, key, &[2, 3], b"repaired");
 }
 
-#[test]
-fn who_missed_the_votes_of_others_votes_again_for_the_same() {
-    let (members, _, key) = with_a_new_third();
+pub fn who_missed_the_votes_of_others_votes_again_for_the_same(setting: &Setting) {
+    let (members, _, key) = with_a_new_third(setting);
     vote_only(&members, &invite_repair(&members, key, 3, &[1, 2]), &[(0, 1)]);
     assert_eq!([0, 1].map(|place: usize| members[place].key(key).revision), [1, 0]);
     repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
     sign(&members, key, &[2, 3], b"repaired");
 }
 
-#[test]
-fn who_signed_a_revision_signs_no_other_and_no_attempt_before_it_is_in_force() {
-    let (mut members, _, key) = with_a_new_third();
+pub fn who_signed_a_revision_signs_no_other_and_no_attempt_before_it_is_in_force(setting: &Setting) {
+    let (mut members, _, key) = with_a_new_third(setting);
     let first = invite_repair(&members, key, 3, &[1, 2]);
     // Each helper has voted, and neither knows of the other's vote.
     vote_only(&members, &first, &[(0, 1), (1, 0)]);
-    members[2] = Member::in_memory("member 3 on a third device");
+    members[2] = setting.member("member 3 on a third device");
     let other = invite_repair(&members, key, 3, &[1, 2]);
     let lost = NewCard { reason: Reason::Lost, ..destroyed(3, &members[2]) };
     let refresh = members[0].session.invite_refresh(key, vec![lost]).unwrap();
@@ -137,11 +131,10 @@ fn refresh_all(members: &[Member], key: KeyId) -> KeyInfo {
     now
 }
 
-#[test]
-fn the_officer_may_let_a_token_sign_another_revision() {
-    let (mut members, _, key) = with_a_new_third();
+pub fn the_officer_may_let_a_token_sign_another_revision(setting: &Setting) {
+    let (mut members, _, key) = with_a_new_third(setting);
     vote_only(&members, &invite_repair(&members, key, 3, &[1, 2]), &[(0, 1), (1, 0)]);
-    members[2] = Member::in_memory("member 3 on a third device");
+    members[2] = setting.member("member 3 on a third device");
     let other = invite_repair(&members, key, 3, &[1, 2]);
     for member in &members[..2] {
         member.store.login_so(&officer_pin()).unwrap().override_fork_rules(&other).unwrap();
@@ -150,9 +143,8 @@ fn the_officer_may_let_a_token_sign_another_revision() {
     sign(&members, key, &[2, 3], b"repaired");
 }
 
-#[test]
-fn who_signed_an_attempt_signs_no_revision_before_it_has_ended() {
-    let (mut members, old, key) = with_a_new_third();
+pub fn who_signed_an_attempt_signs_no_revision_before_it_has_ended(setting: &Setting) {
+    let (mut members, old, key) = with_a_new_third(setting);
     let anew = core::mem::replace(&mut members[2], old);
     let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
     let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
@@ -166,9 +158,8 @@ fn who_signed_an_attempt_signs_no_revision_before_it_has_ended() {
     }
 }
 
-#[test]
-fn an_attempt_that_began_before_a_revision_was_signed_is_not_signed_after_it() {
-    let (mut members, old, key) = with_a_new_third();
+pub fn an_attempt_that_began_before_a_revision_was_signed_is_not_signed_after_it(setting: &Setting) {
+    let (mut members, old, key) = with_a_new_third(setting);
     let anew = core::mem::replace(&mut members[2], old);
     let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
     let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
@@ -189,49 +180,19 @@ fn an_attempt_that_began_before_a_revision_was_signed_is_not_signed_after_it() {
     refresh_all(&members, key);
 }
 
-#[test]
-fn everybody_goes_by_the_newest_roster_and_who_is_behind_is_told() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Secp256k1Taproot, 2).id;
-    members.push(Member::in_memory("member 4"));
-    // Invitations of before the enrolment.
-    let signature = members[1].session.invite_sign(key, &[id(1), id(2)], b"m").unwrap();
-    let refresh = members[1].session.invite_refresh(key, Vec::new()).unwrap();
-    let card = members[3].card();
-    repair(&members, &members[0].session.invite_enrolment(key, id(4), card, &ids(&[1, 3])).unwrap());
-    for result in
-        [members[0].session.start_sign(&signature, b"m").map(drop), members[0].session.start(&refresh).map(drop)]
-    {
-        let Err(Error::Stale { certificates, .. }) = result else { panic!("{result:?}") };
-        assert_eq!(certificates.len(), 1);
-        assert_eq!(certificates[0].revisions().map(quorumkey::Revision::number).collect::<Vec<_>>(), [1]);
-    }
-    // The second is behind, and can't know it from an invitation of somebody ahead.
-    let ahead = members[0].session.invite_sign(key, &[id(1), id(2)], b"m").unwrap();
-    let result = members[1].session.start_sign(&ahead, b"m");
-    assert!(matches!(result, Err(Error::Stale { certificates, .. }) if certificates.is_empty()));
-    let certificate = members[0].session.certificate(key).unwrap();
-    assert_eq!(members[1].session.complete(&certificate).unwrap().roster, roster(&members));
-    drop(members[1].session.start_sign(&ahead, b"m").unwrap());
-    // An older copy takes nothing back.
-    let info = members[1].key(key);
-    assert_eq!(members[1].session.complete(&certificate).unwrap(), info);
-}
-
 /// Four members of whom the second missed the enrolment of the last.
-fn enrolled_without_the_second() -> (Vec<Member>, KeyId, quorumkey::Certificate) {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    members.push(Member::in_memory("member 4"));
+fn enrolled_without_the_second(setting: &Setting) -> (Vec<Member>, KeyId, quorumkey::Certificate) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    members.push(setting.member("member 4"));
     let card = members[3].card();
     repair(&members, &members[0].session.invite_enrolment(key, id(4), card, &ids(&[1, 3])).unwrap());
     let certificate = members[3].session.certificate(key).unwrap();
     (members, key, certificate)
 }
 
-#[test]
-fn a_revision_without_a_quorum_of_signatures_is_none() {
-    let (members, key, certificate) = enrolled_without_the_second();
+pub fn a_revision_without_a_quorum_of_signatures_is_none(setting: &Setting) {
+    let (members, key, certificate) = enrolled_without_the_second(setting);
     let good = certificate.to_bytes();
     // The last signature cut out (2 + 64 bytes), and their number one less.
     let mut fewer = good[..good.len() - 66].to_vec();
@@ -253,11 +214,10 @@ fn a_revision_without_a_quorum_of_signatures_is_none() {
     assert_eq!(members[1].session.complete(&certificate).unwrap().revision, 1);
 }
 
-#[test]
-fn who_signed_two_revisions_with_one_number_is_named_when_both_come_to_light() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    members.extend([Member::in_memory("one more"), Member::in_memory("another")]);
+pub fn who_signed_two_revisions_with_one_number_is_named_when_both_come_to_light(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    members.extend([setting.member("one more"), setting.member("another")]);
     let enrol = |inviter: usize, place: usize, helpers: &[u16]| {
         let card = members[place].card();
         members[inviter].session.invite_enrolment(key, id(4), card, &ids(helpers)).unwrap()
@@ -282,10 +242,9 @@ fn who_signed_two_revisions_with_one_number_is_named_when_both_come_to_light() {
     }
 }
 
-#[test]
-fn a_member_is_repaired_on_its_own_token_after_it_erased_its_share() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn a_member_is_repaired_on_its_own_token_after_it_erased_its_share(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     let here = invite_repair(&members, key, 3, &[1, 2]);
     // It still holds it.
     assert!(matches!(members[2].session.start(&here), Err(Error::Exists(_))));
@@ -294,11 +253,10 @@ fn a_member_is_repaired_on_its_own_token_after_it_erased_its_share() {
     sign(&members, key, &[2, 3], b"repaired");
 }
 
-#[test]
-fn a_repaired_member_has_forgotten_what_it_signed() {
-    let (mut members, _, key) = with_a_new_third();
+pub fn a_repaired_member_has_forgotten_what_it_signed(setting: &Setting) {
+    let (mut members, _, key) = with_a_new_third(setting);
     repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
-    members[1] = Member::in_memory("member 2 anew");
+    members[1] = setting.member("member 2 anew");
     let invitation = invite_repair(&members, key, 2, &[1, 3]);
     let result = members[2].session.start(&invitation);
     assert!(matches!(result, Err(Error::Denied(Denial::RestoredVotesAfterRefresh))), "{result:?}");
@@ -308,24 +266,21 @@ fn a_repaired_member_has_forgotten_what_it_signed() {
 }
 
 /// It may have been a member before, or have signed to become one, and does not know.
-#[test]
-fn an_enrolled_token_that_was_restored_has_forgotten_what_it_signed() {
+pub fn an_enrolled_token_that_was_restored_has_forgotten_what_it_signed(setting: &Setting) {
     let sheet = || SecretKey::from_bytes(&[5; 32]).unwrap();
     for restored in [false, true] {
-        let mut members = group(3);
-        let key = dkg(&members, Suite::Ed25519, 2).id;
-        let mut new = Member::in_memory("member 4");
+        let mut members = setting.group(3);
+        let key = dkg(&members, setting.suite, 2).id;
+        let mut new = setting.member("member 4");
         if restored {
             let who = new.session.export_identity(&sheet().recipient()).unwrap();
-            let (init, with) = (init("again"), Identity::X25519(sheet()));
-            let from = Restore { init: &init, identity: &who, with: &with, incarnation: 0 };
-            new = Member::new(KeyStore::restore_in_memory(&from).unwrap());
+            new = setting.restore(&who, &Identity::X25519(sheet()));
         }
         members.push(new);
         let card = members[3].card();
         repair(&members, &members[0].session.invite_enrolment(key, id(4), card, &ids(&[1, 2])).unwrap());
         sign(&members, key, &[1, 4], b"enrolled");
-        members.push(Member::in_memory("member 5"));
+        members.push(setting.member("member 5"));
         let card = members[4].card();
         let next = members[0].session.invite_enrolment(key, id(5), card, &ids(&[1, 2, 4])).unwrap();
         match (restored, members[3].session.start(&next)) {
@@ -335,9 +290,8 @@ fn an_enrolled_token_that_was_restored_has_forgotten_what_it_signed() {
     }
 }
 
-#[test]
-fn the_old_token_of_a_repaired_member_has_no_voice() {
-    let (members, old, key) = with_a_new_third();
+pub fn the_old_token_of_a_repaired_member_has_no_voice(setting: &Setting) {
+    let (members, old, key) = with_a_new_third(setting);
     repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
     let its = old.session.invite_sign(key, &[id(1), id(3)], b"m").unwrap();
     assert!(matches!(members[0].session.start_sign(&its, b"m"), Err(Error::Stale { .. })));
@@ -348,29 +302,24 @@ fn the_old_token_of_a_repaired_member_has_no_voice() {
     assert!(matches!(members[0].session.start_sign(&its, b"m"), Err(Error::Misuse(Misuse::Inviter))));
 }
 
-#[test]
-fn a_backup_of_an_enrolled_member_carries_the_revision() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    members.push(Member::in_memory("member 4"));
+pub fn a_backup_of_an_enrolled_member_carries_the_revision(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    members.push(setting.member("member 4"));
     let card = members[3].card();
     repair(&members, &members[0].session.invite_enrolment(key, id(4), card, &ids(&[1, 2])).unwrap());
     let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
     let (to, with) = (sheet.recipient(), Identity::X25519(sheet));
     let backup = members[3].session.export(key, &to).unwrap();
     let who = members[3].session.export_identity(&to).unwrap();
-    members[3] = Member::new(
-        KeyStore::restore_in_memory(&Restore { init: &init("again"), identity: &who, with: &with, incarnation: 0 })
-            .unwrap(),
-    );
+    members[3] = setting.restore(&who, &with);
     let info = members[3].session.restore(&backup, &with).unwrap();
     assert_eq!((info.state, info.revision, info.roster.len()), (KeyState::Restored, 1, 4));
 }
 
 /// The helpers' deals among themselves are late, and the epoch is renewed without the third in the meantime.
-#[test]
-fn no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over() {
-    let (members, _, key) = with_a_new_third();
+pub fn no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over(setting: &Setting) {
+    let (members, _, key) = with_a_new_third(setting);
     let invitation = invite_repair(&members, key, 3, &[1, 2]);
     let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
     let mut late = Vec::new();
