@@ -1,30 +1,30 @@
 //! Attempts that are left behind: messages lost, certificates withheld, and what comes after.
 
-use quorumkey::{Denial, NewCard, Reason, Suite};
+use quorumkey::{Denial, NewCard, Reason};
 
+use super::device::Setting;
 use super::*;
 
 const PAIRS: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)];
 
-/// A group in memory with a key, as contents of its devices.
-fn group_with_key() -> (Vec<Vec<quorumkey::Entry>>, KeyId) {
+/// A group with a key, as contents of its devices.
+fn group_with_key(setting: &Setting) -> (Vec<Vec<quorumkey::Entry>>, KeyId) {
     let mut group = devices(3);
     let members = log_in(&mut group);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let key = dkg(&members, setting.suite, 2).id;
     drop(members);
     (snapshot(&group), key)
 }
 
-fn begin(from: &[Vec<quorumkey::Entry>]) -> Vec<Member> {
-    from.iter().map(|contents| Device::new(contents).open()).collect()
+fn begin(setting: &Setting, from: &[Vec<quorumkey::Entry>]) -> Vec<Member> {
+    from.iter().map(|contents| setting.device(contents).reopen()).collect()
 }
 
-#[test]
-fn whoever_misses_whichever_signatures_the_attempt_is_completed_by_all() {
-    let (from, key) = group_with_key();
+pub fn whoever_misses_whichever_signatures_the_attempt_is_completed_by_all(setting: &Setting) {
+    let (from, key) = group_with_key(setting);
     for subset in 1..1_u32 << PAIRS.len() {
         let gone: Vec<_> = (0..).zip(PAIRS).filter(|(bit, _)| subset >> bit & 1 == 1).map(|(_, pair)| pair).collect();
-        let members = begin(&from);
+        let members = begin(setting, &from);
         let old = one_epoch(&members, key).epoch;
         let results = refresh_over(&members, key, &mut lost("certify", &gone));
         let holders: Vec<_> = (0..3).filter(|to| !gone.iter().any(|pair| pair.1 == *to)).collect();
@@ -71,10 +71,9 @@ fn attempt_without_the_third(members: &[Member], key: KeyId) {
     assert!(results.iter().all(|result| matches!(result, Ok(None))));
 }
 
-#[test]
-fn an_attempt_that_some_signed_is_named_and_superseded_by_the_next() {
-    let (from, key) = group_with_key();
-    let members = begin(&from);
+pub fn an_attempt_that_some_signed_is_named_and_superseded_by_the_next(setting: &Setting) {
+    let (from, key) = group_with_key(setting);
+    let members = begin(setting, &from);
     let old = one_epoch(&members, key).epoch;
     let mut attempts = Vec::new();
     for round in 1..=3 {
@@ -96,10 +95,9 @@ fn an_attempt_that_some_signed_is_named_and_superseded_by_the_next() {
     all_sign(&members, key, b"afterwards");
 }
 
-#[test]
-fn a_promise_outlives_the_process_and_only_higher_attempts_are_entered() {
-    let (from, key) = group_with_key();
-    let mut devices: Vec<_> = from.iter().map(|contents| Device::new(contents)).collect();
+pub fn a_promise_outlives_the_process_and_only_higher_attempts_are_entered(setting: &Setting) {
+    let (from, key) = group_with_key(setting);
+    let mut devices: Vec<_> = from.iter().map(|contents| setting.device(contents)).collect();
     let members = log_in(&mut devices);
     let first = members[0].session.invite_refresh(key, Vec::new()).unwrap();
     let rival = members[1].session.invite_refresh(key, Vec::new()).unwrap();
@@ -115,10 +113,9 @@ fn a_promise_outlives_the_process_and_only_higher_attempts_are_entered() {
     assert!(results.len() == 3 && results.iter().all(|result| matches!(result, Ok(Some(_)))));
 }
 
-#[test]
-fn nobody_can_use_up_the_attempts_of_an_epoch() {
-    let (from, key) = group_with_key();
-    let members = begin(&from);
+pub fn nobody_can_use_up_the_attempts_of_an_epoch(setting: &Setting) {
+    let (from, key) = group_with_key(setting);
+    let members = begin(setting, &from);
     let greedy = members[0].session.invite_refresh_from(key, Vec::new(), u32::MAX).unwrap();
     for member in &members[1..] {
         assert!(member.session.start(&greedy).is_err());
@@ -129,16 +126,15 @@ fn nobody_can_use_up_the_attempts_of_an_epoch() {
 
 /// The certificate of an attempt stays with the third member, which is given up for lost; the next attempt has another
 /// device in its place, and its certificate is lost to the others as well. Both come to light, in either order.
-#[test]
-fn certificates_that_surface_late_lead_to_one_epoch_in_any_order() {
-    let (from, key) = group_with_key();
+pub fn certificates_that_surface_late_lead_to_one_epoch_in_any_order(setting: &Setting) {
+    let (from, key) = group_with_key(setting);
     for late_first in [true, false] {
-        let members = begin(&from);
+        let members = begin(setting, &from);
         let results = refresh_over(&members, key, &mut lost("certify", &[(1, 0), (0, 1)]));
         assert!(matches!((&results[0], &results[1], &results[2]), (Ok(None), Ok(None), Ok(Some(_)))));
         let first = members[2].key(key).epoch;
         let [one, two, gone] = <[Member; 3]>::try_from(members).unwrap_or_else(|_| panic!("three"));
-        let members = [one, two, Member::in_memory("member 3 anew")];
+        let members = [one, two, setting.member("member 3 anew")];
         let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Lost };
         let retry = members[0].session.invite_refresh(key, vec![card]).unwrap();
         let results = exchange_over(&mut enter(&members, &retry), &mut lost("certify", &[(1, 0), (0, 1)]));
@@ -164,10 +160,9 @@ fn certificates_that_surface_late_lead_to_one_epoch_in_any_order() {
 }
 
 /// Rule 2: entering an attempt promises never to sign a lower one, also in a run that was entered before.
-#[test]
-fn a_lower_attempt_goes_no_further_once_a_higher_one_was_entered() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2);
+pub fn a_lower_attempt_goes_no_further_once_a_higher_one_was_entered(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
     let first = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
     let mut lower = enter(&members, &first);
     let second = members[1].session.invite_refresh_from(key.id, Vec::new(), 2).unwrap();
@@ -180,10 +175,9 @@ fn a_lower_attempt_goes_no_further_once_a_higher_one_was_entered() {
     all_sign(&members, key.id, b"after the higher attempt");
 }
 
-#[test]
-fn who_missed_the_end_of_a_dkg_learns_it_from_the_next_invitation() {
-    let members = group(3);
-    let mut runs = enter(&members, &dkg_invitation(&members, Suite::Ed25519, 2));
+pub fn who_missed_the_end_of_a_dkg_learns_it_from_the_next_invitation(setting: &Setting) {
+    let members = setting.group(3);
+    let mut runs = enter(&members, &dkg_invitation(&members, setting.suite, 2));
     let results = exchange_over(&mut runs, &mut lost("certify", &[(0, 2)]));
     let key = results[0].as_ref().unwrap().as_ref().unwrap().id;
     assert_eq!(members[2].key(key).state, KeyState::Pending);
@@ -199,10 +193,9 @@ fn who_missed_the_end_of_a_dkg_learns_it_from_the_next_invitation() {
 }
 
 /// The last deal of an attempt comes to a member after the others have gone on without it, and it was told.
-#[test]
-fn an_attempt_that_a_certificate_superseded_is_signed_by_nobody_any_more() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2);
+pub fn an_attempt_that_a_certificate_superseded_is_signed_by_nobody_any_more(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
     let mut runs = enter(&members, &members[0].session.invite_refresh(key.id, Vec::new()).unwrap());
     let mut late = Vec::new();
     exchange_over(&mut runs, &mut |_, to, message| {
@@ -214,7 +207,7 @@ fn an_attempt_that_a_certificate_superseded_is_signed_by_nobody_any_more() {
     });
     let attempt = members[0].key(key.id).pending[0];
     let mut members = members;
-    let left = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    let left = core::mem::replace(&mut members[2], setting.member("member 3 anew"));
     let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Routine };
     let now = deal(&members, &members[0].session.invite_refresh(key.id, vec![card]).unwrap());
     let retired = left.session.complete(&members[0].session.certificate(key.id).unwrap()).unwrap();
@@ -226,10 +219,9 @@ fn an_attempt_that_a_certificate_superseded_is_signed_by_nobody_any_more() {
 }
 
 /// The last join of an attempt comes to a member that has erased its share of the epoch since.
-#[test]
-fn a_superseded_share_is_not_dealt_from_the_memory_of_an_earlier_run() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2);
+pub fn a_superseded_share_is_not_dealt_from_the_memory_of_an_earlier_run(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
     let invitation = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
     let mut runs = enter(&members, &invitation);
     let mut late = Vec::new();

@@ -235,9 +235,33 @@ impl Setting {
         (1..=n).map(device).collect()
     }
 
+    /// A token with that on it, which can be opened again.
+    pub fn device(&self, contents: &[Entry]) -> Kept {
+        let Some(path) = self.path() else { return Kept::Memory(Device::new(contents)) };
+        FileStorage::create(&path, contents).unwrap();
+        Kept::File(path)
+    }
+
+    /// Where a token is made whose identity the test knows.
+    pub fn storage(&self) -> impl FnOnce(&[Entry]) -> Result<Handle, StorageError> {
+        let path = self.path();
+        move |contents| {
+            let bytes: Arc<dyn Storage> = match path {
+                None => Arc::new(MemoryStorage::new(contents)),
+                Some(path) => Arc::new(FileStorage::create(path, contents)?),
+            };
+            Ok(Handle { bytes, fuse: Arc::default() })
+        }
+    }
+
     /// A token with the identity of that backup.
     pub fn restore(&self, who: &WrappedIdentity, with: &Identity) -> Member {
-        let restore = Restore { init: &init("again"), identity: who, with, incarnation: 0 };
+        self.restore_after(who, with, 0)
+    }
+
+    /// The same, of one that was restored before, in that incarnation.
+    pub fn restore_after(&self, who: &WrappedIdentity, with: &Identity, incarnation: u32) -> Member {
+        let restore = Restore { init: &init("again"), identity: who, with, incarnation };
         Member::new(match self.path() {
             None => KeyStore::restore_in_memory(&restore).unwrap(),
             Some(path) => KeyStore::restore(path, &restore).unwrap(),

@@ -22,7 +22,7 @@ mod restored;
 mod schedules;
 
 use common::*;
-use device::{Device, devices, log_in, snapshot};
+use device::{Device, Keeps as _, devices, log_in, snapshot};
 use quorumkey::wrap::{Identity, Recipient, SecretKey};
 use quorumkey::{Dealing, Error, Invitation, KeyId, KeyInfo, KeyState, Leaving, Reason, Reshare, Roster, Run, hazmat};
 
@@ -53,6 +53,16 @@ mount! {
         an_attempt_abandoned_while_its_last_round_is_computed_certifies_nothing
         a_plan_with_few_receivers_warns
         a_newcomer_tells_a_made_up_group_by_its_fingerprint_and_key;
+    attempts:
+        whoever_misses_whichever_signatures_the_attempt_is_completed_by_all
+        an_attempt_that_some_signed_is_named_and_superseded_by_the_next
+        a_promise_outlives_the_process_and_only_higher_attempts_are_entered
+        nobody_can_use_up_the_attempts_of_an_epoch
+        certificates_that_surface_late_lead_to_one_epoch_in_any_order
+        a_lower_attempt_goes_no_further_once_a_higher_one_was_entered
+        who_missed_the_end_of_a_dkg_learns_it_from_the_next_invitation
+        an_attempt_that_a_certificate_superseded_is_signed_by_nobody_any_more
+        a_superseded_share_is_not_dealt_from_the_memory_of_an_earlier_run;
     forks:
         a_fork_stops_signing_on_both_lines_for_good_and_names_who_signed_both
         a_plan_that_names_the_losing_line_ends_a_fork_with_every_officers_leave
@@ -83,6 +93,28 @@ mount! {
         the_promise_of_a_witness_helps_to_end_an_attempt
         who_has_destroyed_its_key_is_no_witness
         a_witness_tells_of_what_it_signed;
+    reports:
+        an_epoch_is_not_dead_before_enough_members_have_confirmed
+        what_people_declare_counts_and_a_confirmation_by_mouth_of_another_does_not
+        a_stolen_device_and_a_backup_of_another_member_keep_an_epoch_alive
+        an_attempt_that_this_token_has_not_signed_is_in_its_report
+        what_is_declared_of_nobody_is_refused
+        the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it_is_destroyed
+        a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded
+        another_device_under_a_number_cannot_confirm_for_the_one_before;
+    restored:
+        a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it
+        a_restored_token_renews_only_with_a_quorum_that_remembers_or_by_override
+        a_restored_token_signs_only_above_what_the_others_report
+        a_fork_is_seen_from_both_sides_and_erases_nothing
+        nonces_made_beforehand_die_in_a_fork
+        a_renewal_under_way_ends_when_a_fork_is_seen
+        a_member_restored_without_its_share_has_forgotten_as_much
+        who_was_replaced_is_not_led_back_to_the_epoch_before
+        a_member_stays_under_its_number
+        who_destroyed_a_key_still_enters_upwards_only
+        a_stolen_token_comes_back_under_a_new_identity_only
+        a_restored_token_that_joins_has_forgotten_as_well;
 }
 
 /// What opens backups, and whom they are sealed to.

@@ -1,7 +1,8 @@
 //! Whether an old epoch is dead is reported truthfully.
 
-use quorumkey::{Declaration, EpochReport, Holder, Holding, KeyStore, MemoryStorage, Misuse, NewCard, Restore, Suite};
+use quorumkey::{Declaration, EpochReport, Holder, Holding, Misuse, NewCard};
 
+use super::device::Setting;
 use super::*;
 
 fn report(member: &Member, key: KeyId) -> EpochReport {
@@ -12,10 +13,9 @@ fn holder(number: u16, holding: Holding) -> Holder {
     Holder { identifier: id(number), holding }
 }
 
-#[test]
-fn an_epoch_is_not_dead_before_enough_members_have_confirmed() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn an_epoch_is_not_dead_before_enough_members_have_confirmed(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     refresh_over(&members, key, &mut lost("confirm", &[(1, 0), (2, 0)]));
     let unsure = report(&members[0], key);
     assert_eq!(unsure.holders, [holder(2, Holding::NotConfirmed), holder(3, Holding::NotConfirmed)]);
@@ -26,10 +26,9 @@ fn an_epoch_is_not_dead_before_enough_members_have_confirmed() {
     assert!(members.iter().all(|member| report(member, key).holders.is_empty()));
 }
 
-#[test]
-fn what_people_declare_counts_and_a_confirmation_by_mouth_of_another_does_not() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn what_people_declare_counts_and_a_confirmation_by_mouth_of_another_does_not(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     refresh_over(&members, key, &mut lost("confirm", &[(1, 0), (2, 0)]));
     let epoch = report(&members[0], key).epoch;
     let officer = members[0].store.login_so(&officer_pin()).unwrap();
@@ -42,12 +41,11 @@ fn what_people_declare_counts_and_a_confirmation_by_mouth_of_another_does_not() 
     assert!(report(&members[0], key).is_dead());
 }
 
-#[test]
-fn a_stolen_device_and_a_backup_of_another_member_keep_an_epoch_alive() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn a_stolen_device_and_a_backup_of_another_member_keep_an_epoch_alive(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     members[1].session.export(key, &sheet().1).unwrap();
-    members[2] = Member::in_memory("member 3 anew");
+    members[2] = setting.member("member 3 anew");
     let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Stolen };
     deal(&members, &members[0].session.invite_refresh(key, vec![card]).unwrap());
     for member in &members[..2] {
@@ -69,10 +67,9 @@ fn a_stolen_device_and_a_backup_of_another_member_keep_an_epoch_alive() {
 }
 
 /// An attempt that only others signed dealt shares all the same: everybody accounts for it.
-#[test]
-fn an_attempt_that_this_token_has_not_signed_is_in_its_report() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2);
+pub fn an_attempt_that_this_token_has_not_signed_is_in_its_report(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
     // Member 1 never hears the deals of the first attempt, the others sign it.
     refresh_over(&members, key.id, &mut lost("deal", &[(1, 0), (2, 0)]));
     let attempt = members[1].key(key.id).pending;
@@ -85,10 +82,9 @@ fn an_attempt_that_this_token_has_not_signed_is_in_its_report() {
     }
 }
 
-#[test]
-fn what_is_declared_of_nobody_is_refused() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn what_is_declared_of_nobody_is_refused(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     refresh(&members, key);
     let epoch = report(&members[0], key).epoch;
     let officer = members[0].store.login_so(&officer_pin()).unwrap();
@@ -101,18 +97,14 @@ fn what_is_declared_of_nobody_is_refused() {
     }
 }
 
-#[test]
-fn the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it_is_destroyed() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it_is_destroyed(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     let (identity, to) = sheet();
     let backup = members[2].session.export(key, &to).unwrap();
     let who = members[2].session.export_identity(&to).unwrap();
-    let again =
-        KeyStore::restore_in_memory(&Restore { init: &init("again"), identity: &who, with: &identity, incarnation: 0 })
-            .unwrap();
     // It may turn up at whoever found it.
-    let lost = std::mem::replace(&mut members[2], Member::new(again));
+    let lost = std::mem::replace(&mut members[2], setting.restore(&who, &identity));
     members[2].session.restore(&backup, &identity).unwrap();
     let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Lost };
     deal(&members, &members[0].session.invite_refresh(key, vec![card]).unwrap());
@@ -128,10 +120,9 @@ fn the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it
     assert_eq!(report(&members[0], key).holders, [holder(3, Holding::Backup)]);
 }
 
-#[test]
-fn a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2);
+pub fn a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
     refresh(&members, key.id);
     let officer = members[0].store.login_so(&officer_pin()).unwrap();
     let records = members[0].session.audit(None, usize::MAX).unwrap();
@@ -144,16 +135,14 @@ fn a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded() {
 }
 
 /// Whoever gets the number of a member that has left may lie about the device that it never had.
-#[test]
-fn another_device_under_a_number_cannot_confirm_for_the_one_before() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2);
+pub fn another_device_under_a_number_cannot_confirm_for_the_one_before(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
     let stay = seated(&members, &[(1, 0), (2, 1)]);
     let two = Reshare { dealers: Some(stay.clone()), ..change(&key, stay, 2, Reason::Routine) };
     let two = deal(&members[..2], &members[0].session.invite_reshare(key.id, two).unwrap());
     let forger = hazmat::Forger::new([9; 32]);
-    let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
-    members[2] = Member::new(forger.store(storage, &init("another 3"), 0).unwrap());
+    members[2] = Member::new(forger.store(setting.storage(), &init("another 3"), 0).unwrap());
     let three = Reshare { members: two.roster.with(id(3), members[2].card()).unwrap(), ..Reshare::of(&two) };
     let invitation = members[0].session.invite_reshare(key.id, three).unwrap();
     let claim = [&1_u32.to_be_bytes(), key.epoch.as_bytes().as_slice(), &0_u32.to_be_bytes()].concat();

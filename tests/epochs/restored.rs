@@ -1,19 +1,12 @@
 //! Restored tokens: they deal, sign after a refresh, and go by what the others remember.
 
 use quorumkey::hazmat::Forger;
-use quorumkey::{
-    Certificate, CertificateError, Denial, KeyStore, MemoryStorage, Misuse, NewCard, Reason, Restore, Suite,
-};
+use quorumkey::{Certificate, CertificateError, Denial, Misuse, NewCard, Reason};
 
 use super::device::Setting;
 use super::*;
 
-/// A new token from the backups of one.
-fn restored(member: &Member, key: KeyId) -> Member {
-    restored_in(&Setting::memory(Suite::Ed25519), member, key)
-}
-
-/// The same, kept like the other tokens of a test.
+/// A new token from the backups of one, kept like the other tokens of a test.
 pub(super) fn restored_in(setting: &Setting, member: &Member, key: KeyId) -> Member {
     let (identity, to) = sheet();
     let backup = member.session.export(key, &to).unwrap();
@@ -27,11 +20,10 @@ fn new_card(number: u16, member: &Member) -> NewCard {
     NewCard { identifier: id(number), card: member.card(), reason: Reason::Routine }
 }
 
-#[test]
-fn a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    members[2] = restored(&members[2], key);
+pub fn a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    members[2] = restored_in(setting, &members[2], key);
     let invitation = members[0].session.invite_sign(key, &[id(1), id(3)], b"too early").unwrap();
     let refused = members[2].session.start_sign(&invitation, b"too early");
     assert!(matches!(refused, Err(Error::Denied(Denial::RestoredSignsAfterRefresh))), "{refused:?}");
@@ -40,12 +32,11 @@ fn a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it() {
     all_sign(&members, key, b"renewed");
 }
 
-#[test]
-fn a_restored_token_renews_only_with_a_quorum_that_remembers_or_by_override() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn a_restored_token_renews_only_with_a_quorum_that_remembers_or_by_override(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
     for number in [2, 3] {
-        members[number - 1] = restored(&members[number - 1], key);
+        members[number - 1] = restored_in(setting, &members[number - 1], key);
     }
     let cards = || vec![new_card(2, &members[1]), new_card(3, &members[2])];
     let invitation = members[0].session.invite_refresh(key, cards()).unwrap();
@@ -61,11 +52,10 @@ fn a_restored_token_renews_only_with_a_quorum_that_remembers_or_by_override() {
     all_sign(&members, key, b"renewed");
 }
 
-#[test]
-fn a_restored_token_signs_only_above_what_the_others_report() {
-    let mut members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    let again = restored(&members[2], key);
+pub fn a_restored_token_signs_only_above_what_the_others_report(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    let again = restored_in(setting, &members[2], key);
     // All three signed an attempt that nobody has the certificate of, and the backup knows nothing of it.
     let pairs = [(0, 1), (1, 0), (0, 2), (1, 2), (2, 0), (2, 1)];
     refresh_over(&members, key, &mut lost("certify", &pairs));
@@ -84,13 +74,13 @@ fn a_restored_token_signs_only_above_what_the_others_report() {
 
 /// Two lines of a key, each with its members, and a certificate of each: two of three restored tokens have forgotten an
 /// attempt that is certified elsewhere, and officers override the rule that would have stopped them.
-fn two_lines() -> (KeyId, [(Vec<Member>, Certificate); 2]) {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    let [second, third] = [1, 2].map(|member: usize| restored(&members[member], key));
+fn two_lines(setting: &Setting) -> (KeyId, [(Vec<Member>, Certificate); 2]) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    let [second, third] = [1, 2].map(|member: usize| restored_in(setting, &members[member], key));
     refresh_over(&members, key, &mut lost("certify", &[(0, 1), (2, 1), (0, 2), (1, 2)]));
     let ours = members[0].session.certificate(key).unwrap();
-    let line = vec![Member::in_memory("member 1 anew"), second, third];
+    let line = vec![setting.member("member 1 anew"), second, third];
     let cards = (1..).zip(&line).map(|(number, member)| new_card(number, member)).collect();
     let invitation = line[1].session.invite_refresh(key, cards).unwrap();
     for member in &line[1..] {
@@ -102,9 +92,8 @@ fn two_lines() -> (KeyId, [(Vec<Member>, Certificate); 2]) {
 }
 
 /// Both lines see it, and keep their shares.
-#[test]
-fn a_fork_is_seen_from_both_sides_and_erases_nothing() {
-    let (key, [(members, ours), (line, certificate)]) = two_lines();
+pub fn a_fork_is_seen_from_both_sides_and_erases_nothing(setting: &Setting) {
+    let (key, [(members, ours), (line, certificate)]) = two_lines(setting);
     let theirs = certificate.epoch_id();
     let before = members[0].key(key);
     let fork = members[0].session.complete(&certificate);
@@ -119,9 +108,8 @@ fn a_fork_is_seen_from_both_sides_and_erases_nothing() {
 }
 
 /// Of two lines one will end; what was prepared on either signs nothing any more.
-#[test]
-fn nonces_made_beforehand_die_in_a_fork() {
-    let (key, [(members, ours), (_, theirs)]) = two_lines();
+pub fn nonces_made_beforehand_die_in_a_fork(setting: &Setting) {
+    let (key, [(members, ours), (_, theirs)]) = two_lines(setting);
     members[1].session.complete(&ours).unwrap();
     let invitation = members[0].session.invite_preprocess(key, &[id(1), id(2)], 2).unwrap();
     let start = |member: &Member| member.session.start_preprocess(&invitation).unwrap();
@@ -143,9 +131,8 @@ fn nonces_made_beforehand_die_in_a_fork() {
 }
 
 /// A renewal that names no line that is to lose ends where the fork is seen, also when that is after it has begun.
-#[test]
-fn a_renewal_under_way_ends_when_a_fork_is_seen() {
-    let (key, [(members, ours), (_, theirs)]) = two_lines();
+pub fn a_renewal_under_way_ends_when_a_fork_is_seen(setting: &Setting) {
+    let (key, [(members, ours), (_, theirs)]) = two_lines(setting);
     for member in &members[1..] {
         member.session.complete(&ours).unwrap();
     }
@@ -167,22 +154,17 @@ fn a_renewal_under_way_ends_when_a_fork_is_seen() {
 /// Three members of whom the first has an identity that the test knows.
 pub(super) fn group_of_a_forger(setting: &Setting) -> (Forger, Vec<Member>) {
     let forger = Forger::new([1; 32]);
-    let storage = |contents: &[_]| Ok(MemoryStorage::new(contents));
-    let first = Member::new(forger.store(storage, &init("member 1"), 0).unwrap());
+    let first = Member::new(forger.store(setting.storage(), &init("member 1"), 0).unwrap());
     (forger, vec![first, setting.member("member 2"), setting.member("member 3")])
 }
 
-#[test]
-fn a_member_restored_without_its_share_has_forgotten_as_much() {
-    let (forger, mut members) = group_of_a_forger(&Setting::memory(Suite::Ed25519));
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    members[1] = restored(&members[1], key);
+pub fn a_member_restored_without_its_share_has_forgotten_as_much(setting: &Setting) {
+    let (forger, mut members) = group_of_a_forger(setting);
+    let key = dkg(&members, setting.suite, 2).id;
+    members[1] = restored_in(setting, &members[1], key);
     let (identity, to) = sheet();
     let who = members[2].session.export_identity(&to).unwrap();
-    members[2] = Member::new(
-        KeyStore::restore_in_memory(&Restore { init: &init("again"), identity: &who, with: &identity, incarnation: 0 })
-            .unwrap(),
-    );
+    members[2] = setting.restore(&who, &identity);
     let cards = || vec![new_card(2, &members[1]), new_card(3, &members[2])];
     // It has nothing to deal, and says so before anybody deals.
     let listed = members[0].session.invite_refresh(key, cards()).unwrap();
@@ -201,13 +183,12 @@ fn a_member_restored_without_its_share_has_forgotten_as_much() {
     all_sign(&members, key, b"renewed");
 }
 
-#[test]
-fn who_was_replaced_is_not_led_back_to_the_epoch_before() {
-    let (forger, mut members) = group_of_a_forger(&Setting::memory(Suite::Ed25519));
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn who_was_replaced_is_not_led_back_to_the_epoch_before(setting: &Setting) {
+    let (forger, mut members) = group_of_a_forger(setting);
+    let key = dkg(&members, setting.suite, 2).id;
     let back = members[0].session.invite_refresh_from(key, Vec::new(), 9).unwrap();
     let back = forger.without_dealer(&back, id(3));
-    let old = core::mem::replace(&mut members[2], Member::in_memory("member 3 anew"));
+    let old = core::mem::replace(&mut members[2], setting.member("member 3 anew"));
     let now = deal(&members, &members[0].session.invite_refresh(key, vec![new_card(3, &members[2])]).unwrap());
     let certificate = members[0].session.certificate(key).unwrap();
     assert_eq!(old.session.complete(&certificate).unwrap().state, KeyState::Retired);
@@ -219,20 +200,18 @@ fn who_was_replaced_is_not_led_back_to_the_epoch_before() {
     }
 }
 
-#[test]
-fn a_member_stays_under_its_number() {
-    let members = group(5);
-    let key = dkg(&members, Suite::Ed25519, 3).id;
+pub fn a_member_stays_under_its_number(setting: &Setting) {
+    let members = setting.group(5);
+    let key = dkg(&members, setting.suite, 3).id;
     let swapped = vec![new_card(1, &members[1]), new_card(2, &members[0])];
     let refused = members[2].session.invite_refresh(key, swapped);
     let number = CertificateError::Contradiction("a member under another number");
     assert!(matches!(refused, Err(Error::Certificate(why)) if why == number));
 }
 
-#[test]
-fn who_destroyed_a_key_still_enters_upwards_only() {
-    let (forger, members) = group_of_a_forger(&Setting::memory(Suite::Ed25519));
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+pub fn who_destroyed_a_key_still_enters_upwards_only(setting: &Setting) {
+    let (forger, members) = group_of_a_forger(setting);
+    let key = dkg(&members, setting.suite, 2).id;
     let low = members[0].session.invite_refresh_from(key, Vec::new(), 4).unwrap();
     let low = forger.without_dealer(&low, id(3));
     let high = members[0].session.invite_refresh_from(key, Vec::new(), 5).unwrap();
@@ -243,32 +222,29 @@ fn who_destroyed_a_key_still_enters_upwards_only() {
 }
 
 /// Whoever stole a token has its identity: a restored card of it would let the thief in again.
-#[test]
-fn a_stolen_token_comes_back_under_a_new_identity_only() {
-    let members = group(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    let again = restored(&members[2], key);
+pub fn a_stolen_token_comes_back_under_a_new_identity_only(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    let again = restored_in(setting, &members[2], key);
     let card = |card, reason| vec![NewCard { identifier: id(3), card, reason }];
     let refused = members[0].session.invite_refresh(key, card(again.card(), Reason::Stolen));
     assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan(_)))), "{refused:?}");
     assert!(members[0].session.invite_refresh(key, card(again.card(), Reason::Lost)).is_ok());
-    let anew = Member::in_memory("member 3 anew");
+    let anew = setting.member("member 3 anew");
     assert!(members[0].session.invite_refresh(key, card(anew.card(), Reason::Stolen)).is_ok());
 }
 
 /// It may have signed an attempt that was to make it a member, and does not know: a quorum has to remember for it.
-#[test]
-fn a_restored_token_that_joins_has_forgotten_as_well() {
+pub fn a_restored_token_that_joins_has_forgotten_as_well(setting: &Setting) {
     for comes_restored in [false, true] {
-        let mut members = group(3);
-        let key = dkg(&members, Suite::Ed25519, 2);
-        members[1] = restored(&members[1], key.id);
-        members[2] = Member::in_memory("member 4");
+        let mut members = setting.group(3);
+        let key = dkg(&members, setting.suite, 2);
+        members[1] = restored_in(setting, &members[1], key.id);
+        members[2] = setting.member("member 4");
         if comes_restored {
             let (identity, to) = sheet();
             let who = members[2].session.export_identity(&to).unwrap();
-            let from = Restore { init: &init("again"), identity: &who, with: &identity, incarnation: 0 };
-            members[2] = Member::new(KeyStore::restore_in_memory(&from).unwrap());
+            members[2] = setting.restore(&who, &identity);
         }
         let now = seated(&members, &[(1, 0), (2, 1), (4, 2)]);
         let leaving = vec![Leaving { identifier: id(3), reason: Reason::Lost }];
