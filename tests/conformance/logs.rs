@@ -34,7 +34,9 @@ impl Reader {
 
     /// What has happened to these until now is left out.
     fn skip(&mut self, members: &[Member]) {
-        members.iter().for_each(|member| drop(self.news(member)));
+        for member in members {
+            self.news(member);
+        }
     }
 }
 
