@@ -148,7 +148,7 @@ pub fn another_device_under_a_number_cannot_confirm_for_the_one_before(setting: 
     let claim = [&1_u32.to_be_bytes(), key.epoch.as_bytes().as_slice(), &0_u32.to_be_bytes()].concat();
     let results = exchange_over(&mut enter(&members, &invitation), &mut |from, _, message| {
         let claims = from == 2 && hazmat::subject(&message) == "confirm";
-        vec![if claims { forger.alter(&message, |forgery| forgery.body = claim.clone()) } else { message }]
+        vec![if claims { forger.alter(&message, |forgery| forgery.body.clone_from(&claim)) } else { message }]
     });
     assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
     let left = report(&members[0], key.id);
