@@ -27,6 +27,8 @@ pub enum Rule {
     OtherReceivers,
     /// 5: the promises that count there are those of members that have not signed the attempt.
     PromisesOfWhoDidNotSign,
+    /// 5: promises of old members and of receivers are counted apart, each against the threshold of their own epoch.
+    PromisesApart,
     /// 7: who signed an attempt signs no revision of its parent, and who signed a revision signs what binds it only.
     Revisions,
     /// 8: a restored member goes by what q others remember.

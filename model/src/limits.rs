@@ -180,6 +180,13 @@ pub fn falls() -> Vec<(Rule, Config, &'static str)> {
         symmetric: false,
         ..THREE
     };
+    let both = Config {
+        name: "2-of-2, a founder and a newcomer lie",
+        identities: 5,
+        liars: Set::of(&[0, 2]),
+        receivers: const { &[Receivers::new(2, &[2, 3, 4]), Receivers::new(2, &[1, 2]), Receivers::new(2, &[3, 4])] },
+        ..apart.clone()
+    };
     let in_common = Config { liars: THIRD, symmetric: false, ..IN_COMMON };
     let restored = Config { losses: 1, backups: THIRD, symmetric: false, ..IN_COMMON };
     let repaired = Config { losses: 1, revisions: &[2], symmetric: false, ..IN_COMMON };
@@ -197,6 +204,7 @@ pub fn falls() -> Vec<(Rule, Config, &'static str)> {
         (Rule::Completion, three.clone(), PROGRESS),
         (Rule::OtherReceivers, apart.clone(), FORK),
         (Rule::PromisesOfWhoDidNotSign, apart, FORK),
+        (Rule::PromisesApart, both, FORK),
         (Rule::Revisions, repaired, FORK),
         (Rule::Restored, restored, FORK),
         (Rule::ParentIsHeld, Config { symmetric: false, ..OTHERS }, DEAD),

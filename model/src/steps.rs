@@ -225,15 +225,27 @@ fn powers_pass(state: &State, config: &Config, run: &Run, shown: Set) -> bool {
     }
     named(state, run, shown).iter().all(|place| {
         let attempt = state.transcript(place);
-        let same = attempt.receivers == run.receivers;
         // Who has forgotten what it signed counts for neither.
         let here: Set = run.participants.iter().filter(|id| !state.member(*id).forgetful).collect();
         let sign = (attempt.receivers & here).len() >= attempt.quorum(config);
         let signed = showed(state, config, run, shown, place);
         let not = if config.keeps(Rule::PromisesOfWhoDidNotSign) { signed } else { Set::default() };
-        let promise = ((attempt.participants & here) - not).len();
-        same || sign || promise >= state.transcript(attempt.parent).threshold
+        sign || promises_end(state, config, run, place, here - not)
     })
+}
+
+/// Whether one of those that promise never to sign the attempt must be honest. Liars are fewer than t of its parent, and
+/// fewer than t′ of its receivers, and may be both: so the two are counted apart.
+fn promises_end(state: &State, config: &Config, run: &Run, place: u8, promising: Set) -> bool {
+    let (attempt, parent) = (state.transcript(place), state.transcript(run.parent));
+    if !config.keeps(Rule::PromisesApart) {
+        return (attempt.participants & promising).len() >= parent.threshold;
+    }
+    // Whose shares its dealers had is known of attempts at the height of this one.
+    let renews_it = attempt.height() == parent.height() + 1;
+    let elders = state.roster(attempt.parent, attempt.revision, config) & attempt.participants;
+    (attempt.receivers & promising).len() >= attempt.threshold
+        || renews_it && (elders & promising).len() >= parent.threshold
 }
 
 /// Whether a certificate has something to tell a member.
