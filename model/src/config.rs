@@ -31,6 +31,8 @@ pub enum Rule {
     PromisesApart,
     /// 7: who signed an attempt signs no revision of its parent, and who signed a revision signs what binds it only.
     Revisions,
+    /// 7: a member signs one revision of a number.
+    OneRevisionOfANumber,
     /// 8: a restored member goes by what q others remember.
     Restored,
     /// A member signs only while the epoch that is renewed is the one that it holds.
@@ -39,6 +41,8 @@ pub enum Rule {
     EnoughReceivers,
     /// The report of a dead epoch counts backups.
     BackupsCount,
+    /// The report of a dead epoch counts the attempts at it that nobody certified.
+    AttemptsCount,
 }
 
 /// To whom a plan may deal.

@@ -187,6 +187,14 @@ pub fn falls() -> Vec<(Rule, Config, &'static str)> {
         receivers: const { &[Receivers::new(2, &[2, 3, 4]), Receivers::new(2, &[1, 2]), Receivers::new(2, &[3, 4])] },
         ..apart.clone()
     };
+    let rivals = Config {
+        name: "2-of-2, two rival revisions",
+        receivers: const { &[Receivers::new(2, &[0, 2]), Receivers::new(2, &[1, 3])] },
+        revisions: &[2, 3],
+        attempts: &[1],
+        ..apart.clone()
+    };
+    let others = Config { symmetric: false, ..OTHERS };
     let in_common = Config { liars: THIRD, symmetric: false, ..IN_COMMON };
     let restored = Config { losses: 1, backups: THIRD, symmetric: false, ..IN_COMMON };
     let repaired = Config { losses: 1, revisions: &[2], symmetric: false, ..IN_COMMON };
@@ -206,8 +214,10 @@ pub fn falls() -> Vec<(Rule, Config, &'static str)> {
         (Rule::PromisesOfWhoDidNotSign, apart, FORK),
         (Rule::PromisesApart, both, FORK),
         (Rule::Revisions, repaired, FORK),
+        (Rule::OneRevisionOfANumber, rivals, FORK),
         (Rule::Restored, restored, FORK),
-        (Rule::ParentIsHeld, Config { symmetric: false, ..OTHERS }, DEAD),
+        (Rule::ParentIsHeld, others.clone(), DEAD),
+        (Rule::AttemptsCount, others, DEAD),
         (Rule::EnoughReceivers, Config { receivers: few, ..liar }, KEY),
         (Rule::BackupsCount, Config { losses: 1, backups: THIRD, ..three }, DEAD),
     ]

@@ -7,7 +7,7 @@ use stateright::{Model, Property};
 use crate::config::{Config, Rule};
 use crate::effects::after;
 use crate::set::{Names, Set};
-use crate::state::{FOUNDING, NONE, State};
+use crate::state::{FOUNDING, NONE, State, Transcript};
 use crate::steps::{Action, actions};
 use crate::tidy::tidy;
 
@@ -17,7 +17,7 @@ pub const KEY: &str = "the key is not lost";
 pub const FORK: &str = "no fork without its liar";
 /// A share is erased by whoever has a certificate that supersedes it.
 pub const ERASED: &str = "nobody erases what no certificate supersedes";
-/// Of a dead epoch no t shares come together again.
+/// Of a dead epoch, or of an attempt at it, no t shares come together again.
 pub const DEAD: &str = "a dead epoch stays dead";
 /// Joins that show every signature end an attempt.
 pub const PROGRESS: &str = "what all have signed is not dealt again";
@@ -154,11 +154,25 @@ fn has_culprits(state: &State, config: &Config, one: u8, other: u8) -> bool {
 fn dead(state: &State, config: &Config) -> Set {
     let known = at_hand(state, config);
     let superseded = known.iter().fold(Set::default(), |all, place| all | state.superseded_by(place));
-    superseded.iter().filter(|place| is_dead(state, config, *place)).fold(state.dead, Set::with)
+    let counted = config.keeps(Rule::AttemptsCount);
+    let reported = |place: &u8| {
+        is_dead(state, config, *place)
+            && (!counted || attempts(state, config, *place).all(|one| is_dead(state, config, one)))
+    };
+    superseded.iter().filter(reported).fold(state.dead, Set::with)
 }
 
 fn dead_stay_dead(state: &State, config: &Config) -> bool {
-    state.dead.iter().all(|place| is_dead(state, config, place))
+    let together = |place: u8| {
+        let Transcript { receivers, threshold, .. } = *state.transcript(place);
+        (state.holders(place, config) | receivers & config.liars).len() >= threshold
+    };
+    state.dead.iter().all(|place| is_dead(state, config, place) && !attempts(state, config, place).any(together))
+}
+
+/// The attempts to renew an epoch that nobody certified: their shares are of the same key.
+fn attempts(state: &State, config: &Config, place: u8) -> impl Iterator<Item = u8> {
+    state.places().filter(move |one| state.transcript(*one).parent == place && !state.is_complete(*one, config))
 }
 
 fn is_dead(state: &State, config: &Config, place: u8) -> bool {

@@ -268,10 +268,11 @@ fn attests(state: &State, config: &Config, id: u8, revision: u8) -> bool {
     let sought = state.member(subject).lost || state.member(subject).epoch == NONE;
     let free =
         !config.keeps(Rule::Revisions) || !member.signed.iter().any(|one| state.transcript(one).parent == FOUNDING);
+    let again = !config.keeps(Rule::OneRevisionOfANumber) && !state.attested[usize::from(revision)].has(id);
     member.epoch == FOUNDING
         && member.share
         && !member.forgetful
-        && member.revision == 0
+        && (member.revision == 0 || again)
         && id != subject
         && sought
         && free
