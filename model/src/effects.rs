@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Rule};
 use crate::set::Set;
-use crate::state::{FOUNDING, Member, Run, State, Transcript};
+use crate::state::{FOUNDING, Member, NONE, Run, State, Transcript};
 use crate::steps::{Action, Plan, named, showed};
 
 /// The state after a step that may happen, not yet tidy.
@@ -111,6 +111,8 @@ fn learn(state: &mut State, config: &Config, id: u8, place: u8) {
     };
     let gone: Set = (before.signed | before.held).without(place).iter().filter(|one| goes(*one)).collect();
     let share = before.held.has(place);
+    let left = if before.epoch == NONE { before.left } else { before.left.with(before.epoch) };
+    let left = left.iter().filter(|one| !state.superseded_by(*one).within(superseded)).collect();
     state.lawless |= !(gone & before.held).within(superseded);
     state.members[usize::from(id)] = Member {
         epoch: place,
@@ -120,6 +122,7 @@ fn learn(state: &mut State, config: &Config, id: u8, place: u8) {
         forgetful: before.forgetful && !share,
         promise: if share { before.promise.max(at) } else { before.promise },
         confirmed: before.confirmed | superseded,
+        left,
         ..before
     };
     if config.keeps(Rule::ParentIsHeld) {
@@ -142,7 +145,8 @@ fn abandon(state: &mut State, config: &Config, id: u8, place: u8) {
 
 fn lose(state: &mut State, id: u8) {
     let member = &mut state.members[usize::from(id)];
-    *member = Member { share: false, lost: true, signed: Set::default(), held: Set::default(), ..*member };
+    let nothing = Set::default();
+    *member = Member { share: false, lost: true, signed: nothing, held: nothing, left: nothing, ..*member };
     state.losses += 1;
     state.runs.retain(|run| !run.participants.has(id));
     close(state, id, |_| true);
@@ -151,9 +155,10 @@ fn lose(state: &mut State, id: u8) {
 /// A new token in a member's place, with a share of the first epoch and no memory.
 fn anew(state: &mut State, id: u8, forgetful: bool) {
     let member = &mut state.members[usize::from(id)];
-    let (signed, held, confirmed) = (Set::default(), Set::default(), member.confirmed);
+    let (signed, held, left, confirmed) = (Set::default(), Set::default(), Set::default(), member.confirmed);
     let (promise, lost, revision) = (0, false, 0);
-    *member = Member { epoch: FOUNDING, share: true, signed, held, promise, lost, forgetful, revision, confirmed };
+    *member =
+        Member { epoch: FOUNDING, share: true, signed, held, promise, lost, forgetful, revision, confirmed, left };
 }
 
 /// The subject of a revision gets its share. It signs what binds the revision only, and a repaired one has no memory.

@@ -74,6 +74,53 @@ const LOST: Config = Config { losses: 1, attempts: &[2, 2], ..THREE };
 const IN_COMMON: Config =
     Config { name: "2-of-3, one in common", identities: 5, receivers: ONE_IN_COMMON, attempts: &[2], ..THREE };
 
+/// A founder and a newcomer lie, and no group of receivers has both.
+const NEWCOMER: Config = Config {
+    name: "2-of-3, other receivers, a founder and a newcomer lie",
+    identities: 5,
+    liars: Set::of(&[2, 3]),
+    receivers: &[Receivers::new(2, &[0, 1, 3]), Receivers::new(2, &[0, 2, 4]), Receivers::new(2, &[1, 3, 4])],
+    attempts: &[2],
+    ..THREE
+};
+
+/// Three people by twos, or five by threes.
+const WIDER: Config = Config {
+    name: "2-of-3 to 3-of-5",
+    identities: 5,
+    receivers: &[Receivers::new(2, &[0, 1, 2]), Receivers::new(3, &[0, 1, 2, 3, 4])],
+    attempts: &[2, 1],
+    ..THREE
+};
+
+const NARROWER: Config = Config {
+    name: "3-of-5 to 2-of-3",
+    receivers: &[Receivers::new(3, &[0, 1, 2, 3, 4]), Receivers::new(2, &[0, 1, 3])],
+    attempts: &[2, 1],
+    liars: Set::of(&[]),
+    ..FIVE
+};
+
+const THREE_OF_FOUR: Config = Config {
+    name: "2-of-3 to 3-of-4",
+    identities: 4,
+    few: true,
+    receivers: &[Receivers::new(2, &[0, 1, 2]), Receivers::new(3, &[0, 1, 2, 3])],
+    ..WIDER
+};
+
+/// Two members are to be enrolled, each by a revision of the same number.
+const RIVALS: Config = Config {
+    name: "2-of-3, two rival revisions, a liar",
+    revisions: &[3, 4],
+    liars: THIRD,
+    attempts: &[1],
+    ..IN_COMMON
+};
+
+/// A founder and one that comes: two of five by threes, one of three by twos.
+const TWO_LIARS: Set = Set::of(&[2, 4]);
+
 /// What is explored whenever the tests run.
 pub const BASIC: &[Config] = &[
     THREE,
@@ -119,6 +166,13 @@ pub const BASIC: &[Config] = &[
         ..OTHERS
     },
     FIVE,
+    NEWCOMER,
+    WIDER,
+    Config { name: "2-of-3 to 3-of-5, a founder and a newcomer lie", liars: TWO_LIARS, ..WIDER },
+    Config { name: "2-of-3 to 3-of-5, two newcomers lie", liars: Set::of(&[3, 4]), ..WIDER },
+    Config { name: "3-of-5 to 2-of-3, two liars", liars: TWO_LIARS, ..NARROWER },
+    THREE_OF_FOUR,
+    RIVALS,
 ];
 
 /// What is explored by `scripts/model` besides.
@@ -156,6 +210,20 @@ pub const LONG: &[Config] = &[
         attempts: &[2, 1],
         ..FIVE
     },
+    Config { name: "2-of-3, a founder and a newcomer lie, two heights", attempts: &[2, 1], ..NEWCOMER },
+    Config { name: "2-of-3, two rival revisions, two attempts, a liar", attempts: &[2], ..RIVALS },
+    Config { name: "2-of-3, two rival revisions, two heights, a liar", attempts: &[2, 1], ..RIVALS },
+    NARROWER,
+    Config {
+        name: "3-of-5 to 2-of-3, two liars with two faces",
+        liars: TWO_LIARS,
+        two_faced: true,
+        attempts: &[2, 2],
+        ..NARROWER
+    },
+    Config { name: "2-of-3 to 3-of-4, two heights", attempts: &[2, 2], ..THREE_OF_FOUR },
+    Config { name: "2-of-3 to 3-of-4, lost and restored", losses: 1, backups: FIRST, ..THREE_OF_FOUR },
+    Config { name: "2-of-3 to 3-of-4, lost and repaired", losses: 1, revisions: &[2], ..THREE_OF_FOUR },
 ];
 
 /// Each rule that can be taken away, where that shows, and what falls.

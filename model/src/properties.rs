@@ -85,7 +85,8 @@ impl Model for Check {
 fn at_hand(state: &State, config: &Config) -> Set {
     let alive: Set = config.honest().iter().filter(|id| !state.member(*id).lost).collect();
     let known = alive.iter().map(|id| state.member(id).epoch).filter(|epoch| *epoch != NONE);
-    let known = known.fold(Set::default(), |all, epoch| all.with(epoch) | state.ancestors(epoch));
+    let left = alive.iter().fold(Set::default(), |all, id| all | state.member(id).left);
+    let known = known.fold(left, |all, epoch| all.with(epoch) | state.ancestors(epoch));
     let shown = |place: &u8| {
         let participants = state.transcript(*place).participants;
         let signs = |id: u8| state.member(id).signed.has(*place) || state.member(id).epoch == *place;

@@ -34,6 +34,9 @@ pub struct Member {
     pub revision: u8,
     /// The epochs and attempts of which it said that it holds no share any more.
     pub confirmed: Set,
+    /// The epochs that it lived with before, of which it keeps the certificates: those that supersede what the epoch that
+    /// it lives with does not.
+    pub left: Set,
 }
 
 /// An attempt whose shares were dealt.
@@ -135,6 +138,7 @@ impl State {
             forgetful: false,
             revision: 0,
             confirmed: Set::default(),
+            left: Set::default(),
         };
         let founding = Transcript {
             position: 0,

@@ -76,6 +76,7 @@ fn reordered(state: &State, places: &[u8]) -> State {
         signed: member.signed.renamed(&table),
         held: member.held.renamed(&table),
         confirmed: member.confirmed.renamed(&table),
+        left: member.left.renamed(&table),
         ..*member
     };
     let transcript = |old: &u8| {
