@@ -29,6 +29,8 @@ pub enum Rule {
     PromisesOfWhoDidNotSign,
     /// 5: promises of old members and of receivers are counted apart, each against the threshold of their own epoch.
     PromisesApart,
+    /// 6: who named in the second line what it signed of the first is no culprit.
+    NamedIsNoCulprit,
     /// 7: who signed an attempt signs no revision of its parent, and who signed a revision signs what binds it only.
     Revisions,
     /// 7: a member signs one revision of a number.
@@ -90,6 +92,8 @@ pub struct Config {
     pub backups: Set,
     /// Whom a revision of the first epoch's roster may bring in: a lost member, by repair, or a new one, by enrolment.
     pub revisions: &'static [u8],
+    /// Whether members are shown forks, and how many plans there may be at each height that end one.
+    pub endings: Option<u8>,
     /// The rule that is not there.
     pub without: Option<Rule>,
     /// Whether states that differ in the names of members only are one. The stories then change names on the way.

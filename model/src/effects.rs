@@ -17,6 +17,7 @@ pub(crate) fn after(state: &State, config: &Config, action: Action) -> State {
             close(&mut next, id, |_| true);
         }
         Action::Learn(id, place) => learn(&mut next, config, id, place),
+        Action::Meet(id, place) => meet(&mut next, id, place),
         Action::Abandon(id, place) => abandon(&mut next, config, id, place),
         Action::Lose(id) => lose(&mut next, id),
         Action::Restore(id) => anew(&mut next, id, true),
@@ -57,7 +58,7 @@ fn deal(state: &mut State, config: &Config, plan: Plan, shown: Set) {
     let run = state.runs[place];
     let named = named(state, &run, shown);
     let complete = |one: &u8| state.transcript(*one).participants.within(showed(state, config, &run, shown, *one));
-    if named.iter().any(|one| complete(&one)) {
+    if (named - run.losing).iter().any(|one| complete(&one)) {
         if config.keeps(Rule::Completion) {
             state.runs.remove(place);
             return;
@@ -69,10 +70,11 @@ fn deal(state: &mut State, config: &Config, plan: Plan, shown: Set) {
     } else {
         state.runs.remove(place);
     }
-    let Plan { position, parent, receivers, threshold, participants, revision } = plan;
+    let Plan { position, parent, receivers, threshold, participants, revision, losing } = plan;
     let open = run.joined.iter().filter(|id| may_sign(state, config, *id, position)).collect();
     let signed = Set::default();
-    let new = Transcript { position, parent, receivers, threshold, participants, revision, named, signed, open };
+    let new =
+        Transcript { position, parent, receivers, threshold, participants, revision, named, losing, signed, open };
     assert!(state.transcripts.len() < 16, "more attempts than the sets have room for");
     state.transcripts.push(new);
 }
@@ -123,12 +125,23 @@ fn learn(state: &mut State, config: &Config, id: u8, place: u8) {
         promise: if share { before.promise.max(at) } else { before.promise },
         confirmed: before.confirmed | superseded,
         left,
+        forks: before.forks.iter().filter(|one| !state.ordered(place, *one)).collect(),
         ..before
     };
     if config.keeps(Rule::ParentIsHeld) {
         close(state, id, |transcript| transcript.parent != place);
         state.runs.retain(|run| !run.joined.has(id) || run.parent == place);
     }
+}
+
+/// A member is at a fork: whatever it has entered that does not end it goes no further.
+fn meet(state: &mut State, id: u8, place: u8) {
+    let epoch = state.member(id).epoch;
+    let line = state.ancestors(place).with(place);
+    let forks = line.iter().filter(|one| !state.ordered(epoch, *one)).fold(state.member(id).forks, Set::with);
+    state.members[usize::from(id)].forks = forks;
+    close(state, id, |transcript| !forks.within(transcript.losing));
+    state.runs.retain(|run| !run.joined.has(id) || forks.within(run.losing));
 }
 
 /// Without the rules: what an attempt's end by a mere request would erase.
@@ -146,7 +159,8 @@ fn abandon(state: &mut State, config: &Config, id: u8, place: u8) {
 fn lose(state: &mut State, id: u8) {
     let member = &mut state.members[usize::from(id)];
     let nothing = Set::default();
-    *member = Member { share: false, lost: true, signed: nothing, held: nothing, left: nothing, ..*member };
+    *member =
+        Member { share: false, lost: true, signed: nothing, held: nothing, left: nothing, forks: nothing, ..*member };
     state.losses += 1;
     state.runs.retain(|run| !run.participants.has(id));
     close(state, id, |_| true);
@@ -155,10 +169,22 @@ fn lose(state: &mut State, id: u8) {
 /// A new token in a member's place, with a share of the first epoch and no memory.
 fn anew(state: &mut State, id: u8, forgetful: bool) {
     let member = &mut state.members[usize::from(id)];
-    let (signed, held, left, confirmed) = (Set::default(), Set::default(), Set::default(), member.confirmed);
+    let (nothing, confirmed) = (Set::default(), member.confirmed);
+    let (signed, held, left, forks) = (nothing, nothing, nothing, nothing);
     let (promise, lost, revision) = (0, false, 0);
-    *member =
-        Member { epoch: FOUNDING, share: true, signed, held, promise, lost, forgetful, revision, confirmed, left };
+    *member = Member {
+        epoch: FOUNDING,
+        share: true,
+        signed,
+        held,
+        promise,
+        lost,
+        forgetful,
+        revision,
+        confirmed,
+        left,
+        forks,
+    };
 }
 
 /// The subject of a revision gets its share. It signs what binds the revision only, and a repaired one has no memory.

@@ -21,7 +21,7 @@ mod tidy;
 
 pub use config::{Config, Receivers, Rule};
 pub use limits::{BASIC, LONG, falls};
-pub use properties::{Check, DEAD, ERASED, FORK, KEY, PROGRESS, SPLIT};
+pub use properties::{BLAME, Check, DEAD, ENDED, ENDING, ERASED, FORK, KEY, PROGRESS, SPLIT};
 pub use set::{Names, Set};
 pub use state::{Member, Run, State, Transcript};
 pub use steps::{Action, Plan};

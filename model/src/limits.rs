@@ -1,7 +1,7 @@
 //! The configurations that are explored, and the rules that are taken away.
 
 use crate::config::{Config, Receivers, Rule};
-use crate::properties::{DEAD, ERASED, FORK, KEY, PROGRESS};
+use crate::properties::{BLAME, DEAD, ERASED, FORK, KEY, PROGRESS};
 use crate::set::Set;
 
 const THREE: Config = Config {
@@ -18,6 +18,7 @@ const THREE: Config = Config {
     losses: 0,
     backups: Set::of(&[]),
     revisions: &[],
+    endings: None,
     without: None,
     symmetric: true,
 };
@@ -121,6 +122,16 @@ const RIVALS: Config = Config {
 /// A founder and one that comes: two of five by threes, one of three by twos.
 const TWO_LIARS: Set = Set::of(&[2, 4]);
 
+const IN_COMMON_LIAR: Config = Config { liars: THIRD, ..IN_COMMON };
+
+/// A liar forks the key, members meet the other line, and the officers end that.
+const FORK_ENDED: Config = Config {
+    name: "2-of-3, one in common, a liar, the fork is ended",
+    attempts: &[1],
+    endings: Some(1),
+    ..IN_COMMON_LIAR
+};
+
 /// What is explored whenever the tests run.
 pub const BASIC: &[Config] = &[
     THREE,
@@ -173,6 +184,7 @@ pub const BASIC: &[Config] = &[
     Config { name: "3-of-5 to 2-of-3, two liars", liars: TWO_LIARS, ..NARROWER },
     THREE_OF_FOUR,
     RIVALS,
+    FORK_ENDED,
 ];
 
 /// What is explored by `scripts/model` besides.
@@ -224,6 +236,8 @@ pub const LONG: &[Config] = &[
     Config { name: "2-of-3 to 3-of-4, two heights", attempts: &[2, 2], ..THREE_OF_FOUR },
     Config { name: "2-of-3 to 3-of-4, lost and restored", losses: 1, backups: FIRST, ..THREE_OF_FOUR },
     Config { name: "2-of-3 to 3-of-4, lost and repaired", losses: 1, revisions: &[2], ..THREE_OF_FOUR },
+    Config { name: "2-of-3, one in common, a liar, two plans to end the fork", endings: Some(2), ..FORK_ENDED },
+    Config { name: "2-of-3, one in common, a liar, the fork goes on", attempts: &[1, 1], ..FORK_ENDED },
 ];
 
 /// Each rule that can be taken away, where that shows, and what falls.
@@ -255,6 +269,14 @@ pub fn falls() -> Vec<(Rule, Config, &'static str)> {
         receivers: const { &[Receivers::new(2, &[2, 3, 4]), Receivers::new(2, &[1, 2]), Receivers::new(2, &[3, 4])] },
         ..apart.clone()
     };
+    let passed_over = Config {
+        name: "2-of-3, a liar, receivers that are fewer",
+        receivers: const { &[Receivers::new(2, &[0, 1, 2]), Receivers::new(2, &[1, 2]), Receivers::new(2, &[0, 2])] },
+        attempts: &[2, 1],
+        few: true,
+        endings: Some(0),
+        ..liar.clone()
+    };
     let rivals = Config {
         name: "2-of-2, two rival revisions",
         receivers: const { &[Receivers::new(2, &[0, 2]), Receivers::new(2, &[1, 3])] },
@@ -281,6 +303,7 @@ pub fn falls() -> Vec<(Rule, Config, &'static str)> {
         (Rule::OtherReceivers, apart.clone(), FORK),
         (Rule::PromisesOfWhoDidNotSign, apart, FORK),
         (Rule::PromisesApart, both, FORK),
+        (Rule::NamedIsNoCulprit, passed_over, BLAME),
         (Rule::Revisions, repaired, FORK),
         (Rule::OneRevisionOfANumber, rivals, FORK),
         (Rule::Restored, restored, FORK),

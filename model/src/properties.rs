@@ -21,7 +21,13 @@ pub const ERASED: &str = "nobody erases what no certificate supersedes";
 pub const DEAD: &str = "a dead epoch stays dead";
 /// Joins that show every signature end an attempt.
 pub const PROGRESS: &str = "what all have signed is not dealt again";
+/// Whoever meets two lines says who signed both: liars, and nobody else.
+pub const BLAME: &str = "who meets a fork names a liar and nobody else";
+/// Of two lines one is left.
+pub const ENDED: &str = "after the end of a fork one line is left";
 
+/// That forks are ended at all.
+pub const ENDING: &str = "the officers end a fork";
 /// What liars can do where q does not prevent it: it shows that forks are looked for where they are.
 pub const SPLIT: &str = "liars fork the key";
 
@@ -31,7 +37,7 @@ pub struct Check {
     config: Config,
     symmetries: Vec<Names>,
     /// Which properties were found broken: the first time counts, which took the fewest steps.
-    broken: [AtomicBool; 5],
+    broken: [AtomicBool; 7],
 }
 
 impl Check {
@@ -76,6 +82,9 @@ impl Model for Check {
             Property::always(ERASED, |check: &Self, state: &State| check.first(2, !state.lawless)),
             Property::always(DEAD, |check: &Self, state| check.first(3, dead_stay_dead(state, &check.config))),
             Property::always(PROGRESS, |check: &Self, state: &State| check.first(4, !state.redealt)),
+            Property::always(BLAME, |check: &Self, state| check.first(5, blames_liars(state, &check.config))),
+            Property::always(ENDED, |check: &Self, state| check.first(6, one_line_is_left(state, &check.config))),
+            Property::sometimes(ENDING, |check: &Self, state| endings(state, &check.config).next().is_some()),
             Property::sometimes(SPLIT, |check: &Self, state| is_split(state, &check.config)),
         ]
     }
@@ -148,6 +157,40 @@ fn has_culprits(state: &State, config: &Config, one: u8, other: u8) -> bool {
         }
     }
     !culprits.is_empty() && culprits.within(config.liars)
+}
+
+/// Whom a member blames for a fork: who signed what it was shown, and the certificate of its own line from which that parts.
+fn blamed(state: &State, config: &Config, id: u8, place: u8) -> Set {
+    let (epoch, theirs) = (state.member(id).epoch, state.transcript(place));
+    let mut chain: Vec<u8> = state.ancestors(epoch).with(epoch).iter().collect();
+    chain.sort_by_key(|one| state.transcript(*one).position);
+    let named = |one: &u8| config.keeps(Rule::NamedIsNoCulprit) && theirs.named.has(*one);
+    let parts = chain.iter().skip_while(|one| state.transcript(**one).parent != theirs.parent).find(|one| !named(one));
+    let parts = state.transcript(parts.copied().unwrap_or(epoch));
+    parts.participants & theirs.participants
+}
+
+fn blames_liars(state: &State, config: &Config) -> bool {
+    config.honest().iter().all(|id| {
+        let forks = state.member(id).forks;
+        let culprits = forks.iter().fold(Set::default(), |all, place| all | blamed(state, config, id, place));
+        forks.is_empty() || !culprits.is_empty() && culprits.within(config.liars)
+    })
+}
+
+/// The certificates that end a fork.
+fn endings(state: &State, config: &Config) -> impl Iterator<Item = u8> {
+    state.places().filter(|one| !state.transcript(*one).losing.is_empty() && state.is_complete(*one, config))
+}
+
+/// What is certified comes before it, or after it, or superseded a line that lost before that was known there: this is a
+/// fork again, and is seen and ended like the first.
+fn one_line_is_left(state: &State, config: &Config) -> bool {
+    endings(state, config).all(|end| {
+        let losing = state.transcript(end).losing;
+        let went_on = |one: u8| !(state.superseded_by(one) & losing).is_empty();
+        state.places().filter(|one| state.is_complete(*one, config)).all(|one| state.ordered(end, one) || went_on(one))
+    })
 }
 
 /// What was reported dead before, and what is now: superseded by a certificate that an honest member has, and fewer than t

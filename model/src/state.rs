@@ -37,6 +37,8 @@ pub struct Member {
     /// The epochs that it lived with before, of which it keeps the certificates: those that supersede what the epoch that
     /// it lives with does not.
     pub left: Set,
+    /// The certificates of other lines that it was shown: it is at a fork as long as there are any.
+    pub forks: Set,
 }
 
 /// An attempt whose shares were dealt.
@@ -56,6 +58,8 @@ pub struct Transcript {
     pub revision: u8,
     /// The attempts that it names.
     pub named: Set,
+    /// Those of them that are the epochs of a line that loses by it.
+    pub losing: Set,
     /// The honest members whose signatures there are, whether they remember or not.
     pub signed: Set,
     /// The honest members that may still sign it.
@@ -93,6 +97,8 @@ pub struct Run {
     pub participants: Set,
     /// The revision of the roster that it binds.
     pub revision: u8,
+    /// The epochs of a line that is to lose by it.
+    pub losing: Set,
     /// The honest members that entered it.
     pub joined: Set,
     /// What each of them reported.
@@ -139,6 +145,7 @@ impl State {
             revision: 0,
             confirmed: Set::default(),
             left: Set::default(),
+            forks: Set::default(),
         };
         let founding = Transcript {
             position: 0,
@@ -148,6 +155,7 @@ impl State {
             participants: founders,
             revision: 0,
             named: Set::default(),
+            losing: Set::default(),
             signed: founders - config.liars,
             open: Set::default(),
         };

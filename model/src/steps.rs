@@ -23,6 +23,8 @@ pub struct Plan {
     pub participants: Set,
     /// The revision of the roster that it binds.
     pub revision: u8,
+    /// The epochs of a line that is to lose by it, with the leave of every officer.
+    pub losing: Set,
 }
 
 /// One step.
@@ -38,6 +40,8 @@ pub enum Action {
     SignUnsaved(u8, u8),
     /// A member gets all signatures, and lives with that epoch from now on.
     Learn(u8, u8),
+    /// A member is shown a certificate of another line with those before it: it stops, and says who signed both.
+    Meet(u8, u8),
     /// A member is asked to abandon an attempt.
     Abandon(u8, u8),
     /// A member's device is gone.
@@ -52,14 +56,14 @@ pub enum Action {
 
 impl Run {
     pub(crate) fn new(plan: Plan) -> Self {
-        let Plan { position, parent, receivers, threshold, participants, revision } = plan;
+        let Plan { position, parent, receivers, threshold, participants, revision, losing } = plan;
         let (joined, reports) = (Set::default(), [Set::default(); 8]);
-        Self { position, parent, receivers, threshold, participants, revision, joined, reports, dealt: None }
+        Self { position, parent, receivers, threshold, participants, revision, losing, joined, reports, dealt: None }
     }
 
     pub(crate) const fn plan(&self) -> Plan {
-        let Self { position, parent, receivers, threshold, participants, revision, .. } = *self;
-        Plan { position, parent, receivers, threshold, participants, revision }
+        let Self { position, parent, receivers, threshold, participants, revision, losing, .. } = *self;
+        Plan { position, parent, receivers, threshold, participants, revision, losing }
     }
 }
 
@@ -76,6 +80,9 @@ pub(crate) fn actions(state: &State, config: &Config, into: &mut Vec<Action>) {
             }
             if teaches(state, config, id, place) {
                 into.push(Action::Learn(id, place));
+            }
+            if meets(state, config, id, place) {
+                into.push(Action::Meet(id, place));
             }
             let abandons = !config.keeps(Rule::AbandonKeepsTheAttempt) || !config.keeps(Rule::AbandonKeepsTheOldShare);
             if abandons && state.member(id).signed.has(place) {
@@ -102,8 +109,15 @@ fn joins(state: &State, config: &Config, id: u8, into: &mut Vec<Action>) {
     if parent == NONE {
         return;
     }
-    let below = state.transcript(parent).height();
-    let Some(attempts) = config.attempts.get(usize::from(below)) else { return };
+    let losing = state.member(id).forks;
+    let lines = losing.with(parent).iter().map(|line| state.transcript(line).height());
+    let below = lines.max().unwrap_or_default();
+    let above = usize::from(below) <= config.attempts.len();
+    let attempts = match (losing.is_empty(), config.attempts.get(usize::from(below))) {
+        (true, attempts) => attempts.copied().unwrap_or_default(),
+        (false, _) if above && officers_agree(state, parent) => config.endings.unwrap_or_default(),
+        (false, _) => 0,
+    };
     let height = below + 1;
     for revision in revisions(state, config, parent) {
         let roster = state.roster(parent, revision, config);
@@ -120,10 +134,10 @@ fn joins(state: &State, config: &Config, id: u8, into: &mut Vec<Action>) {
                 if dealers < q || !others.is_empty() && dealers > q {
                     continue;
                 }
-                for attempt in 1..=*attempts {
+                for attempt in 1..=attempts {
                     let (receivers, threshold) = (dealt.members, dealt.threshold);
                     let position = position(height, attempt);
-                    let plan = Plan { position, parent, receivers, threshold, participants, revision };
+                    let plan = Plan { position, parent, receivers, threshold, participants, revision, losing };
                     let enters = participants.has(id) && enters(state, config, id, plan);
                     if enters && !state.runs.iter().any(|run| run.plan() == plan) {
                         into.push(Action::Join(id, plan));
@@ -132,6 +146,13 @@ fn joins(state: &State, config: &Config, id: u8, into: &mut Vec<Action>) {
             }
         }
     }
+}
+
+/// Officers talk to each other before they give leave: all of them for the same line.
+fn officers_agree(state: &State, stays: u8) -> bool {
+    let ending = state.transcripts.iter().map(|one| (one.losing, one.parent));
+    let planned = state.runs.iter().map(|run| (run.losing, run.parent));
+    ending.chain(planned).all(|(losing, parent)| losing.is_empty() || parent == stays)
 }
 
 /// How many old members take part, of whom some deal.
@@ -172,7 +193,11 @@ fn enters(state: &State, config: &Config, id: u8, plan: Plan) -> bool {
         || !config.keeps(Rule::Revisions)
         || member.revision == 0
         || member.revision == plan.revision;
-    plan.participants.has(id) && knows && bound && (!deals || state.holds(id, plan.parent))
+    // At a fork a member takes part in what ends it, and in nothing else.
+    let height = state.transcript(plan.parent).height() + 1;
+    let unseen = deals || plan.position >> 4 > height;
+    let ends = member.forks.within(plan.losing) && (!unseen || plan.losing.within(member.forks));
+    plan.participants.has(id) && knows && bound && ends && (!deals || state.holds(id, plan.parent))
 }
 
 fn deals(state: &State, config: &Config, into: &mut Vec<Action>) {
@@ -206,7 +231,7 @@ fn restored_may_sign(state: &State, config: &Config, run: &Run) -> bool {
 
 /// What the transcript of the run names.
 pub(crate) fn named(state: &State, run: &Run, shown: Set) -> Set {
-    let reported = run.joined.iter().fold(shown, |all, id| all | run.reports[usize::from(id)]);
+    let reported = run.joined.iter().fold(shown | run.losing, |all, id| all | run.reports[usize::from(id)]);
     (reported - state.ancestors(run.parent)).without(run.parent)
 }
 
@@ -223,7 +248,8 @@ fn powers_pass(state: &State, config: &Config, run: &Run, shown: Set) -> bool {
     if !config.keeps(Rule::OtherReceivers) {
         return true;
     }
-    named(state, run, shown).iter().all(|place| {
+    // The officers lift it for the line that loses, and for nothing else.
+    (named(state, run, shown) - run.losing).iter().all(|place| {
         let attempt = state.transcript(place);
         // Who has forgotten what it signed counts for neither.
         let here: Set = run.participants.iter().filter(|id| !state.member(*id).forgetful).collect();
@@ -259,6 +285,16 @@ fn teaches(state: &State, config: &Config, id: u8, place: u8) -> bool {
         NONE => member.signed.has(place),
         epoch => epoch != place && state.superseded_by(place).has(epoch),
     }
+}
+
+/// Whether a certificate shows a member a fork.
+fn meets(state: &State, config: &Config, id: u8, place: u8) -> bool {
+    let member = state.member(id);
+    config.endings.is_some()
+        && member.epoch != NONE
+        && !member.forks.has(place)
+        && state.is_complete(place, config)
+        && !state.ordered(member.epoch, place)
 }
 
 /// Rule 7: who signed an attempt signs no revision of its parent, and one at most of a number.

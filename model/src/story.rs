@@ -16,6 +16,9 @@ pub fn tell(state: &State, action: Action) -> String {
         Action::Sign(id, place) => format!("{} signs {}", id + 1, of(place)),
         Action::SignUnsaved(id, place) => format!("{} signs {} and dies before it kept the share", id + 1, of(place)),
         Action::Learn(id, place) => format!("{} gets the certificate of {}", id + 1, of(place)),
+        Action::Meet(id, place) => {
+            format!("{} is shown {}, says that the key has forked, and stops", id + 1, of(place))
+        }
         Action::Abandon(id, place) => format!("{} abandons {}", id + 1, of(place)),
         Action::Lose(id) => format!("{} loses its device", id + 1),
         Action::Restore(id) => format!("{} is restored from its backup of E", id + 1),
@@ -35,8 +38,10 @@ fn epoch(state: &State, place: u8) -> String {
 }
 
 fn deal(state: &State, plan: Plan) -> String {
-    let Plan { position, parent, receivers, participants, revision, .. } = plan;
+    let Plan { position, parent, receivers, participants, revision, losing, .. } = plan;
+    let lines: Vec<_> = losing.iter().map(|line| epoch(state, line)).collect();
+    let ends = if lines.is_empty() { String::new() } else { format!(" by which {} loses", lines.join(", ")) };
     let bound = if revision > 0 { format!(" of roster revision {revision}") } else { String::new() };
     let from = epoch(state, parent);
-    format!("attempt {}.{} from {from}{bound}: {participants:?}→{receivers:?}", position >> 4, position & 15)
+    format!("attempt {}.{} from {from}{bound}: {participants:?}→{receivers:?}{ends}", position >> 4, position & 15)
 }

@@ -77,16 +77,19 @@ fn reordered(state: &State, places: &[u8]) -> State {
         held: member.held.renamed(&table),
         confirmed: member.confirmed.renamed(&table),
         left: member.left.renamed(&table),
+        forks: member.forks.renamed(&table),
         ..*member
     };
     let transcript = |old: &u8| {
         let transcript = state.transcript(*old);
-        Transcript { parent: place(transcript.parent), named: transcript.named.renamed(&table), ..*transcript }
+        let (named, losing) = (transcript.named.renamed(&table), transcript.losing.renamed(&table));
+        Transcript { parent: place(transcript.parent), named, losing, ..*transcript }
     };
     let run = |run: &Run| Run {
         parent: place(run.parent),
         reports: run.reports.map(|report| report.renamed(&table)),
         dealt: run.dealt.map(|shown| shown.renamed(&table)),
+        losing: run.losing.renamed(&table),
         ..*run
     };
     State {
@@ -146,7 +149,8 @@ fn sorted(mut state: State) -> State {
         let key = |place: &u8| {
             let one = state.transcript(*place);
             let parent = ranks[usize::from(one.parent)];
-            (one.position, parent, one.receivers, one.participants, one.named.renamed(&ranks), one.signed, one.open)
+            let named = (one.named.renamed(&ranks), one.losing.renamed(&ranks));
+            (one.position, parent, one.receivers, one.participants, named, one.signed, one.open)
         };
         // Two that are alike in all of this differ in threshold or revision, or are the same to everybody.
         let next =

@@ -1,9 +1,11 @@
 //! The rules of epochs hold as they are, and none of them can be left out.
 
-use quorumkey_model::{BASIC, Check, Config, DEAD, ERASED, FORK, KEY, PROGRESS, SPLIT, falls, tell};
+use quorumkey_model::{
+    BASIC, BLAME, Check, Config, DEAD, ENDED, ENDING, ERASED, FORK, KEY, PROGRESS, SPLIT, falls, tell,
+};
 use stateright::{Checker, HasDiscoveries, Model, Path};
 
-const ALL: [&str; 5] = [KEY, FORK, ERASED, DEAD, PROGRESS];
+const ALL: [&str; 7] = [KEY, FORK, ERASED, DEAD, PROGRESS, BLAME, ENDED];
 
 fn named(name: &str) -> Config {
     BASIC.iter().find(|config| config.name == name).expect("a configuration of that name").clone()
@@ -51,18 +53,20 @@ fn what_falls_without_a_rule_holds_with_it() {
     }
 }
 
+fn reaches(config: Config, example: &'static str) -> bool {
+    let checker = Check::new(config).checker().finish_when(HasDiscoveries::AllFailures).spawn_bfs().join();
+    checker.discovery(example).is_some()
+}
+
+#[test]
+fn the_officers_end_a_fork_that_a_liar_made() {
+    assert!(reaches(named("2-of-3, one in common, a liar, the fork is ended"), ENDING));
+}
+
 /// A fork is detected below n = 3t − 2, and a larger q prevents it.
 #[test]
 fn a_liar_forks_two_of_three_unless_q_prevents_it_and_never_two_of_four() {
-    let forks = |config: Config| {
-        Check::new(config)
-            .checker()
-            .finish_when(HasDiscoveries::AllFailures)
-            .spawn_bfs()
-            .join()
-            .discovery(SPLIT)
-            .is_some()
-    };
+    let forks = |config: Config| reaches(config, SPLIT);
     let in_common = named("2-of-3, one in common, a liar");
     assert!(forks(in_common.clone()));
     assert!(!forks(Config { prevents: true, ..in_common }));
