@@ -46,9 +46,41 @@ impl<T: Zeroize + ConstantTimeEq> ConstantTimeEq for Secret<T> {
     }
 }
 
+/// Whether a type can be cloned, known to the compiler: an inherent constant goes before one of a trait. What can't be
+/// cloned can't be copied.
+#[cfg(test)]
+macro_rules! is_clone {
+    ($type:ty) => {{
+        struct Probe<T>(core::marker::PhantomData<T>);
+
+        #[allow(dead_code, reason = "nobody asks it for a type that is `Clone`")]
+        trait Otherwise {
+            const IS_CLONE: bool = false;
+        }
+
+        impl<T> Otherwise for Probe<T> {}
+
+        #[allow(dead_code, reason = "nobody asks it for a type that is not `Clone`")]
+        impl<T: Clone> Probe<T> {
+            const IS_CLONE: bool = true;
+        }
+
+        Probe::<$type>::IS_CLONE
+    }};
+}
+
+#[cfg(test)]
+pub(crate) use is_clone;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_of_whatever_can_be_copied_cannot() {
+        const { assert!(is_clone!([u8; 32]) && !is_clone!(Secret<[u8; 32]>)) }
+        const { assert!(!is_clone!(Secret<Vec<u8>>)) }
+    }
 
     #[test]
     fn debug_shows_nothing() {

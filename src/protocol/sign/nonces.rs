@@ -114,3 +114,16 @@ fn padded(bytes: &[u8]) -> [u8; MAX_LEN] {
     padded.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
     padded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::is_clone;
+    use crate::suite::{Ed25519, Secp256k1, Taproot};
+
+    #[test]
+    fn nonces_can_be_neither_cloned_nor_copied() {
+        const { assert!(is_clone!(Commitments<Ed25519>) && !is_clone!(Nonces<Ed25519>)) }
+        const { assert!(!is_clone!(Nonces<Secp256k1>) && !is_clone!(Nonces<Taproot>)) }
+    }
+}
