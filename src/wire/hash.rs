@@ -78,7 +78,45 @@ digest_name! {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The bytes between the cuts.
+    fn cut(bytes: &[u8], mut cuts: Vec<usize>) -> Vec<&[u8]> {
+        cuts.extend([0, bytes.len()]);
+        cuts.sort_unstable();
+        cuts.windows(2).map(|ends| bytes.get(ends[0]..ends[1].min(bytes.len())).unwrap_or_default()).collect()
+    }
+
+    /// The first of them as the tag.
+    fn hash(parts: &[&[u8]]) -> [u8; 32] {
+        tagged_hash(core::str::from_utf8(parts[0]).unwrap(), &parts[1..])
+    }
+
+    fn with_lengths(parts: &[&[u8]]) -> Vec<u8> {
+        parts.iter().flat_map(|part| [&u64::try_from(part.len()).unwrap().to_be_bytes(), *part].concat()).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Small numbers, so that what is in a part looks like a length as well.
+        #[test]
+        fn two_lists_of_the_same_bytes_have_one_hash_only_if_they_are_one_list(
+            bytes in vec(0_u8..10, 0..40), one in vec(0_usize..40, 0..5), two in vec(0_usize..40, 0..5),
+        ) {
+            let (one, two) = (cut(&bytes, one), cut(&bytes, two));
+            prop_assert_eq!(hash(&one) == hash(&two), one == two);
+            // A list that is written into one part of another.
+            for inner in [&one, &two] {
+                let inner = with_lengths(inner);
+                let outer: [&[&[u8]]; 3] = [&[&inner], &[&inner, b""], &[b"", &inner]];
+                prop_assert!(outer.iter().all(|outer| hash(outer) != hash(&one) && hash(outer) != hash(&two)));
+            }
+        }
+    }
 
     #[test]
     fn parts_cannot_slide_into_each_other() {
