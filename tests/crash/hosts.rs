@@ -129,6 +129,35 @@ fn on_a_full_disk_a_token_fails_and_loses_nothing() {
     assert_eq!(store_names(folder.path()), ["one", "two"]);
 }
 
+/// Root writes where nobody may. A thread gives that up for itself, for good.
+#[cfg(target_os = "linux")]
+fn need_the_right_to_write() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+
+    let rights = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+    let mut sets = capabilities(None).unwrap();
+    for set in [&mut sets.effective, &mut sets.permitted, &mut sets.inheritable] {
+        set.remove(rights);
+    }
+    set_capabilities(None, sets).unwrap();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn need_the_right_to_write() {}
+
+fn is_refused<T>(result: &Result<T, Error>) -> bool {
+    matches!(result, Err(Error::Storage(StorageError::Io(_))))
+}
+
+/// What a token does in a folder in which nothing can be made.
+fn work_where_nothing_can_be_made(folder: &Path) {
+    need_the_right_to_write();
+    let (path, probe) = (folder.join("token"), fs::write(folder.join("probe"), b""));
+    assert!(probe.is_err(), "whoever runs this test may write anywhere, and so it would check nothing");
+    assert!(is_refused(&KeyStore::open(&path)));
+    assert!(is_refused(&KeyStore::create(folder.join("new"), &init("new"))));
+}
+
 #[test]
 fn what_cannot_be_written_is_an_error_and_stays_as_it_is() {
     let _alone = alone();
@@ -139,21 +168,57 @@ fn what_cannot_be_written_is_an_error_and_stays_as_it_is() {
     let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     set(&path, 0o400);
     set(folder.path(), 0o500);
-    if fs::write(folder.path().join("probe"), b"").is_ok() {
-        // Root may write anyway. An error of the system at each single step is tried elsewhere.
-        println!("not checked: a directory without the right to write, because this user needs none");
-    } else {
-        assert!(matches!(KeyStore::open(&path), Err(Error::Storage(StorageError::Io(_)))));
-        let new = folder.path().join("new");
-        assert!(matches!(KeyStore::create(new, &init("new")), Err(Error::Storage(StorageError::Io(_)))));
-        set(&path, 0o600);
-        // A file that can be written in a directory that can't: an erasure fails, and the rest goes on.
-        let member = Member::new(KeyStore::open(&path).unwrap());
-        assert!(matches!(member.session.set_pin(&officer_pin()), Err(Error::Storage(StorageError::Io(_)))));
-        member.store.login(&user_pin()).unwrap();
-    }
-    set(folder.path(), 0o700);
+    std::thread::scope(|scope| {
+        scope.spawn(|| work_where_nothing_can_be_made(folder.path()));
+    });
+    assert!(fs::read(&path).unwrap() == before, "a file that can't be written has changed");
     set(&path, 0o600);
+    // A file that can be written in a directory that can't: an erasure fails, and the rest goes on.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            need_the_right_to_write();
+            let member = Member::new(KeyStore::open(&path).unwrap());
+            assert!(is_refused(&member.session.set_pin(&officer_pin())));
+            member.store.login(&user_pin()).unwrap();
+        });
+    });
+    set(folder.path(), 0o700);
     assert!(fs::read(&path).unwrap().len() >= before.len());
+    KeyStore::open(&path).unwrap().login(&user_pin()).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+const READ_ONLY: &str = "QUORUMKEY_TEST_READ_ONLY_FOLDER";
+
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_read_only_disk_a_token_fails_and_stays_as_it_is() {
+    let _alone = alone();
+    if let Some(folder) = std::env::var_os(READ_ONLY) {
+        return work_where_nothing_can_be_made(Path::new(&folder));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    drop(KeyStore::create(&path, &init("token")).unwrap());
+    let before = fs::read(&path).unwrap();
+    // Read-only for a process of its own, and root there, whoever it is here.
+    let mounted = r#"mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 77; shift; exec "$@""#;
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", mounted, "sh"])
+        .arg(folder.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["hosts::on_a_read_only_disk_a_token_fails_and_stays_as_it_is", "--exact", "--nocapture"])
+        .env(READ_ONLY, folder.path())
+        .output();
+    match output.as_ref().map(|output| output.status.code()) {
+        // unshare's own status, and that of the line above.
+        Err(_) | Ok(Some(1 | 77)) => println!("not checked: a read-only disk, which this system lets nobody mount"),
+        Ok(_) => {
+            let output = output.unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{said}");
+        }
+    }
+    assert!(fs::read(&path).unwrap() == before, "a read-only file has changed");
     KeyStore::open(&path).unwrap().login(&user_pin()).unwrap();
 }
