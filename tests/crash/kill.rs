@@ -1,12 +1,13 @@
 //! A process that signs and renews is killed, again and again: what it told the world is there.
 
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use quorumkey::audit::{Digest, Record};
-use quorumkey::{Filter, KeyInfo, KeyStore, Suite};
+use quorumkey::{Change, Entry, FileStorage, Filter, KeyInfo, KeyStore, MemoryStorage, Storage, StorageError, Suite};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -15,7 +16,50 @@ use super::*;
 const FOLDER: &str = "QUORUMKEY_TEST_KILL_FOLDER";
 /// The newest audit record that each of the two is known to have had, in hexadecimal digits.
 const KNOWN: &str = "QUORUMKEY_TEST_KILL_KNOWN";
+/// Set for the control: a child that tells of what it has not written yet.
+const EARLY: &str = "QUORUMKEY_TEST_KILL_EARLY";
 const KILLS: usize = 500;
+/// Kills of the control.
+const CONTROL: usize = 5;
+
+/// A storage that acknowledges a change before it is written: it owes the file its last few.
+#[derive(Debug)]
+struct Early {
+    now: MemoryStorage,
+    file: FileStorage,
+    owed: Mutex<VecDeque<Vec<Change>>>,
+}
+
+impl Early {
+    fn open(path: &Path) -> Self {
+        let file = FileStorage::open(path).unwrap();
+        let now = MemoryStorage::new(&file.scan(&[], None, usize::MAX).unwrap());
+        Self { now, file, owed: Mutex::default() }
+    }
+}
+
+impl Storage for Early {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.now.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
+        self.now.scan(prefix, after, limit)
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
+        self.now.commit(changes)?;
+        let mut owed = self.owed.lock().unwrap();
+        owed.push_back(changes.to_vec());
+        if owed.len() > 4 { self.file.commit(&owed.pop_front().unwrap()) } else { Ok(()) }
+    }
+
+    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
+        self.now.rewrite(contents)?;
+        self.owed.lock().unwrap().clear();
+        self.file.rewrite(contents)
+    }
+}
 
 pub fn open(folder: &Path) -> [Member; 2] {
     ["one", "two"].map(|name| Member::new(KeyStore::open(folder.join(name)).expect("the store opens after a kill")))
@@ -46,9 +90,12 @@ impl Teller<'_> {
     }
 }
 
+fn open_early(folder: &Path) -> [Member; 2] {
+    ["one", "two"].map(|name| Member::new(KeyStore::open_in(Early::open(&folder.join(name))).unwrap()))
+}
+
 /// Signs and renews until it is killed. Begins with looking for what was told before.
-fn child(folder: &Path, known: &str) {
-    let members = open(folder);
+fn child(members: [Member; 2], known: &str) {
     let told = known.split(' ').map(|text| (!text.is_empty()).then(|| digest(text))).collect::<Vec<_>>();
     for (member, told) in members.iter().zip(&told) {
         // The chain has everything before it as well.
@@ -79,14 +126,18 @@ pub fn settle(sessions: [&Session; 2]) -> KeyId {
 }
 
 fn spawn(folder: &Path, known: &[String; 2]) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+    command(folder, known).spawn().unwrap()
+}
+
+fn command(folder: &Path, known: &[String; 2]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .args(["kill::a_process_that_is_killed_has_lost_nothing_that_it_told", "--exact", "--nocapture"])
         .env(FOLDER, folder)
         .env(KNOWN, known.join(" "))
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+        .stderr(Stdio::null());
+    command
 }
 
 /// Lets the child live for a while, and takes note of what it tells. Whether it lived until it was killed: it ends by
@@ -119,27 +170,45 @@ fn watch(mut child: Child, known: &mut [String; 2], lines: u32, delay: Duration)
     status.signal() == Some(9)
 }
 
+/// Two tokens with a key, in files.
+fn create(folder: &Path, suite: Suite) {
+    let members = ["one", "two"].map(|name| Member::new(KeyStore::create(folder.join(name), &init(name)).unwrap()));
+    dkg(&members, suite, 2);
+}
+
+/// How many of the children that tell before they write are found out, by the first honest one after them.
+fn found_out() -> usize {
+    let is_found_out = |_: &usize| {
+        let folder = fast_folder();
+        create(folder.path(), Suite::Ed25519);
+        let mut known = [String::new(), String::new()];
+        let early = command(folder.path(), &known).env(EARLY, "1").spawn().unwrap();
+        assert!(watch(early, &mut known, 12, Duration::ZERO), "the control ended by itself");
+        !watch(spawn(folder.path(), &known), &mut known, u32::MAX, Duration::ZERO)
+    };
+    (0..CONTROL).filter(is_found_out).count()
+}
+
 #[test]
 fn a_process_that_is_killed_has_lost_nothing_that_it_told() {
     let _alone = alone();
     if let (Some(folder), Ok(known)) = (std::env::var_os(FOLDER), std::env::var(KNOWN)) {
-        return child(Path::new(&folder), &known);
+        let folder = Path::new(&folder);
+        return child(if std::env::var_os(EARLY).is_some() { open_early(folder) } else { open(folder) }, &known);
     }
     let kills = rounds("QUORUMKEY_KILLS", KILLS);
     let mut rng = ChaCha20Rng::seed_from_u64(9);
-    let mut signed = 0;
+    let (mut signed, mut killed) = (0, 0);
     for begun in (0..kills).step_by(50) {
         // A log is read whole at each login: new tokens now and then.
         let folder = fast_folder();
-        let create = |name| Member::new(KeyStore::create(folder.path().join(name), &init(name)).unwrap());
-        let members = [create("one"), create("two")];
-        dkg(&members, Suite::ALL[begun / 50 % 3], 2);
-        drop(members);
+        create(folder.path(), Suite::ALL[begun / 50 % 3]);
         let mut known = [String::new(), String::new()];
         for kill in begun..kills.min(begun + 50) {
             let delay = Duration::from_micros(u64::from(rng.next_u32() % 4_000));
             let child = spawn(folder.path(), &known);
             assert!(watch(child, &mut known, rng.next_u32() % 12, delay), "something is gone at kill {kill}");
+            killed += 1;
         }
         let members = open(folder.path());
         settle([&members[0].session, &members[1].session]);
@@ -149,6 +218,8 @@ fn a_process_that_is_killed_has_lost_nothing_that_it_told() {
         }
         assert_eq!(store_names(folder.path()), ["one", "two"], "what a kill left beside the stores is gone");
     }
-    println!("kill: {kills} kills, 0 lost, {signed} claims");
+    let caught = found_out();
+    println!("kill: {killed} kills, 0 lost, {signed} claims; of those that tell too early {caught} of {CONTROL}");
     assert!(signed >= kills / 10, "they were killed before they did anything: {signed} claims");
+    assert_eq!((killed, caught), (kills, CONTROL), "what was told and never written went unnoticed");
 }

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use curve25519_dalek::{EdwardsPoint, Scalar};
+use k256::elliptic_curve::ff::PrimeField;
+use k256::elliptic_curve::sec1::ToSec1Point;
 use quorumkey::audit::{Head, Record, follow};
 use quorumkey::hazmat::{Cut, Loot, Recorder, Syncs, verifying_shares};
 use quorumkey::wrap::{Identity, Recipient};
 use quorumkey::{
-    EpochId, Export, FileStorage, Filter, Invitation, KeyInfo, KeyState, KeyStore, Misuse, Restriction, Suite,
+    EpochId, Export, FileStorage, Filter, Invitation, KeyInfo, KeyState, KeyStore, Misuse, Reshare, Restriction, Suite,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -79,7 +81,7 @@ fn live(path: &Path) -> Life {
     let Identity::X25519(backup) = Identity::generate() else { unreachable!() };
     let to: Recipient = backup.recipient();
     let mut keys = Vec::new();
-    for suite in [Suite::Ed25519, Suite::Ed25519] {
+    for suite in Suite::ALL {
         let members = quorumkey::Roster::numbered([one.card().unwrap(), other.card()]).unwrap();
         let template = quorumkey::KeyTemplate::wallet("a wallet");
         let invitation = one.invite(quorumkey::Dkg { suite, threshold: 2, members, template }).unwrap();
@@ -91,27 +93,47 @@ fn live(path: &Path) -> Life {
     for round in 0..3 {
         for turn in 0..4 {
             let text = format!("round {round}, turn {turn}").into_bytes();
-            let invitation = sign_noting(sessions, keys[turn % 2], &text, &mut || recording.note()).unwrap();
+            let invitation = sign_noting(sessions, keys[turn % 3], &text, &mut || recording.note()).unwrap();
             recording.entered = Some(invitation);
             recording.note();
         }
         one.export(keys[0], &to).unwrap();
         recording.note();
-        refresh_noting(sessions, keys[round % 2], &mut || recording.note()).unwrap();
+        refresh_noting(sessions, keys[round], &mut || recording.note()).unwrap();
         recording.note();
         store.login(&officer_pin()).unwrap_err();
         recording.note();
     }
+    reshare_noting(&mut recording, sessions, keys[2]);
     one.restrict(keys[0], &Restriction { operations: None, export: Some(Export::Never) }).unwrap();
     recording.note();
     one.set_pin(&user_pin()).unwrap();
     recording.note();
     one.destroy(keys[1]).unwrap();
     recording.note();
-    sign_noting(sessions, keys[0], b"the last one", &mut || recording.note()).unwrap();
-    recording.note();
+    for key in [keys[0], keys[2]] {
+        sign_noting(sessions, key, b"the last one", &mut || recording.note()).unwrap();
+        recording.note();
+    }
     let Recording { acks, log, .. } = recording;
     Life { genesis: Head::genesis(&store.info().unwrap().id), recorder, acks, log }
+}
+
+/// A third member joins.
+fn reshare_noting(recording: &mut Recording<'_>, sessions: [&Session; 2], key: KeyId) {
+    let third = Member::in_memory("third");
+    let before = sessions[0].key(key).unwrap();
+    let members = before.roster.with(id(3), third.card()).unwrap();
+    let invitation = sessions[1].invite_reshare(key, Reshare { members, ..Reshare::of(&before) }).unwrap();
+    let of = |session: &Session| session.start(&invitation).unwrap();
+    let mut runs = [of(sessions[0]), of(sessions[1]), of(&third.session)];
+    recording.note();
+    let results = exchange_over(&mut runs, &mut |_, _, message| {
+        recording.note();
+        vec![message]
+    });
+    recording.note();
+    assert!(results.iter().all(|after| matches!(after, Ok(Some(key)) if key.roster.len() == 3)), "{results:?}");
 }
 
 /// Why a cut lost something.
@@ -195,11 +217,8 @@ fn check_secrets(storage: Shared<FileStorage>, before: &Ack) -> Result<(), Lost>
     let log = session.audit(None, 10_000).unwrap();
     let keys = session.find(&Filter::default()).unwrap();
     let loot = Loot::of(storage, &user_pin()).map_err(|error| format!("no secrets: {error}"))?;
-    let publics: BTreeSet<_> = loot
-        .secrets()
-        .filter_map(|secret| Option::<Scalar>::from(Scalar::from_canonical_bytes(*secret)))
-        .map(|share| EdwardsPoint::mul_base(&share).compress().to_bytes().to_vec())
-        .collect();
+    let publics: BTreeSet<_> =
+        loot.secrets().flat_map(|secret| [edwards25519(secret), secp256k1(secret)]).flatten().collect();
     for key in keys.iter().filter(|key| key.state == KeyState::Active) {
         let certificate = session.certificate(key.id).unwrap();
         let share = &verifying_shares(&certificate).unwrap()[&key.identifier];
@@ -210,6 +229,18 @@ fn check_secrets(storage: Shared<FileStorage>, before: &Ack) -> Result<(), Lost>
     let destroyed = keys.len() < before.keys.len() || before.keys.iter().any(|key| key.state == KeyState::Destroyed);
     holds!(destroyed || all_there, "a claim is gone that the log knows");
     Ok(())
+}
+
+/// The point of a share of an Ed25519 key, if it can be one.
+fn edwards25519(share: &[u8; 32]) -> Option<Vec<u8>> {
+    let share = Option::<Scalar>::from(Scalar::from_canonical_bytes(*share))?;
+    Some(EdwardsPoint::mul_base(&share).compress().to_bytes().to_vec())
+}
+
+/// The same of the other two suites.
+fn secp256k1(share: &[u8; 32]) -> Option<Vec<u8>> {
+    let share = Option::<k256::Scalar>::from(k256::Scalar::from_repr((*share).into()))?;
+    Some(k256::ProjectivePoint::mul_by_generator(&share).to_affine().to_sec1_point(true).as_bytes().to_vec())
 }
 
 /// Cuts the power that often, all over the life; one of several threads makes every so many of the cuts. How many cuts
