@@ -13,7 +13,9 @@ use std::path::{Path, PathBuf};
 
 use common::*;
 use quorumkey::hazmat::{Forger, subject};
-use quorumkey::{Dealing, Error, KeyStore, Message, Protocol, Run, Suite};
+use quorumkey::{
+    Dealing, Dkg, Error, KeyStore, KeyTemplate, Message, NewCard, Operations, Protocol, Reason, Run, RunId, Suite,
+};
 use tempfile::TempDir;
 
 /// How many of each kind.
@@ -55,6 +57,38 @@ impl Flooded {
         assert_eq!(self.records(), records, "{what} costs audit records");
         assert!(bytes == contents(&self.path), "{what} costs disk");
     }
+}
+
+/// A run that is flooded from its beginning to after its end, and comes to its end all the same: the first member's, whose
+/// peer is the second.
+fn comes_through<P: Protocol>(flooded: &Flooded, name: &str, mut runs: Vec<Run<P>>) -> P::Output {
+    let (stranger, liar) = (Forger::new([99; 32]), &flooded.liar);
+    let first: Vec<_> = runs.iter_mut().map(Run::poll_transmit).collect();
+    let theirs = first[1].clone().unwrap();
+    let counter = |number| move |forgery: &mut quorumkey::hazmat::Forgery| forgery.counter = number;
+    let run = &mut runs[0];
+    flooded.floods(run, &format!("{name}: a stranger's garbage"), |number| stranger.alter(&theirs, counter(number)));
+    flooded.floods(run, &format!("{name}: garbage of 64 KiB"), |number| {
+        stranger.alter(&theirs, |forgery| (forgery.counter, forgery.body) = (number, vec![0; 64 << 10]))
+    });
+    flooded.floods(run, &format!("{name}: a member's message for another run"), |number| {
+        liar.alter(&theirs, |forgery| forgery.run = RunId::from_bytes([number.to_le_bytes()[0]; 32]))
+    });
+    if let Some(own) = &first[0] {
+        flooded.floods(run, &format!("{name}: this member's own message"), |_| own.clone());
+    }
+    for (from, message) in first.into_iter().enumerate().filter_map(|(from, said)| Some((from, said?))) {
+        (0..runs.len()).filter(|to| *to != from).for_each(|to| runs[to].handle(&message).unwrap());
+    }
+    let said: Vec<_> = core::iter::from_fn(|| runs[0].poll_transmit()).collect();
+    flooded.floods(&mut runs[0], &format!("{name}: a repeated message"), |_| theirs.clone());
+    for message in said {
+        runs[1..].iter_mut().for_each(|run| run.handle(&message).unwrap());
+    }
+    let early = runs[0].poll_output();
+    let late = exchange_over(&mut runs, &mut |_, _, message| vec![message]).remove(0).unwrap();
+    flooded.floods(&mut runs[0], &format!("{name}: after the end"), |number| stranger.alter(&theirs, counter(number)));
+    early.or(late).expect("a flooded run comes to its end")
 }
 
 /// Every byte of every file of the store.
@@ -102,6 +136,46 @@ fn what_is_rejected_costs_no_byte_of_disk_and_no_audit_record() {
     // Valid signatures of a member, each another message, after the end.
     flooded.floods(run, "another message after the end", |number| liar.alter(&share, counter(number)));
     flooded.floods(run, "a stranger's garbage after the end", |number| stranger.alter(&share, counter(number)));
+}
+
+#[test]
+fn a_repair_comes_through_a_flood_that_costs_nothing() {
+    let mut flooded = Flooded::new();
+    flooded.members.push(Member::in_memory("lost"));
+    let key = dkg(&flooded.members, Suite::Secp256k1, 2).id;
+    flooded.members[2] = Member::in_memory("anew");
+    let card = NewCard { identifier: id(3), card: flooded.members[2].card(), reason: Reason::Destroyed };
+    let invitation = flooded.members[0].session.invite_repair(key, card, &[id(1), id(2)]).unwrap();
+    let runs = flooded.members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    assert_eq!(comes_through(&flooded, "a repair", runs).revision, 1);
+    sign(&flooded.members, key, &[1, 3], b"m");
+}
+
+#[test]
+fn nonces_are_made_beforehand_in_a_flood_that_costs_nothing() {
+    let flooded = Flooded::new();
+    let key = dkg(&flooded.members, Suite::Secp256k1Taproot, 2).id;
+    let invitation = flooded.members[0].session.invite_preprocess(key, &[id(1), id(2)], 4).unwrap();
+    let start = |member: &Member| member.session.start_preprocess(&invitation).unwrap();
+    let batch = comes_through(&flooded, "a batch", flooded.members.iter().map(start).collect());
+    assert_eq!((batch.key, batch.size), (key, 4));
+}
+
+#[test]
+fn a_key_is_put_together_in_a_flood_that_costs_nothing() {
+    let flooded = Flooded::new();
+    let operations = Operations::ALL.union(Operations::RECONSTRUCT);
+    let template = KeyTemplate { operations, ..KeyTemplate::wallet("on trial") };
+    let plan = Dkg { suite: Suite::Ed25519, threshold: 2, members: roster(&flooded.members), template };
+    let key = deal(&flooded.members, &flooded.members[0].session.invite(plan).unwrap());
+    let officers: Vec<_> = flooded.members.iter().map(|one| one.store.login_so(&officer_pin()).unwrap()).collect();
+    let invitation = officers[0].invite_reconstruct(key.id, &[id(1), id(2)]).unwrap();
+    for member in &flooded.members {
+        member.session.consent_to_reconstruct(&invitation).unwrap();
+    }
+    let runs = officers.iter().map(|officer| officer.start_reconstruct(&invitation).unwrap()).collect();
+    let whole = comes_through(&flooded, "a key put together", runs).unwrap();
+    assert_eq!(whole.group_key(), &key.group_key);
 }
 
 #[test]
