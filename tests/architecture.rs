@@ -282,6 +282,59 @@ fn a_planted_violation_is_found() {
     }
 }
 
+/// The names of clocks that somebody can set back.
+fn clocks(code: &str) -> usize {
+    words(code).filter(|word| ["SystemTime", "UNIX_EPOCH", "clock_gettime", "chrono"].contains(word)).count()
+}
+
+/// A clock that can be set back gives back what had run out.
+#[test]
+fn no_clock_that_can_be_set_back_is_read() {
+    assert_eq!(clocks("use std::time::{Duration, SystemTime};\nfn f() { std::time::UNIX_EPOCH; }"), 2);
+    let sources = sources();
+    assert!(sources.iter().any(|(_, source)| code_only(source).contains("Instant::now()")), "the other one is there");
+    let found: Vec<_> = sources.iter().filter(|(_, source)| clocks(&code_only(source)) > 0).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// Lines that take an error into their hands, where it could be kept or shown; `map_err(|_| ..)` drops it unseen.
+fn held_errors(code: &str) -> Vec<&str> {
+    const HANDS: [&str; 6] = [".expect(", ".err()", "_err()", "inspect_err(", "or_else(", "From<age"];
+    let is_bound = |rest: &str| rest.starts_with(char::is_lowercase) && rest.contains(')');
+    let holds = |line: &str| {
+        line.split("map_err(").skip(1).any(|rest| !rest.starts_with("|_|"))
+            || line.split("Err(").skip(1).any(is_bound)
+            || HANDS.iter().any(|hand| line.contains(hand))
+    };
+    code.lines().filter(|line| holds(line)).collect()
+}
+
+/// Showing one of them can panic, and they tell a wrong key from changed bytes.
+#[test]
+fn no_error_of_the_age_crate_is_kept_or_shown() {
+    let planted = [
+        "decryptor.decrypt(identities).map_err(|error| WrapError::Other(error.to_string()))?;",
+        "decryptor.decrypt(identities).map_err(WrapError::Age)?;",
+        "if let Err(error) = decryptor.decrypt(identities) { log(error) }",
+        "decryptor.decrypt(identities).expect();",
+        "decryptor.decrypt(identities).inspect_err(show)",
+        "let why = decryptor.decrypt(identities).err();",
+        "decryptor.decrypt(identities).unwrap_or_else(|error| panic!())",
+        "impl From<age::DecryptError> for WrapError {",
+    ];
+    for line in planted {
+        assert_eq!(held_errors(line), [line]);
+    }
+    assert!(
+        held_errors("age::Decryptor::new(file).map_err(|_| WrapError::Unwrap)?; Err(WrapError::Unwrap)").is_empty()
+    );
+    let wrap: Vec<_> = sources().into_iter().filter(|(path, _)| path.starts_with("wrap/")).collect();
+    assert!(wrap.iter().any(|(_, source)| source.contains("age::Decryptor")), "its calls are there");
+    for (path, source) in wrap {
+        assert_eq!(held_errors(&without_tests(&code_only(&source))), [""; 0], "{path}");
+    }
+}
+
 #[test]
 fn comments_texts_and_tests_are_no_violations() {
     let innocent = "//! See [`crate::keystore`] as such.\n\

@@ -1,57 +1,17 @@
 //! Storages that fail, files that were put back, and two who want the same one.
 
-use core::result::Result as CoreResult;
 use std::collections::BTreeSet;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use quorumkey::audit::EventKind;
 use quorumkey::wrap::{Identity, Recipient};
 use quorumkey::{
-    Change, Denial, Dkg, Entry, Error, Filter, KeyId, KeyState, KeyStore, KeyTemplate, MemoryStorage, Protocol, Result,
-    Roster, Run, Session, Storage, StorageError, Suite,
+    Denial, Dkg, Error, Filter, KeyId, KeyState, KeyStore, KeyTemplate, Protocol, Result, Roster, Run, Session,
+    StorageError, Suite,
 };
 
+use super::failing::{Failing, Failure};
 use crate::common::{Member, dkg, id, init, sign, user_pin};
-
-/// A storage whose k-th change fails.
-#[derive(Clone, Debug)]
-struct Failing {
-    inner: Arc<MemoryStorage>,
-    /// How many changes go well before one fails; many when none does.
-    left: Arc<AtomicU32>,
-    /// Whether the change that fails was made all the same.
-    after: bool,
-}
-
-impl Failing {
-    fn act(&self, act: impl FnOnce(&MemoryStorage) -> CoreResult<(), StorageError>) -> CoreResult<(), StorageError> {
-        let fails = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)) == Ok(1);
-        if !fails || self.after {
-            act(&self.inner)?;
-        }
-        if fails { Err(StorageError::Io(std::io::ErrorKind::StorageFull)) } else { Ok(()) }
-    }
-}
-
-impl Storage for Failing {
-    fn get(&self, key: &[u8]) -> CoreResult<Option<Vec<u8>>, StorageError> {
-        self.inner.get(key)
-    }
-
-    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> CoreResult<Vec<Entry>, StorageError> {
-        self.inner.scan(prefix, after, limit)
-    }
-
-    fn commit(&self, changes: &[Change]) -> CoreResult<(), StorageError> {
-        self.act(|inner| inner.commit(changes))
-    }
-
-    fn rewrite(&self, contents: &[Entry]) -> CoreResult<(), StorageError> {
-        self.act(|inner| inner.rewrite(contents))
-    }
-}
 
 /// Two members talk to the end. The first one's failure is returned, and it says nothing after it.
 fn talk<P: Protocol>(mut one: Run<P>, mut two: Run<P>) -> Result<()> {
@@ -134,30 +94,41 @@ fn settle(one: &Session, two: &Session) {
     assert_eq!(active(one), active(two));
 }
 
+/// How many nonces its log calls claimed: none twice.
+pub fn claimed(session: &Session) -> usize {
+    let log = session.audit(None, 100_000).unwrap();
+    let claims: Vec<_> = log
+        .iter()
+        .filter(|record| record.event().kind() == EventKind::NonceClaimed)
+        .map(|record| record.event().details()[..32].to_vec())
+        .collect();
+    assert_eq!(claims.iter().collect::<BTreeSet<_>>().len(), claims.len());
+    claims.len()
+}
+
 /// One life in which the k-th change of the first member fails. `false` when there are fewer.
-fn live_with_failure(k: u32, after: bool, sticky: bool) -> bool {
+fn live_with_failure(k: u32, failure: Failure, sticky: bool) -> bool {
     let identity = Identity::generate();
     let Identity::X25519(key) = &identity else { panic!("another kind of identity") };
     let to = key.recipient();
-    let left = Arc::new(AtomicU32::new(u32::MAX));
-    let mut inner = None;
+    let mut kept = None;
     let store = KeyStore::create_in(
         |contents| {
-            let kept = Arc::new(MemoryStorage::new(contents));
-            inner = Some(Arc::clone(&kept));
-            Ok(Failing { inner: kept, left: Arc::clone(&left), after })
+            let storage = Failing::new(contents, failure);
+            kept = Some(storage.clone());
+            Ok(storage)
         },
         &init("one"),
     )
     .unwrap();
-    let inner = inner.unwrap();
+    let storage = kept.unwrap();
     let two = Member::in_memory("two").session;
-    left.store(k, Ordering::SeqCst);
+    storage.arm(k);
     let failed = match store.login(&user_pin()) {
         Ok(session) => live(&session, &two, &to),
         Err(error) => Err(error),
     };
-    let reached = left.swap(u32::MAX, Ordering::SeqCst) == 0;
+    let reached = storage.disarm();
     assert_eq!(failed.is_err(), reached, "change {k}: {failed:?}");
     if let Err(error) = failed {
         assert!(matches!(error, Error::Storage(StorageError::Io(_))), "change {k}: {error:?}");
@@ -168,27 +139,20 @@ fn live_with_failure(k: u32, after: bool, sticky: bool) -> bool {
         store
     } else {
         drop(store);
-        KeyStore::open_in(Failing { inner, left, after }).unwrap()
+        KeyStore::open_in(storage).unwrap()
     };
     let one = store.login(&user_pin()).unwrap();
     settle(&one, &two);
     live(&one, &two, &to).unwrap();
     for session in [&one, &two] {
-        let log = session.audit(None, 100_000).unwrap();
-        let claims: Vec<_> = log
-            .iter()
-            .filter(|record| record.event().kind() == EventKind::NonceClaimed)
-            .map(|record| record.event().details()[..32].to_vec())
-            .collect();
-        assert!(claims.len() >= 2);
-        assert_eq!(claims.iter().collect::<BTreeSet<_>>().len(), claims.len());
+        assert!(claimed(session) >= 2);
     }
     reached
 }
 
-fn each_change_fails(after: bool, sticky: bool) {
+fn each_change_fails(failure: Failure, sticky: bool) {
     let mut k = 1;
-    while live_with_failure(k, after, sticky) {
+    while live_with_failure(k, failure, sticky) {
         k += 1;
     }
     assert!(k > 15, "there are more changes than {k} in a life");
@@ -196,18 +160,18 @@ fn each_change_fails(after: bool, sticky: bool) {
 
 #[test]
 fn a_change_that_was_not_made_fails_its_step_releases_nothing_and_is_made_up_for_after_reopening() {
-    each_change_fails(false, false);
+    each_change_fails(Failure::Change, false);
 }
 
 #[test]
 fn a_change_that_was_made_unknown_to_the_token_is_no_harm_after_reopening() {
-    each_change_fails(true, false);
+    each_change_fails(Failure::ChangeMade, false);
 }
 
 #[test]
 fn a_token_goes_on_by_itself_once_its_storage_answers_again() {
-    each_change_fails(false, true);
-    each_change_fails(true, true);
+    each_change_fails(Failure::Change, true);
+    each_change_fails(Failure::ChangeMade, true);
 }
 
 #[test]
