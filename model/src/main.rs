@@ -3,34 +3,49 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use quorumkey_model::{BASIC, Check, Config, LONG, falls, tell};
+use quorumkey_model::{BASIC, Check, Config, LONG, Rule, falls, tell};
 use stateright::{Checker, DiscoveryClassification, HasDiscoveries, Model};
+
+/// What was found of a configuration.
+struct Explored {
+    states: usize,
+    holds: bool,
+}
 
 fn main() -> ExitCode {
     let minutes: u32 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10);
     let count = u32::try_from(BASIC.len() + LONG.len()).expect("a list that fits on a screen");
     let limit = Duration::from_secs(60) * minutes / count;
-    let hold = BASIC.iter().chain(LONG).all(|config| explore(config, limit));
-    let fall = falls().into_iter().all(|(rule, config, property)| {
+    let explored: Vec<_> = BASIC.iter().chain(LONG).map(|config| explore(config, limit)).collect();
+    let falls = falls();
+    let is_missed = |(rule, config, property): &(Rule, Config, &'static str)| {
         println!("without {rule:?}");
-        tells(&config.without(rule), property)
-    });
-    if hold && fall { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        tells(&config.without(*rule), property)
+    };
+    let missed = falls.iter().filter(|fall| is_missed(fall)).count();
+    let states: usize = explored.iter().map(|config| config.states).sum();
+    let broken = explored.iter().filter(|config| !config.holds).count();
+    println!(
+        "model: {count} configurations, {states} states, {broken} broken, {missed} of {} rules missed",
+        falls.len()
+    );
+    if broken == 0 && missed == falls.len() && missed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Whether everything holds, as far as the time goes.
-fn explore(config: &Config, limit: Duration) -> bool {
+fn explore(config: &Config, limit: Duration) -> Explored {
     let begun = Instant::now();
     let found = HasDiscoveries::AnyFailures;
     let checker = Check::new(config.clone()).checker().threads(2).finish_when(found).timeout(limit).spawn_bfs().join();
     let end = if begun.elapsed() < limit { "all" } else { "as far as the time went" };
-    println!("{}: {} states, {} steps deep, {end}", config.name, checker.unique_state_count(), checker.max_depth());
+    let states = checker.unique_state_count();
+    println!("{}: {states} states, {} steps deep, {end}", config.name, checker.max_depth());
     let is_failure = |name| matches!(checker.discovery_classification(name), DiscoveryClassification::Counterexample);
     let broken: Vec<_> = checker.discoveries().into_keys().filter(|name| is_failure(name)).collect();
     for name in &broken {
         tells(config, name);
     }
-    broken.is_empty()
+    Explored { states, holds: broken.is_empty() }
 }
 
 /// Whether the property is broken, and how.
