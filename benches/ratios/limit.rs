@@ -22,15 +22,21 @@ pub(crate) fn comparisons() -> Vec<Comparison> {
     let mut all = vec![
         comparison::<Ed25519Sha512>("commit", 3, fixed_base::<Ed25519Sha512>),
         comparison::<Secp256K1Sha256>("commit", 3, fixed_base::<Secp256K1Sha256>),
+        comparison::<Secp256K1Sha256TR>("commit", 3, fixed_base::<Secp256K1Sha256TR>),
         comparison::<Ed25519Sha512>("verify", 3, dalek_verify),
+        comparison::<Secp256K1Sha256>("verify", 3, two_products),
         comparison::<Secp256K1Sha256TR>("verify", 3, libsecp_verify),
     ];
     for n in SIZES {
-        all.push(comparison::<Ed25519Sha512>("sign", n, move || sum::<Ed25519Sha512>(n)));
-        all.push(comparison::<Ed25519Sha512>("aggregate", n, move || sum_and_check(n)));
-        all.push(comparison::<Secp256K1Sha256>("sign", n, move || sum::<Secp256K1Sha256>(n)));
+        all.extend(sums::<Ed25519Sha512>(n));
+        all.extend(sums::<Secp256K1Sha256>(n));
+        all.extend(sums::<Secp256K1Sha256TR>(n));
     }
     all
+}
+
+fn sums<F: Frost>(n: u16) -> [Comparison; 2] {
+    [comparison::<F>("sign", n, move || sum::<F>(n)), comparison::<F>("aggregate", n, move || sum_and_check::<F>(n))]
 }
 
 fn comparison<F: Frost>(op: &'static str, n: u16, make: impl Fn() -> Pair + 'static) -> Comparison {
@@ -63,38 +69,64 @@ fn fixed_base<F: Frost>() -> Pair {
 fn sum<F: Frost>(n: u16) -> Pair {
     let signing = signing::<F>(n);
     let own = ours(signing.case.sign(id(1), &signing.shares[&id(1)], signing.nonces[&id(1)]));
-    let mut rng = rng();
-    let scalars: Vec<_> = (0..threshold(n)).map(|_| random_scalar(F::SUITE, &mut rng).0).collect();
-    let limit: Work = if F::SUITE == Suite::Ed25519 {
-        let scalars: Vec<_> = scalars.into_iter().map(dalek_scalar).collect();
-        let points: Vec<_> = scalars.iter().map(EdwardsPoint::mul_base).collect();
-        theirs(
-            move || (scalars.clone(), points.clone()),
-            |(scalars, points)| EdwardsPoint::vartime_multiscalar_mul(&scalars, &points),
-        )
+    let limit = if F::SUITE == Suite::Ed25519 {
+        let terms = dalek_terms(n);
+        theirs(move || terms.clone(), |(scalars, points)| EdwardsPoint::vartime_multiscalar_mul(&scalars, &points))
     } else {
-        let scalars = scalars.into_iter().map(k256_scalar);
-        let terms: Vec<_> = scalars.map(|scalar| (ProjectivePoint::mul_by_generator(&scalar), scalar)).collect();
+        let terms = k256_terms::<F>(n);
         theirs(move || terms.clone(), |terms| ProjectivePoint::lincomb_vartime(terms.as_slice()))
     };
     Pair { ours: own, theirs: limit }
 }
 
-/// One sum of products, of as many as sign, and that of the check of the signature, by curve25519-dalek.
-fn sum_and_check(n: u16) -> Pair {
-    let signing = signing::<Ed25519Sha512>(n);
+/// One sum of products, of as many as sign, and that of the check of the signature.
+fn sum_and_check<F: Frost>(n: u16) -> Pair {
+    let signing = signing::<F>(n);
     let own = ours(signing.case.aggregate(&share_bytes(&signing.frost_shares())));
+    let limit = if F::SUITE == Suite::Ed25519 {
+        let terms = dalek_terms(n);
+        theirs(
+            move || terms.clone(),
+            |(scalars, points)| {
+                let sum = EdwardsPoint::vartime_multiscalar_mul(&scalars, &points);
+                EdwardsPoint::vartime_double_scalar_mul_basepoint(&scalars[0], &sum, &scalars[1])
+            },
+        )
+    } else {
+        let terms = k256_terms::<F>(n);
+        theirs(
+            move || terms.clone(),
+            |terms| {
+                let sum = ProjectivePoint::lincomb_vartime(terms.as_slice());
+                let check = [(ProjectivePoint::GENERATOR, terms[0].1), (sum, terms[1].1)];
+                ProjectivePoint::lincomb_vartime(&check)
+            },
+        )
+    };
+    Pair { ours: own, theirs: limit }
+}
+
+fn dalek_terms(n: u16) -> (Vec<DalekScalar>, Vec<EdwardsPoint>) {
     let mut rng = rng();
     let scalars: Vec<_> = (0..threshold(n)).map(|_| dalek_scalar(random_scalar(Suite::Ed25519, &mut rng).0)).collect();
-    let points: Vec<_> = scalars.iter().map(EdwardsPoint::mul_base).collect();
-    let limit = theirs(
-        move || (scalars.clone(), points.clone()),
-        |(scalars, points)| {
-            let sum = EdwardsPoint::vartime_multiscalar_mul(&scalars, &points);
-            EdwardsPoint::vartime_double_scalar_mul_basepoint(&scalars[0], &sum, &scalars[1])
-        },
-    );
-    Pair { ours: own, theirs: limit }
+    let points = scalars.iter().map(EdwardsPoint::mul_base).collect();
+    (scalars, points)
+}
+
+fn k256_terms<F: Frost>(n: u16) -> Vec<(ProjectivePoint, Scalar)> {
+    let mut rng = rng();
+    let scalars = (0..threshold(n)).map(|_| k256_scalar(random_scalar(F::SUITE, &mut rng).0));
+    scalars.map(|scalar| (ProjectivePoint::mul_by_generator(&scalar), scalar)).collect()
+}
+
+/// The sum of the check of a signature.
+fn two_products() -> Pair {
+    let (key, signature) = signature::<Secp256K1Sha256>();
+    let terms = k256_terms::<Secp256K1Sha256>(3);
+    let work = |terms: Vec<(ProjectivePoint, Scalar)>| {
+        ProjectivePoint::lincomb_vartime(&[(ProjectivePoint::GENERATOR, terms[0].1), terms[1]])
+    };
+    Pair { ours: our_verify(key, signature), theirs: theirs(move || terms.clone(), work) }
 }
 
 fn dalek_verify() -> Pair {

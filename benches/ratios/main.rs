@@ -11,7 +11,9 @@
 //! - `aggregate-cheater` names every cheater here; frost stops at the first, which is in the middle.
 //! - `schnorr_fun` signs with one binding factor for all signers, another protocol, whose second round does not grow with n.
 //! - `limit` is what the step comes to with nothing but the libraries' fixed-base multiplications, its one sum of products, for
-//!   `aggregate` that of the check, too, or the check of one signature by ed25519-dalek (strict) or libsecp256k1.
+//!   `aggregate` that of the check, too, or the check of one signature by ed25519-dalek (strict) or libsecp256k1. No library
+//!   verifies the signatures of suite secp256k1, whose `verify` is the sum of two products.
+//! - taproot's dealing is that of secp256k1, after which frost tweaks the key besides, as we do when it signs.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench is a test")]
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 
@@ -23,6 +25,7 @@ mod reference;
 mod report;
 
 use std::cell::{Cell, OnceCell};
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -40,6 +43,9 @@ pub(crate) struct Pair {
     pub(crate) ours: Work,
     pub(crate) theirs: Work,
 }
+
+/// Suite, step and reference: what differs in n alone.
+type Curve = (&'static str, &'static str, &'static str);
 
 /// One comparison, made only when the filter lets it through.
 pub(crate) struct Comparison {
@@ -96,40 +102,62 @@ const BUDGET: Duration = Duration::from_millis(300);
 /// Above that the other side is not asked again, once there are three pairs of times.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-fn compare(criterion: &mut Criterion, comparison: &Comparison, report: &Report) {
-    let Comparison { op, suite, n, reference, make } = comparison;
+/// One step against one reference, for every n: of those criterion plots the growth.
+fn compare(criterion: &mut Criterion, curve: Curve, comparisons: &[Comparison], report: &Report) {
+    let (suite, op, reference) = curve;
     let mut group = criterion.benchmark_group(format!("{suite}/{op}/{reference}"));
     group.sample_size(10).nresamples(2_000).sampling_mode(SamplingMode::Flat);
     // Criterion knows our time only, which can be a hundredth of the whole: how often to measure is decided below.
     group.warm_up_time(Duration::from_nanos(1)).measurement_time(Duration::from_secs(1));
-    let known = OnceCell::new();
-    let (pairs, spent) = (Cell::new(0), Cell::new(Duration::ZERO));
-    group.bench_function(BenchmarkId::from_parameter(n), |bencher| {
-        let (pair, rounds) = known.get_or_init(|| {
-            let pair = make();
+    for comparison in comparisons {
+        let measurement = Measurement::new(comparison, report);
+        group.bench_function(BenchmarkId::from_parameter(comparison.n), |bencher| {
+            bencher.iter_custom(|times| measurement.sample() * u32::try_from(times).unwrap());
+        });
+        report.write();
+    }
+    group.finish();
+}
+
+/// A comparison that is being measured.
+struct Measurement<'a> {
+    comparison: &'a Comparison,
+    report: &'a Report,
+    known: OnceCell<(Pair, u32)>,
+    pairs: Cell<u32>,
+    /// What the other side took.
+    spent: Cell<Duration>,
+}
+
+impl<'a> Measurement<'a> {
+    fn new(comparison: &'a Comparison, report: &'a Report) -> Self {
+        Self { comparison, report, known: OnceCell::new(), pairs: Cell::new(0), spent: Cell::new(Duration::ZERO) }
+    }
+
+    /// Measures both sides in turn. Criterion shows our time, and its growth over n; the ratio goes into the report.
+    fn sample(&self) -> Duration {
+        let (pair, rounds) = self.known.get_or_init(|| {
+            let pair = (self.comparison.make)();
             let both = || time(&pair.theirs) + time(&pair.ours);
             // The first time makes tables, if it is a short one.
             let first = both();
             let rounds = rounds(if first < BUDGET { both() } else { first });
             (pair, rounds)
         });
-        // Criterion shows our time, and its growth over n; the ratio goes into the report.
-        bencher.iter_custom(|times| {
-            let mut own = Duration::ZERO;
-            for _ in 0..*rounds {
-                let other = (pairs.get() < 3 || spent.get() < PATIENCE).then(|| time(&pair.theirs));
-                let ours = time(&pair.ours);
-                if let Some(other) = other {
-                    report.measured(comparison, ours, other);
-                    pairs.set(pairs.get() + 1);
-                    spent.set(spent.get() + other);
-                }
-                own += ours;
+        let mut own = Duration::ZERO;
+        for _ in 0..*rounds {
+            let wanted = self.pairs.get() < 3 || self.spent.get() < PATIENCE;
+            let other = wanted.then(|| time(&pair.theirs));
+            let ours = time(&pair.ours);
+            if let Some(other) = other {
+                self.report.measured(self.comparison, ours, other);
+                self.pairs.set(self.pairs.get() + 1);
+                self.spent.set(self.spent.get() + other);
             }
-            own / *rounds * u32::try_from(times).unwrap()
-        });
-    });
-    group.finish();
+            own += ours;
+        }
+        own / *rounds
+    }
 }
 
 /// How many pairs make one of criterion's ten samples.
@@ -142,9 +170,12 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let report = Report::default();
     let comparisons = reference::comparisons().into_iter().chain(peers::comparisons()).chain(limit::comparisons());
+    let mut curves: BTreeMap<Curve, Vec<Comparison>> = BTreeMap::new();
     for comparison in comparisons {
-        compare(&mut criterion, &comparison, &report);
-        report.write();
+        curves.entry((comparison.suite, comparison.op, comparison.reference)).or_default().push(comparison);
+    }
+    for (curve, comparisons) in curves {
+        compare(&mut criterion, curve, &comparisons, &report);
     }
     report.print();
     criterion.final_summary();

@@ -46,6 +46,7 @@ pub(crate) fn comparisons() -> Vec<Comparison> {
     all.extend(dealing_comparisons::<Ed25519Sha512>(300));
     // frost takes half a minute for a receiver's last part at 300.
     all.extend(dealing_comparisons::<Secp256K1Sha256>(100));
+    all.extend(dealing_comparisons::<Secp256K1Sha256TR>(100));
     all
 }
 

@@ -11,6 +11,9 @@ use crate::{Comparison, threshold};
 
 type Place = (&'static str, &'static str, &'static str, u16);
 
+/// Steps whose growth with n matters, and the exponent that is wanted at most.
+const GROWTH: [(&str, f64); 3] = [("receive", 2.2), ("sign", 1.05), ("aggregate", 1.05)];
+
 /// Every pair of times, by suite, step, reference and size.
 #[derive(Default)]
 pub(crate) struct Report(RefCell<BTreeMap<Place, Vec<(Duration, Duration)>>>);
@@ -41,12 +44,31 @@ impl Report {
             "suite", "step", "reference", "n", "t", "ours, us", "theirs, us", "ratio"
         );
         for Row { suite, op, reference, n, t, ours, theirs, ratio } in self.rows() {
-            println!("{suite:9} {op:17} {reference:12} {n:4} {t:4} {ours:12.1} {theirs:12.1} {ratio:7.2}");
+            let remark = remark(reference);
+            println!("{suite:9} {op:17} {reference:12} {n:4} {t:4} {ours:12.1} {theirs:12.1} {ratio:7.2}{remark}");
         }
+        self.print_growth();
         println!("in {}", path().display());
         for (backend, why_not) in [("avx512", without_avx512()), ("libsecp256k1", without_libsecp())] {
             if let Some(why_not) = why_not {
                 println!("not measured with {backend}: {why_not}");
+            }
+        }
+    }
+
+    /// How our time grows from 50 to 300 members, where both were measured.
+    fn print_growth(&self) {
+        let rows = self.rows();
+        for Row { suite, op, reference, ours, .. } in rows.iter().filter(|row| row.n == 50) {
+            let is_larger = |row: &&Row| (row.suite, row.op, row.reference, row.n) == (*suite, *op, *reference, 300);
+            let (Some(larger), Some((_, wanted))) =
+                (rows.iter().find(is_larger), GROWTH.iter().find(|(step, _)| step == op))
+            else {
+                continue;
+            };
+            if *reference == "frost-core" {
+                let exponent = (larger.ours / ours).ln() / (300.0_f64 / 50.0).ln();
+                println!("{suite} {op} grows as n^{exponent:.2} from 50 to 300, and should as n^{wanted} at most");
             }
         }
     }
@@ -89,6 +111,16 @@ struct Row {
 
 fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target").join("ratios.json")
+}
+
+/// What a reader of the figure has to know.
+fn remark(reference: &str) -> &'static str {
+    match reference {
+        "schnorr_fun" => {
+            "  one binding factor for all signers, a different protocol: its second round does not grow with n"
+        }
+        _ => "",
+    }
 }
 
 /// What computes our side.
