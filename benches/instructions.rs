@@ -10,12 +10,24 @@ use frost::{Dealing, Frost, Signing, id, share_bytes};
 use frost_ed25519::Ed25519Sha512;
 use frost_secp256k1::Secp256K1Sha256;
 use frost_secp256k1_tr::Secp256K1Sha256TR;
-use quorumkey::hazmat::{Steps, commit, dkg_member, offer, proofs, random_scalar};
+use quorumkey::hazmat::{Step, Steps, commit, dkg_member, offer, proofs, random_scalar, refresh_member};
+use quorumkey::{GroupKey, Signature};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-const STEPS: [&str; 9] =
-    ["commit", "sign", "aggregate", "aggregate-cheater", "deal", "receive", "receive-wire", "proofs", "dkg-member"];
+const STEPS: [&str; 11] = [
+    "commit",
+    "sign",
+    "aggregate",
+    "aggregate-cheater",
+    "deal",
+    "receive",
+    "receive-wire",
+    "proofs",
+    "dkg-member",
+    "refresh",
+    "verify",
+];
 
 fn rng() -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(1)
@@ -48,14 +60,31 @@ fn steps<F: Frost>(step: &str) -> Option<Steps> {
         "receive-wire" => Dealing::<F>::new(10, 7, 1, &mut rng()).case.receive_wire(),
         "proofs" => proofs(F::SUITE, 7, 10, None, &mut rng()),
         "dkg-member" => dkg_member(F::SUITE, 7, 10, rng()),
+        "refresh" => refresh_member(F::SUITE, 7, 10, rng()),
+        "verify" => verify(&signing()),
         _ => None,
     }
 }
 
+/// A verifier that keeps the key, and gets a signature that was read.
+fn verify<F: Frost>(signing: &Signing<F>) -> Option<Steps> {
+    let aggregate = signing.case.aggregate(&share_bytes(&signing.frost_shares()))?;
+    let encode = aggregate()();
+    let signature = Signature::from_bytes(F::SUITE, &encode().ok()?[0]).ok()?;
+    let key = GroupKey::from_bytes(F::SUITE, &signing.case.group_key).ok()?.verifying_key(None);
+    let message = signing.case.message.clone();
+    Some(Box::new(move || {
+        let (key, signature, message) = (key.clone(), signature.clone(), message.clone());
+        Box::new(move || {
+            key.verify(&message, &signature).unwrap();
+            Box::new(|| Ok(Vec::new()))
+        })
+    }))
+}
+
 /// What is counted: callgrind is told to look into this function only.
 #[inline(never)]
-fn measured_workload(steps: &Steps) {
-    let step = steps();
+fn measured_workload(step: Step) {
     drop(black_box(step()));
 }
 
@@ -79,5 +108,6 @@ fn main() {
     let steps = steps.expect("a suite and one of its steps");
     // Tables that are made once are not part of a step.
     drop(steps()());
-    measured_workload(&steps);
+    // Nor is what makes one ready, such as the commitments to the nonces that it signs with.
+    measured_workload(steps());
 }
