@@ -2,13 +2,17 @@
 
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT, EIGHT_TORSION};
 use frost_core::keys::CoefficientCommitment;
+use frost_core::round1::NonceCommitment;
+use frost_core::round2::SignatureShare;
 use frost_ed25519::Ed25519Sha512;
 use frost_secp256k1::Secp256K1Sha256;
+use frost_secp256k1_tr::Secp256K1Sha256TR;
+use quorumkey::Suite;
 use quorumkey::hazmat::{DealingCase, random_scalar};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
-use super::frost::{Frost, id};
+use super::frost::{Frost, Signing, id, order, share_bytes};
 
 /// A dealing of two with as many points as there are, from wire bytes: whether they are decoded.
 fn is_decoded<F: Frost>(points: &[Vec<u8>]) -> bool {
@@ -31,6 +35,38 @@ fn is_taken<F: Frost>(bytes: &[u8]) -> bool {
 }
 
 fn compare<F: Frost>(odd: &[Vec<u8>]) {
+    compare_in_dealings::<F>(odd);
+    compare_in_signatures::<F>(odd);
+}
+
+/// As either commitment of a signer.
+fn compare_in_signatures<F: Frost>(odd: &[Vec<u8>]) {
+    let mut signing = signing::<F>();
+    let me = id(1);
+    let is_decoded = |signing: &Signing<F>| signing.case.sign(me, &signing.shares[&me], signing.nonces[&me]).is_some();
+    let honest = signing.case.commitments[&id(2)].clone();
+    let (hiding, binding) = honest.split_at(honest.len() / 2);
+    let (mut taken, mut refused) = (0, 0);
+    for bytes in odd {
+        let theirs = NonceCommitment::<F>::deserialize(bytes).is_ok() && is_taken::<F>(bytes);
+        for commitments in [[bytes.as_slice(), binding].concat(), [hiding, bytes.as_slice()].concat()] {
+            signing.case.commitments.insert(id(2), commitments);
+            assert_eq!(is_decoded(&signing), theirs, "{bytes:02x?}");
+        }
+        if theirs { taken += 1 } else { refused += 1 }
+    }
+    assert!(taken > 0 && refused > 0);
+    for wrong in [&honest[1..], &[&honest[..], &[0]].concat(), &[]] {
+        signing.case.commitments.insert(id(2), wrong.to_vec());
+        assert!(!is_decoded(&signing));
+    }
+}
+
+fn signing<F: Frost>() -> Signing<F> {
+    Signing::new(&[1, 2, 3], 2, &[1, 2, 3], b"message", None, &mut ChaCha20Rng::seed_from_u64(9))
+}
+
+fn compare_in_dealings<F: Frost>(odd: &[Vec<u8>]) {
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     let good = |rng: &mut ChaCha20Rng| random_scalar(F::SUITE, rng).1;
     for bytes in odd {
@@ -90,4 +126,31 @@ fn secp256k1_points_are_refused_where_frost_refuses_them() {
         odd.push([vec![2], vec![0xff; 27], vec![0xfe, 0xff, 0xff, 0xfc, low]].concat());
     }
     compare::<Secp256K1Sha256>(&odd);
+}
+
+/// As a signature share.
+fn compare_scalars<F: Frost>() {
+    let signing = signing::<F>();
+    let honest = share_bytes(&signing.frost_shares());
+    let last = if F::SUITE == Suite::Ed25519 { 0 } else { 31 };
+    let order = order::<F>();
+    let (mut below, mut above) = (order, order);
+    below[last] -= 1;
+    above[last] += 1;
+    let mut refused = 0;
+    for bytes in [[0; 32], below, order, above, [0xff; 32], honest[&id(3)]] {
+        let theirs = SignatureShare::<F>::deserialize(&bytes).is_ok();
+        let mut shares = honest.clone();
+        shares.insert(id(2), bytes);
+        assert_eq!(signing.case.aggregate(&shares).is_some(), theirs, "{bytes:02x?}");
+        refused += u32::from(!theirs);
+    }
+    assert_eq!(refused, 3);
+}
+
+#[test]
+fn signature_shares_of_the_order_and_above_are_refused_where_frost_refuses_them() {
+    compare_scalars::<Ed25519Sha512>();
+    compare_scalars::<Secp256K1Sha256>();
+    compare_scalars::<Secp256K1Sha256TR>();
 }

@@ -155,6 +155,20 @@ impl<F: Frost> Signing<F> {
         Self { case, shares, nonces, frost_keys, frost_nonces, frost_package, frost_public }
     }
 
+    /// Gives a signer other nonces.
+    pub fn set_nonces(&mut self, id: Identifier, nonces: [[u8; 32]; 2]) {
+        let [hiding, binding] = nonces.map(|nonce| Nonce::<F>::deserialize(&nonce).unwrap());
+        let frost_nonces = SigningNonces::from_nonces(hiding, binding);
+        let commitments = SigningCommitments::from(&frost_nonces);
+        let parts = [commitments.hiding().serialize().unwrap(), commitments.binding().serialize().unwrap()];
+        self.case.commitments.insert(id, parts.concat());
+        let mut all = self.frost_package.signing_commitments().clone();
+        all.insert(frost_identifier(id).unwrap(), commitments);
+        self.frost_package = SigningPackage::new(all, self.frost_package.message());
+        self.nonces.insert(id, nonces);
+        self.frost_nonces.insert(id, frost_nonces);
+    }
+
     pub fn root(&self) -> Root<'_> {
         self.case.root.as_ref().map(<[u8; 32]>::as_slice)
     }
@@ -171,6 +185,22 @@ impl<F: Frost> Signing<F> {
         let shares = shares.iter().map(|(id, share)| (frost_identifier(*id).unwrap(), *share)).collect();
         F::aggregate(&self.frost_package, &shares, &self.frost_public, self.root())
     }
+}
+
+/// The order of the group, as a scalar would be encoded.
+pub fn order<F: Frost>() -> [u8; 32] {
+    let minus_one = FieldOf::<F>::zero() - FieldOf::<F>::one();
+    let mut bytes: [u8; 32] = FieldOf::<F>::serialize(&minus_one).as_ref().try_into().unwrap();
+    // Both are odd, so that there is nothing to carry.
+    bytes[if F::SUITE == Suite::Ed25519 { 0 } else { 31 }] += 1;
+    bytes
+}
+
+/// The opposite of a scalar.
+pub fn negated<F: Frost>(scalar: &[u8; 32]) -> [u8; 32] {
+    let bytes = scalar.as_slice().try_into().ok().unwrap();
+    let opposite = FieldOf::<F>::zero() - FieldOf::<F>::deserialize(&bytes).unwrap();
+    FieldOf::<F>::serialize(&opposite).as_ref().try_into().unwrap()
 }
 
 /// Every signature share as bytes.
@@ -238,8 +268,17 @@ impl<F: Frost> Dealing<F> {
 
     /// The dealer gives the receiver another share than the one that it committed to.
     pub fn cheat(&mut self, dealer: u16) {
+        self.cheat_by(dealer, FieldOf::<F>::one());
+    }
+
+    /// The same, off by the opposite.
+    pub fn cheat_back(&mut self, dealer: u16) {
+        self.cheat_by(dealer, FieldOf::<F>::zero() - FieldOf::<F>::one());
+    }
+
+    fn cheat_by(&mut self, dealer: u16, error: <FieldOf<F> as Field>::Scalar) {
         let frost_id = frost_identifier::<F>(id(dealer)).unwrap();
-        let wrong = add::<F>(&self.round2[&frost_id].signing_share().serialize(), FieldOf::<F>::one());
+        let wrong = add::<F>(&self.round2[&frost_id].signing_share().serialize(), error);
         self.round2.insert(frost_id, round2::Package::new(SigningShare::deserialize(&wrong).unwrap()));
         self.case.shares.insert(id(dealer), wrong.try_into().unwrap());
     }

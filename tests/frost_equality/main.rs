@@ -6,7 +6,7 @@ mod frost;
 
 use std::collections::BTreeSet;
 
-use frost::{Dealing, Frost, Signing, id, plus_one, share_bytes};
+use frost::{Dealing, Frost, Signing, id, negated, plus_one, share_bytes};
 use frost_core::{CheaterDetection, Error, aggregate_custom};
 use frost_ed25519::Ed25519Sha512;
 use frost_secp256k1::Secp256K1Sha256;
@@ -152,6 +152,50 @@ fn errors_that_cancel_out_make_the_signature_of_frost() {
     check::<Ed25519Sha512>();
     check::<Secp256K1Sha256>();
     check::<Secp256K1Sha256TR>();
+}
+
+/// Commitments that add up to the identity, hiding as well as binding: the binding factors keep them apart, here as in frost.
+/// That the group's commitment is the identity, nobody can bring about.
+#[test]
+fn commitments_that_cancel_out_sign_as_they_do_in_frost() {
+    fn check<F: Frost>() {
+        let mut rng = ChaCha20Rng::seed_from_u64(10);
+        let mut signing = Signing::<F>::new(&[1, 2], 2, &[1, 2], b"message", None, &mut rng);
+        signing.set_nonces(id(2), signing.nonces[&id(1)].map(|nonce| negated::<F>(&nonce)));
+        let shares = signing.frost_shares();
+        for (id, share) in share_bytes(&shares) {
+            let ours = outcome(signing.case.sign(id, &signing.shares[&id], signing.nonces[&id]));
+            assert_eq!(ours, Ok(vec![share.to_vec()]));
+        }
+        let theirs = signing.frost_aggregate(&shares).unwrap().serialize().unwrap();
+        assert_eq!(outcome(signing.case.aggregate(&share_bytes(&shares))), Ok(vec![theirs]));
+    }
+    check::<Ed25519Sha512>();
+    check::<Secp256K1Sha256>();
+    check::<Secp256K1Sha256TR>();
+}
+
+/// The one exception, which ADR 12 argues: frost names the first of the dealers whose errors cancel out; here their shares
+/// add up to what they committed to, so that the receiver gets what it gets from honest ones.
+#[test]
+fn dealers_whose_errors_cancel_out_are_named_by_frost_alone() {
+    fn check<F: Frost>() {
+        let mut dealing = Dealing::<F>::new(5, 3, 2, &mut ChaCha20Rng::seed_from_u64(11));
+        let honest = [outcome(dealing.case.receive()), outcome(dealing.case.receive_wire())];
+        assert!(honest[0].is_ok() && honest[0] == honest[1]);
+        dealing.cheat(4);
+        dealing.cheat_back(5);
+        let Err(Error::InvalidSecretShare { culprit: Some(culprit) }) = dealing.frost_receive() else {
+            panic!("frost takes a wrong share")
+        };
+        assert_eq!(culprit, frost_identifier(id(4)).unwrap());
+        assert_eq!([outcome(dealing.case.receive()), outcome(dealing.case.receive_wire())], honest);
+        // Beside a third error the first is named as frost names it.
+        dealing.cheat(1);
+        assert_eq!(outcome(dealing.case.receive()), Err(vec![id(1)]));
+    }
+    check::<Ed25519Sha512>();
+    check::<Secp256K1Sha256>();
 }
 
 fn dealing<F: Frost>(rng: &mut ChaCha20Rng) -> (Dealing<F>, u16, u16) {
