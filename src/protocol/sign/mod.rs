@@ -1,6 +1,7 @@
 //! RFC 9591's two rounds of signing, pure: nonces, packages, signature shares, aggregation.
 
 mod aggregate;
+mod commits;
 mod nonces;
 mod package;
 mod prepare;

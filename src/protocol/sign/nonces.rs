@@ -93,7 +93,7 @@ impl<C: Ciphersuite> Commitments<C> {
 
     pub(super) fn new(hiding: C::Element, binding: C::Element) -> Self {
         let bytes = C::Element::batch_to_bytes(&[hiding, binding]).concat();
-        Self { hiding, binding, encoded: padded(&bytes) }
+        Self::with(hiding, binding, &bytes)
     }
 
     /// Hiding, then binding.
@@ -101,11 +101,24 @@ impl<C: Ciphersuite> Commitments<C> {
         self.encoded.get(..Self::LEN).unwrap_or_default()
     }
 
+    /// [`from_bytes`](Self::from_bytes) of each, decoded together; `None` if it refuses any of them.
+    pub(crate) fn batch_from_bytes(encodings: &[&[u8]]) -> Option<Vec<Self>> {
+        let halves = encodings.iter().map(|bytes| bytes.split_at_checked(C::Element::LEN).map(<[&[u8]; 2]>::from));
+        let halves = halves.collect::<Option<Vec<_>>>()?;
+        let elements = C::Element::batch_from_bytes(halves.as_flattened())?;
+        let both = elements.as_chunks::<2>().0.iter().zip(encodings);
+        Some(both.map(|([hiding, binding], bytes)| Self::with(*hiding, *binding, bytes)).collect())
+    }
+
     /// Strict, as the elements are: neither may be the identity.
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (hiding, binding) = bytes.split_at_checked(C::Element::LEN)?;
         let (hiding, binding) = (C::Element::from_bytes(hiding)?, C::Element::from_bytes(binding)?);
-        Some(Self { hiding, binding, encoded: padded(bytes) })
+        Some(Self::with(hiding, binding, bytes))
+    }
+
+    fn with(hiding: C::Element, binding: C::Element, bytes: &[u8]) -> Self {
+        Self { hiding, binding, encoded: padded(bytes) }
     }
 }
 
@@ -125,5 +138,42 @@ mod tests {
     fn nonces_can_be_neither_cloned_nor_copied() {
         const { assert!(is_clone!(Commitments<Ed25519>) && !is_clone!(Nonces<Ed25519>)) }
         const { assert!(!is_clone!(Nonces<Secp256k1>) && !is_clone!(Nonces<Taproot>)) }
+    }
+
+    fn a_batch_is_what_each_is<C: Ciphersuite>() {
+        let commitments = |number| {
+            let scalar = |of| Secret::new(C::Scalar::from_u64(of));
+            *Nonces::<C>::from_scalars(scalar(number), scalar(number << 40)).commitments()
+        };
+        // Above the number of points whose order is tested by random products, and below it.
+        for count in [0, 1, 3, 90] {
+            let known: Vec<_> = (1..=count).map(commitments).collect();
+            let mut encodings: Vec<_> = known.iter().map(|one| one.as_bytes().to_vec()).collect();
+            let decode = |encodings: &[Vec<u8>]| {
+                Commitments::<C>::batch_from_bytes(&encodings.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            };
+            assert_eq!(decode(&encodings), Some(known.clone()));
+            let Some(last) = known.last() else { continue };
+            let (hiding, binding) = last.as_bytes().split_at(C::Element::LEN);
+            let zero = vec![0; C::Element::LEN];
+            for wrong in [
+                Vec::new(),
+                hiding.to_vec(),
+                last.as_bytes()[1..].to_vec(),
+                [last.as_bytes(), &[0]].concat(),
+                [hiding, &zero].concat(),
+                [&zero, binding].concat(),
+            ] {
+                assert_eq!(Commitments::<C>::from_bytes(&wrong), None);
+                *encodings.last_mut().unwrap() = wrong;
+                assert_eq!(decode(&encodings), None);
+            }
+        }
+    }
+
+    #[test]
+    fn commitments_decoded_together_are_those_decoded_one_by_one() {
+        a_batch_is_what_each_is::<Ed25519>();
+        a_batch_is_what_each_is::<Secp256k1>();
     }
 }

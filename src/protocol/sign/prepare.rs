@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 
+use super::commits::{read_at, read_lists};
 use super::rounds::{Answer, answer, follow};
 use super::{Commitments, Nonces, SignSetup};
-use crate::guard::holds;
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
 use crate::secret::Secret;
@@ -47,13 +47,8 @@ impl<C: Ciphersuite> ExpectPrepared<C> {
 
 impl<C: Ciphersuite> Machine for ExpectPrepared<C> {
     fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        let mut commitments = BTreeMap::new();
-        for message in round {
-            let (sender, read) = (message.sender(), decode::<C>(message.body()));
-            let read = read.filter(|read| holds!(ListOfItsLength, read.len() == self.nonces.len()));
-            let read = read.ok_or_else(|| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
-            commitments.insert(sender, read);
-        }
+        let own: Vec<_> = self.nonces.iter().flatten().map(|nonces| *nonces.commitments()).collect();
+        let commitments = read_lists(round, self.nonces.len(), &own)?;
         let stock = NonceStock { nonces: self.nonces, commitments, commits: round.to_vec() };
         Ok(Transition {
             next: Box::new(ExpectReady { stock }),
@@ -119,17 +114,7 @@ pub(crate) fn follow_prepared(setup: SignSetup, commits: &[Message]) -> Option<B
         let signers = &setup.plan.party.signers;
         let commits: Vec<_> = commits.iter().filter(|message| signers.contains(&message.sender())).cloned().collect();
         let index = setup.plan.prepared.as_ref()?.index;
-        let read = |message: &Message| Some((message.sender(), at::<C>(message.body(), index)?));
-        let commitments = commits.iter().map(read).collect::<Option<_>>()?;
+        let commitments = read_at::<C>(&commits, index)?;
         follow::<C>(setup, commitments, commits)
     })
-}
-
-/// The commitments of that number.
-pub(super) fn at<C: Ciphersuite>(body: &[u8], index: u16) -> Option<Commitments<C>> {
-    Commitments::from_bytes(body.chunks(Commitments::<C>::LEN).nth(usize::from(index))?)
-}
-
-fn decode<C: Ciphersuite>(body: &[u8]) -> Option<Vec<Commitments<C>>> {
-    body.chunks(Commitments::<C>::LEN).map(Commitments::from_bytes).collect()
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 
-use super::prepare::at;
+use super::aggregate::{Encoded, VerifyingShares};
+use super::commits::{read_at, read_lists};
 use super::{
     AggregateError, Commitments, Nonces, SignatureShare, SigningPackage, Target, aggregate, sign, verify_share,
 };
@@ -72,13 +73,9 @@ impl<C: Ciphersuite> ExpectCommitments<C> {
 
 impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
     fn handle(mut self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
-        let mut commitments = BTreeMap::new();
-        for message in round {
-            let sender = message.sender();
-            let read = Commitments::<C>::from_bytes(message.body())
-                .ok_or_else(|| Failure::by(sender, Misbehaviour::Malformed, &[message]))?;
-            commitments.insert(sender, read);
-        }
+        let own = self.signer.as_ref().map(|(nonces, _)| *nonces.commitments());
+        let lists = read_lists(round, 1, own.as_slice())?;
+        let commitments = lists.into_iter().filter_map(|(id, list)| Some((id, *list.first()?))).collect();
         let Some((nonces, share)) = self.signer.take() else {
             let next = follow(self.setup, commitments, round.to_vec()).ok_or_else(Failure::unattributed)?;
             return Ok(Transition::silent(next, Effect::None));
@@ -149,9 +146,9 @@ impl<C: Ciphersuite> ExpectShares<C> {
         Some(Self { setup, package, hash, commits })
     }
 
-    fn verifying_shares(&self) -> Option<BTreeMap<Identifier, C::Element>> {
-        let shares = &self.setup.epoch.verifying_shares;
-        self.package.signers().iter().map(|id| Some((*id, C::Element::from_bytes(shares.get(id)?)?))).collect()
+    /// Looked at only when something is wrong.
+    const fn verifying_shares(&self) -> Encoded<'_> {
+        Encoded(&self.setup.epoch.verifying_shares)
     }
 
     /// A share is signed together with the package that it answers. Members whose packages differ were told so by the
@@ -170,9 +167,10 @@ impl<C: Ciphersuite> Machine for ExpectShares<C> {
         };
         let read: BTreeMap<_, _> = round.iter().map(|message| (message.sender(), self.read(message))).collect();
         let malformed: BTreeSet<_> = read.iter().filter(|(_, share)| share.is_none()).map(|(id, _)| *id).collect();
-        let verifying_shares = self.verifying_shares().ok_or_else(Failure::unattributed)?;
         let shares: BTreeMap<_, _> = read.into_iter().filter_map(|(id, share)| Some((id, share?))).collect();
         if !malformed.is_empty() {
+            let verifying_shares = VerifyingShares::<C>::of(&self.verifying_shares(), self.package.signers())
+                .ok_or_else(Failure::unattributed)?;
             let right = |(id, share): &(&Identifier, &SignatureShare<C>)| {
                 verifying_shares.get(id).is_some_and(|public| verify_share(&self.package, **id, share, public))
             };
@@ -181,7 +179,7 @@ impl<C: Ciphersuite> Machine for ExpectShares<C> {
             let culprits = &malformed | &wrong;
             return Err(Failure::by_all(culprits.iter().copied().collect(), what, &of(&culprits)).into());
         }
-        match aggregate(&self.package, &shares, &verifying_shares) {
+        match aggregate(&self.package, &shares, &self.verifying_shares()) {
             Ok(signature) => Ok(Transition::silent(Box::new(Done), Effect::Signed(signature))),
             Err(AggregateError::Culprits(culprits)) => {
                 let evidence = of(&culprits);
@@ -211,14 +209,13 @@ pub(crate) fn judge_share<C: Ciphersuite>(
 ) -> Option<Vec<Identifier>> {
     let mut commits: Vec<_> = signed.iter().filter(|message| commits_for(message, run, plan)).cloned().collect();
     commits.sort_by_key(Message::sender);
-    let read = |message: &Message| {
-        let commitments = match &plan.prepared {
-            None => Commitments::<C>::from_bytes(message.body())?,
-            Some(prepared) => at::<C>(message.body(), prepared.index)?,
-        };
-        Some((message.sender(), commitments))
+    let commitments: BTreeMap<_, _> = match &plan.prepared {
+        None => {
+            let bodies: Vec<_> = commits.iter().map(Message::body).collect();
+            commits.iter().map(Message::sender).zip(Commitments::<C>::batch_from_bytes(&bodies)?).collect()
+        }
+        Some(prepared) => read_at::<C>(&commits, prepared.index)?,
     };
-    let commitments = commits.iter().map(read).collect::<Option<BTreeMap<_, _>>>()?;
     if !commitments.keys().eq(&plan.party.signers) {
         return None;
     }

@@ -1,0 +1,52 @@
+//! The commitments that messages carry.
+
+use std::collections::BTreeMap;
+
+use super::Commitments;
+use crate::guard::forbids;
+use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::suite::Ciphersuite;
+use crate::wire::{Identifier, Message};
+
+/// Every sender's list of commitments, in which there must be so many. Those of peers are decoded together; this member's
+/// `own`, if it has any, are at hand, and known by their bytes.
+pub(super) fn read_lists<C: Ciphersuite>(
+    round: &[Message],
+    count: usize,
+    own: &[Commitments<C>],
+) -> Result<BTreeMap<Identifier, Vec<Commitments<C>>>, Failure> {
+    let own_body: Vec<_> = own.iter().flat_map(Commitments::as_bytes).copied().collect();
+    let (mine, peers): (Vec<_>, Vec<_>) =
+        round.iter().partition(|message| !own.is_empty() && message.body() == own_body);
+    if let Some(message) = peers.iter().find(|message| forbids!(ListOfItsLength, parts::<C>(message).len() != count)) {
+        return Err(malformed(message));
+    }
+    let parts_of_all: Vec<_> = peers.iter().flat_map(|message| parts::<C>(message)).collect();
+    let Some(decoded) = Commitments::batch_from_bytes(&parts_of_all) else { return Err(blame::<C>(&peers)) };
+    let mut decoded = decoded.into_iter();
+    let theirs =
+        peers.iter().map(|message| (message.sender(), decoded.by_ref().take(parts::<C>(message).len()).collect()));
+    let mine = mine.iter().map(|message| (message.sender(), own.to_vec()));
+    Ok(theirs.chain(mine).collect())
+}
+
+/// The commitments of these messages at one place of their lists, decoded together.
+pub(super) fn read_at<C: Ciphersuite>(commits: &[Message], index: u16) -> Option<BTreeMap<Identifier, Commitments<C>>> {
+    let encodings = commits.iter().map(|message| parts::<C>(message).nth(usize::from(index)));
+    let decoded = Commitments::batch_from_bytes(&encodings.collect::<Option<Vec<_>>>()?)?;
+    Some(commits.iter().map(Message::sender).zip(decoded).collect())
+}
+
+fn parts<C: Ciphersuite>(message: &Message) -> core::slice::Chunks<'_, u8> {
+    message.body().chunks(Commitments::<C>::LEN)
+}
+
+/// Who of them sent what is no list of commitments.
+fn blame<C: Ciphersuite>(peers: &[&Message]) -> Failure {
+    let is_good = |message: &Message| parts::<C>(message).all(|bytes| Commitments::<C>::from_bytes(bytes).is_some());
+    peers.iter().find(|message| !is_good(message)).map_or_else(Failure::unattributed, |message| malformed(message))
+}
+
+fn malformed(message: &Message) -> Failure {
+    Failure::by(message.sender(), Misbehaviour::Malformed, &[message])
+}
