@@ -1,6 +1,7 @@
 //! Identity: the key that signs messages, and the public card that speaks for it.
 
 use core::fmt;
+use std::sync::Arc;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
@@ -37,34 +38,39 @@ impl Kind {
 }
 
 /// A token's long-lived Ed25519 key. It signs what the token sends, and nothing else.
-#[derive(Debug)]
-pub(crate) struct IdentityKey(Secret<[u8; 32]>);
+///
+/// Boxed with its public key, which every signature hashes, and wiped when it is dropped.
+pub(crate) struct IdentityKey(Box<SigningKey>);
 
 impl IdentityKey {
     pub(crate) fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
         let mut seed = Secret::new([0; 32]);
         rng.fill_bytes(seed.expose_mut());
-        Self(seed)
+        Self::from_seed(seed)
     }
 
-    pub(crate) const fn from_seed(seed: Secret<[u8; 32]>) -> Self {
-        Self(seed)
+    #[allow(clippy::needless_pass_by_value, reason = "the seed moved, and is wiped here")]
+    pub(crate) fn from_seed(seed: Secret<[u8; 32]>) -> Self {
+        // Made in its place: what is moved into a box stays behind on the stack.
+        Self(Box::write(Box::new_uninit(), SigningKey::from_bytes(seed.expose())))
     }
 
     pub(crate) fn seed(&self) -> &[u8; 32] {
-        self.0.expose()
+        self.0.as_bytes()
     }
 
     pub(crate) fn public(&self) -> [u8; 32] {
-        self.signing_key().verifying_key().to_bytes()
+        self.0.verifying_key().to_bytes()
     }
 
     pub(crate) fn sign(&self, kind: Kind, content: &[u8]) -> [u8; 64] {
-        self.signing_key().sign(&kind.signed_bytes(content)).to_bytes()
+        self.0.sign(&kind.signed_bytes(content)).to_bytes()
     }
+}
 
-    fn signing_key(&self) -> SigningKey {
-        SigningKey::from_bytes(self.seed())
+impl fmt::Debug for IdentityKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdentityKey(..)")
     }
 }
 
@@ -94,6 +100,8 @@ pub(crate) fn decode_label(reader: &mut Reader<'_>) -> Result<String, DecodeErro
 #[derive(Clone, PartialEq, Eq)]
 pub struct Card {
     identity: [u8; 32],
+    /// The identity decoded, for all that it will have signed. A card without is not taken.
+    key: Option<Arc<VerifyingKey>>,
     incarnation: u32,
     label: String,
     signature: [u8; 64],
@@ -104,7 +112,7 @@ impl Card {
     const MAX_LEN: usize = 1 + 32 + 4 + 4 + MAX_LABEL + 64;
 
     pub(crate) fn issue(key: &IdentityKey, incarnation: u32, label: String) -> Self {
-        let mut card = Self { identity: key.public(), incarnation, label, signature: [0; 64] };
+        let mut card = Self::unsigned(key.public(), incarnation, label);
         card.signature = key.sign(Kind::Card, &card.content());
         card
     }
@@ -140,14 +148,15 @@ impl Card {
             Self::VERSION => {}
             version => return Err(DecodeError::Version(version)),
         }
-        let card = Self {
-            identity: reader.array()?,
-            incarnation: reader.u32()?,
-            label: decode_label(reader)?,
-            signature: reader.array()?,
-        };
+        let mut card = Self::unsigned(reader.array()?, reader.u32()?, decode_label(reader)?);
+        card.signature = reader.array()?;
         let signed = card.verify(Kind::Card, &card.content(), &card.signature).is_some();
         if holds!(CardSignedByItsIdentity, signed) { Ok(card) } else { Err(DecodeError::Invalid("card signature")) }
+    }
+
+    fn unsigned(identity: [u8; 32], incarnation: u32, label: String) -> Self {
+        let key = VerifyingKey::from_bytes(&identity).ok().map(Arc::new);
+        Self { identity, key, incarnation, label, signature: [0; 64] }
     }
 
     fn content(&self) -> Vec<u8> {
@@ -176,10 +185,7 @@ impl Card {
 
     /// `Some` when the identity signed that content as that kind. Strict: canonical, no small order.
     pub(crate) fn verify(&self, kind: Kind, content: &[u8], signature: &[u8; 64]) -> Option<()> {
-        VerifyingKey::from_bytes(&self.identity)
-            .ok()?
-            .verify_strict(&kind.signed_bytes(content), &Signature::from_bytes(signature))
-            .ok()
+        self.key.as_ref()?.verify_strict(&kind.signed_bytes(content), &Signature::from_bytes(signature)).ok()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::wrap::{Identity, Recipient, SecretKey, open, seal};
 const SAID: &[u8] = b"what is said";
 
 pub(super) struct Speak {
-    identity: IdentityKey,
+    seed: Option<Secret<[u8; 32]>>,
     card: Card,
     said: Option<[u8; 64]>,
 }
@@ -25,13 +25,14 @@ impl Speak {
         let mut seed = Secret::new(random(rng));
         let card = Card::issue(&IdentityKey::from_seed(Secret::new(*seed.expose())), 0, String::new());
         hide(watch, seed.expose_mut());
-        Ok(Box::new(Self { identity: IdentityKey::from_seed(seed), card, said: None }))
+        Ok(Box::new(Self { seed: Some(seed), card, said: None }))
     }
 }
 
 impl Prepared for Speak {
     fn run(&mut self) {
-        self.said = Some(self.identity.sign(Kind::Message, SAID));
+        let Some(seed) = self.seed.take() else { return };
+        self.said = Some(IdentityKey::from_seed(seed).sign(Kind::Message, SAID));
     }
 
     fn finish(&mut self, watch: &dyn Watch) -> Result<String, &'static str> {
