@@ -15,6 +15,7 @@ mod device;
 
 mod attack;
 mod cast;
+mod colluders;
 mod fields;
 mod network;
 mod oracle;
@@ -23,3 +24,5 @@ mod plans;
 mod play;
 mod scene;
 mod schedules;
+mod tokens;
+mod troupes;
