@@ -22,7 +22,7 @@ use frost_core::{Ciphersuite, Error, Identifier as FrostIdentifier, VerifyingKey
 use crate::wire::Identifier;
 
 pub use crate::wrap::hazmat as wrap;
-pub use actor::{Actor, Made, Troupe};
+pub use actor::{Actor, Made, Stocked, Troupe};
 pub use cocktail::{
     CocktailFigures, CocktailRecovery, CocktailRound, CocktailRun, CocktailSignature, cocktail_dkg, cocktail_recover,
     cocktail_sign,

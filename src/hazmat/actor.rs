@@ -10,14 +10,14 @@ use rand_core::{CryptoRng, UnwrapErr};
 use super::samples::{SampleDealing, sample_dealing};
 use crate::keystore::{Error, Misuse};
 use crate::protocol::{
-    Accepted, Certificate, Effect, Epoch, Exchange, Failure, Frame, Halt, LastWords, Machine, Refused, Rejection,
-    Round, Setup, SignSetup, start_dealing, start_signing, verify_chain, verifying_key,
+    Accepted, Answer, Certificate, Effect, Epoch, Exchange, Failure, Frame, Halt, LastWords, Machine, Refused,
+    Rejection, Round, Setup, SignSetup, Stock, prepare, start_dealing, start_signing, verify_chain, verifying_key,
 };
 use crate::secret::Secret;
 use crate::suite::{GroupKey, Signature, Suite, VerifyingKey};
 use crate::wire::{
     Action, DealPlan, Derivation, EpochId, Identifier, IdentityKey, Invitation, KeyTemplate, Message, Party, Plan,
-    SignPlan, Source, Subject,
+    PreparePlan, Prepared, RunId, SignPlan, Source, Subject,
 };
 
 /// Three members with a 2-of-3 key, whose secrets lie in ordinary memory.
@@ -33,6 +33,15 @@ pub struct Troupe {
     shares: Vec<[u8; 32]>,
     epoch: Epoch,
     template: KeyTemplate,
+}
+
+/// Nonces that a troupe made beforehand, each member its own.
+#[derive(Debug)]
+pub struct Stocked {
+    batch: RunId,
+    stocks: Vec<Box<dyn Stock>>,
+    /// What was said in the run that made them.
+    pub said: Vec<Message>,
 }
 
 /// What a run of actors led to.
@@ -61,6 +70,7 @@ pub struct Actor {
     outgoing: VecDeque<Message>,
     sent: Vec<Message>,
     share: Option<[u8; 32]>,
+    stock: Option<Box<dyn Stock>>,
     output: Option<Made>,
     finished: bool,
     dead: bool,
@@ -98,10 +108,63 @@ impl Troupe {
             let setup = SignSetup { run, plan: plan.clone(), epoch: self.epoch.clone(), me: Some(me), share };
             let (machine, body) = start_signing(setup, &mut rng())?;
             let exchange = self.exchange(&invitation, me, &[Subject::Commit, Subject::Share]);
-            Ok(Actor::enter(exchange, machine, identity, body.map(|body| (Subject::Commit, body))))
+            Ok(Actor::enter(exchange, Some(machine), identity, body.map(|body| (Subject::Commit, body))))
         };
-        let members = self.epoch.roster().identifiers().zip(&self.shares).zip(&self.identities);
-        let actors = members.map(enter).collect::<Result<_, Error>>()?;
+        let actors = self.members().map(enter).collect::<Result<_, Error>>()?;
+        Ok((invitation, actors))
+    }
+
+    /// All three make nonces for so many signatures, which nobody disturbs. The first invites.
+    ///
+    /// # Errors
+    ///
+    /// As those of a run that can't begin.
+    pub fn prepare(&self, count: u16) -> Result<Stocked, Error> {
+        let plan = PreparePlan { party: sign_plan(&self.epoch, &[]).party, count };
+        let invitation = self.invite(Action::Prepare(plan.clone()))?;
+        let enter = |((me, share), identity): ((Identifier, &[u8; 32]), &Arc<IdentityKey>)| {
+            let (machine, body) = prepare(&plan, &Secret::new(*share), &mut rng())?;
+            let exchange = self.exchange(&invitation, me, &[Subject::Prepare, Subject::Ready]);
+            Ok(Actor::enter(exchange, Some(machine), identity, Some((Subject::Prepare, body))))
+        };
+        let mut actors = self.members().map(enter).collect::<Result<Vec<_>, Error>>()?;
+        let mut said = Vec::new();
+        for _round in [Subject::Prepare, Subject::Ready] {
+            let now: Vec<_> = actors.iter_mut().filter_map(Actor::poll_transmit).collect();
+            for message in &now {
+                actors.iter_mut().try_for_each(|actor| actor.handle(message))?;
+            }
+            said.extend(now);
+        }
+        let stocks = actors.into_iter().map(|actor| actor.stock.ok_or(Misuse::NoNonces));
+        Ok(Stocked { batch: invitation.run_id(), stocks: stocks.collect::<Result<_, _>>()?, said })
+    }
+
+    /// All three sign with the nonces of that number; whoever has them no more does not take part. The first invites.
+    ///
+    /// # Errors
+    ///
+    /// As those of a run that can't begin.
+    pub fn sign_prepared(
+        &self,
+        stocked: &mut Stocked,
+        index: u16,
+        message: &[u8],
+    ) -> Result<(Invitation, Vec<Actor>), Error> {
+        let prepared = Some(Prepared { batch: stocked.batch, index });
+        let plan = SignPlan { prepared, ..sign_plan(&self.epoch, message) };
+        let invitation = self.invite(Action::Sign(plan.clone()))?;
+        let mut actors = Vec::new();
+        for (((me, share), identity), stock) in self.members().zip(&mut stocked.stocks) {
+            let (run, share) = (invitation.run_id(), Some(Secret::new(*share)));
+            let setup = SignSetup { run, plan: plan.clone(), epoch: self.epoch.clone(), me: Some(me), share };
+            let exchange = self.exchange(&invitation, me, &[Subject::Share]);
+            let (machine, first) = match stock.sign(setup, index).transpose()? {
+                Some(Answer { next, body, .. }) => (Some(next), Some((Subject::Share, body))),
+                None => (None, None),
+            };
+            actors.push(Actor::enter(exchange, machine, identity, first));
+        }
         Ok((invitation, actors))
     }
 
@@ -123,11 +186,15 @@ impl Troupe {
             let actor = Arc::clone(&identity);
             let setup = Setup { plan, deal, participants, me, identity, succession, importing };
             let (machine, body) = start_dealing(setup, &mut rng())?;
-            Ok(Actor::enter(exchange, machine, &actor, Some((Subject::Join, body))))
+            Ok(Actor::enter(exchange, Some(machine), &actor, Some((Subject::Join, body))))
         };
         let members = self.epoch.roster().identifiers().zip(&self.identities);
         let actors = members.map(enter).collect::<Result<_, Error>>()?;
         Ok((invitation, actors))
+    }
+
+    fn members(&self) -> impl Iterator<Item = ((Identifier, &[u8; 32]), &Arc<IdentityKey>)> {
+        self.epoch.roster().identifiers().zip(&self.shares).zip(&self.identities)
     }
 
     /// All three speak in every round.
@@ -136,7 +203,9 @@ impl Troupe {
         let senders: BTreeSet<_> = members.identifiers().collect();
         let round = |subject: &Subject| Round { senders: senders.clone(), subject: *subject };
         let (group, epoch) = match &invitation.plan.action {
-            Action::Sign(plan) => (*plan.party.key.as_bytes(), *plan.party.epoch.as_bytes()),
+            Action::Sign(SignPlan { party, .. }) | Action::Prepare(PreparePlan { party, .. }) => {
+                (*party.key.as_bytes(), *party.epoch.as_bytes())
+            }
             _ => ([0; 32], [0; 32]),
         };
         let (suite, run) = (self.epoch.suite(), invitation.run_id());
@@ -155,21 +224,22 @@ impl Troupe {
 impl Actor {
     fn enter(
         exchange: Exchange,
-        machine: Box<dyn Machine>,
+        machine: Option<Box<dyn Machine>>,
         identity: &Arc<IdentityKey>,
         first: Option<(Subject, Vec<u8>)>,
     ) -> Self {
         let mut actor = Self {
+            dead: machine.is_none(),
             exchange,
-            machine: Some(machine),
+            machine,
             identity: Arc::clone(identity),
             counter: 0,
             outgoing: VecDeque::new(),
             sent: Vec::new(),
             share: None,
+            stock: None,
             output: None,
             finished: false,
-            dead: false,
         };
         if let Some((subject, body)) = first {
             actor.say(subject, body);
@@ -239,6 +309,7 @@ impl Actor {
     fn settle(&mut self, effect: Effect) -> Result<(), Error> {
         match effect {
             Effect::Signed(signature) => self.finish(Made::Signature(signature)),
+            Effect::Stocked(stock) => self.stock = Some(stock),
             Effect::Pending(pending) => self.share = pending.share.as_ref().map(|share| *share.expose()),
             Effect::Certified(certificate) => {
                 let epoch = certificate.verify(None)?;

@@ -5,7 +5,7 @@ use rand_core::UnwrapErr;
 
 use crate::audit::EventKind;
 use crate::keystore::{Entry, Init, KeyStore, Result, SoftToken, Storage, StorageError};
-use crate::protocol::Certificate;
+use crate::protocol::{Certificate, view};
 use crate::secret::Secret;
 use crate::suite::Suite;
 use crate::wire::{
@@ -217,6 +217,12 @@ impl Forger {
     pub fn accuse(&self, message: &Message, body: Vec<u8>) -> Message {
         let header = Header { subject: Subject::Accuse, ..message.header().clone() };
         Message::issue(header, body, &self.0)
+    }
+
+    /// The message with the view of a round of these messages, in the order of their senders, signed as this identity's.
+    pub fn seeing(&self, message: &Message, round: &[Message]) -> Message {
+        let header = Header { view: view(message.run_id(), round), ..message.header().clone() };
+        Message::issue(header, message.body().to_vec(), &self.0)
     }
 
     /// The message of these bytes, which end before the signature, signed as this identity's; `None` if they are no

@@ -359,6 +359,6 @@ fn decode_dispute(body: &[u8], members: usize) -> Result<Vec<Message>, DecodeErr
 }
 
 /// What a member saw of a round. The round's number is in the digests of its messages.
-pub(super) fn view(run: RunId, messages: &[Message]) -> [u8; 32] {
+pub(crate) fn view(run: RunId, messages: &[Message]) -> [u8; 32] {
     hash_messages("quorumkey/view/v1", run, messages)
 }
