@@ -1,4 +1,4 @@
-//! Who plays: three members with a key, and a newcomer, each time as they were when it was made.
+//! Who plays: three members with a key, a newcomer and one more, each time as they were when it was made.
 
 use std::sync::OnceLock;
 
@@ -34,7 +34,10 @@ pub fn forger(person: usize) -> Forger {
 }
 
 /// Identities at work in three suites.
-pub const PEOPLE: usize = 4;
+pub const PEOPLE: usize = 5;
+
+/// Whoever has two copies of one token has the other one as this person.
+pub const COPY: usize = 4;
 
 impl Cast {
     pub fn of(suite: Suite) -> &'static Self {
@@ -109,5 +112,12 @@ impl Stage {
         let cast = Cast::of(suite);
         let open = |contents: &Vec<Entry>| Device::new(contents).open();
         Self { cast, people: cast.contents[..people].iter().map(open).collect() }
+    }
+
+    /// Everybody, and another copy of somebody's token.
+    pub fn with_copy(suite: Suite, of: usize) -> Self {
+        let mut stage = Self::new(suite, COPY);
+        stage.people.push(Device::new(&stage.cast.contents[of]).open());
+        stage
     }
 }

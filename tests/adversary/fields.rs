@@ -40,7 +40,7 @@ pub fn everything() -> bool {
 pub const IGNORED: [&str; 7] = ["version", "suite", "group", "epoch", "run", "sender", "body length"];
 
 /// What an undisturbed run says, by seats.
-fn rehearsed(suite: Suite, play: Play) -> Vec<Vec<Message>> {
+pub fn rehearsed(suite: Suite, play: Play) -> Vec<Vec<Message>> {
     let stage = Stage::new(suite, play.stage());
     let mut scene = Scene::new(&stage, play);
     scene.undisturbed();
@@ -65,7 +65,7 @@ fn every_lie(play: Play) {
                         let chosen = nth % lies.len() == turn % lies.len() && suite == &suites[turn % suites.len()];
                         if everything() || chosen {
                             cases += 1;
-                            one_lie(*suite, play, seat, &said[seat][at], *lie);
+                            one_lie(*suite, play, seat, (said[seat].as_slice(), at), *lie);
                         }
                     }
                 }
@@ -75,45 +75,111 @@ fn every_lie(play: Play) {
     println!("cases: {cases}");
 }
 
-/// A member lies in one place, to all, and says nothing more. What it says counts by itself: nothing else that it says
+/// A member that lies in one place, to all, and says nothing more. What it says counts by itself: nothing else that it says
 /// contradicts it.
-fn one_lie(suite: Suite, play: Play, liar: usize, model: &Message, lie: Lie) {
-    let fields = laid_out(model).unwrap();
-    let same = |field: &&Field| (field.name, field.item) == (lie.field.name, lie.field.item);
-    let lie = Lie { field: *fields.iter().find(same).unwrap(), ..lie };
+pub struct Lying<'a> {
+    pub seat: usize,
+    pub person: usize,
+    /// What it says when it does not lie, and about which of that it lies.
+    pub rehearsed: &'a [Message],
+    pub at: usize,
+    pub lie: Lie,
+    lied: bool,
+    pub told: Option<Message>,
+}
+
+impl<'a> Lying<'a> {
+    /// The lie is about a field of that name, wherever it stands in this suite.
+    pub fn new(scene: &Scene, seat: usize, (rehearsed, at): (&'a [Message], usize), lie: Lie) -> Self {
+        let fields = laid_out(&rehearsed[at]).unwrap();
+        let same = |field: &&Field| (field.name, field.item) == (lie.field.name, lie.field.item);
+        let lie = Lie { field: *fields.iter().find(same).unwrap(), ..lie };
+        Self { seat, person: scene.seats[seat].person, rehearsed, at, lie, lied: false, told: None }
+    }
+
+    /// What others get of what it says.
+    pub fn says(&mut self, message: &Message, said: &[(usize, Message)]) -> Vec<Message> {
+        let model = &self.rehearsed[self.at];
+        let here = (message.round(), subject(message)) == (model.round(), subject(model));
+        if here && !self.lied {
+            let others = said.iter().find(|(one, other)| *one != self.seat && subject(other) == subject(message));
+            let others = others.map(|(_, message)| message);
+            (self.lied, self.told) = (true, self.lie.tell(&forger(self.person), message, others));
+        }
+        match (here, self.lied) {
+            (_, false) => vec![message.clone()],
+            (true, true) => self.told.iter().cloned().collect(),
+            (false, true) => Vec::new(),
+        }
+    }
+
+    /// Whether this is how the others may end. What is the truth after all, or no message, is no lie.
+    pub fn may_end(&self, play: Play, ends: &[End]) -> bool {
+        let Some(told) = &self.told else { return true };
+        let place = place(self.rehearsed, self.at, told);
+        expected(play, self.seat, &self.rehearsed[self.at], (self.lie, place), ends)
+    }
+}
+
+fn one_lie(suite: Suite, play: Play, seat: usize, rehearsed: (&[Message], usize), lie: Lie) {
     let stage = Stage::new(suite, play.stage());
     let mut scene = Scene::new(&stage, play);
-    let person = scene.seats[liar].person;
-    let (mut here, mut told) = (false, None);
+    let mut lying = Lying::new(&scene, seat, rehearsed, lie);
     scene.run(&mut |Passing { from, message, said, .. }| {
-        if from == liar && (message.round(), subject(message)) == (model.round(), subject(model)) && !here {
-            let others = said.iter().find(|(one, other)| *one != liar && subject(other) == subject(message));
-            (here, told) = (true, lie.tell(&forger(person), message, others.map(|(_, message)| message)));
-            return told.iter().cloned().collect();
-        }
-        let again = (message.round(), subject(message)) == (model.round(), subject(model));
-        if from != liar || !here { vec![message.clone()] } else { told.iter().filter(|_| again).cloned().collect() }
+        if from == seat { lying.says(message, said) } else { vec![message.clone()] }
     });
-    let liars = [person];
-    let looked = Oracle::new(&stage, &liars).look(&scene);
-    let what = format!("{suite:?} {play:?}, seat {liar}, round {}: {}, {lie:?}", model.round(), subject(model));
+    let looked = Oracle::new(&stage, &[lying.person]).look(&scene);
+    let model = &rehearsed.0[rehearsed.1];
+    let what = format!("{suite:?} {play:?}, seat {seat}, round {}: {}, {lie:?}", model.round(), subject(model));
     let ends = looked.unwrap_or_else(|broken| panic!("{what}: {broken}"));
-    // What is the truth after all, or no message, is no lie.
-    if told.is_some() {
-        assert!(expected(play, liar, model, lie, &ends), "{what}: {ends:?}");
+    assert!(lying.may_end(play, &ends), "{what}: {ends:?}");
+}
+
+/// Where a message stands, for whoever expects it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Where it belongs.
+    Its,
+    /// Where its sender has nothing to say, or has spoken already.
+    Taken,
+    /// Where its sender will say something of the kind.
+    Later,
+    /// Among disputes, which are about rounds that are over, and which show what their sender saw.
+    Dispute,
+}
+
+/// The place of a lie among what its sender says.
+fn place(said: &[Message], at: usize, told: &Message) -> Place {
+    let of = |message: &Message| (message.round(), subject(message));
+    if of(told) == of(&said[at]) {
+        return Place::Its;
+    }
+    match said.iter().position(|message| of(message) == of(told)) {
+        Some(other) if other > at => Place::Later,
+        None if subject(told) == "dispute" => Place::Dispute,
+        _ => Place::Taken,
     }
 }
 
 /// Everybody names the liar, but for lies that harm nobody else, or that nobody can see.
-fn expected(play: Play, liar: usize, like: &Message, Lie { field, change }: Lie, ends: &[End]) -> bool {
+fn expected(play: Play, liar: usize, like: &Message, (lie, place): (Lie, Place), ends: &[End]) -> bool {
+    let Lie { field, change } = lie;
     let all = |allowed: &[End]| ends.iter().all(|end| allowed.contains(end));
     let same_length = !matches!(change, Change::Cut | Change::Grow);
     let valid_perhaps = matches!(change, Change::Low | Change::High | Change::Others);
     match (subject(like), field.name) {
-        // A place, a view or a state that is possible is not a lie by itself.
-        (_, "round" | "subject" | "counter" | "audit head" | "view") => all(&[End::Names, End::Waits, End::Done]),
+        // Nobody can know another's state, unless it is behind what was heard before.
+        (_, "counter" | "audit head") => all(&[End::Names, End::Waits, End::Done]),
         // All is done when it is said.
         ("confirm", _) if ends.contains(&End::Done) => all(&[End::Done]),
+        (_, "round" | "subject") => match place {
+            Place::Its | Place::Taken => all(&[End::Names]),
+            Place::Later => all(&[End::Waits]),
+            Place::Dispute => all(&[End::Names, End::Waits]),
+        },
+        // Before the first round nothing was seen. Later, whoever claims to have seen something else is to show it.
+        (_, "view") if like.round() == 0 => all(&[End::Names]),
+        (_, "view") => all(&[End::Waits]),
         // Another valid point commits to nonces that somebody may have.
         ("commit" | "prepare", "hiding commitment" | "binding commitment") if valid_perhaps => {
             all(&[End::Names, End::Waits])

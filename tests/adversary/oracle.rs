@@ -46,16 +46,30 @@ impl<'a> Oracle<'a> {
     ///
     /// What does not hold.
     pub fn look(&mut self, scene: &Scene) -> Result<Vec<End>, Broken> {
-        let honest: Vec<_> = scene.seats.iter().filter(|seat| !self.liars.contains(&seat.person)).collect();
+        let ends = self.look_at_runs(scene)?;
+        if scene.play.deals() {
+            self.everybody_holds_it(scene, &self.honest(scene))?;
+        }
+        Ok(ends)
+    }
+
+    /// The same, but for where a key stands that other runs may have changed since.
+    ///
+    /// # Errors
+    ///
+    /// What does not hold.
+    pub fn look_at_runs(&mut self, scene: &Scene) -> Result<Vec<End>, Broken> {
+        let honest = self.honest(scene);
         let chain = self.chain(scene.play);
         let ends = honest.iter().map(|seat| self.end(scene, seat)).collect::<Result<Vec<_>, _>>()?;
         self.nobody_honest_is_framed(scene, &chain, &honest)?;
         honest.iter().try_for_each(|seat| self.one_share_for_each_nonce(scene, seat))?;
         honest.iter().try_for_each(|seat| self.output_is_right(scene, seat))?;
-        if scene.play.deals() {
-            self.everybody_holds_it(scene, &honest)?;
-        }
         Ok(ends)
+    }
+
+    fn honest<'s>(&self, scene: &'s Scene) -> Vec<&'s Seat> {
+        scene.seats.iter().filter(|seat| !self.liars.contains(&seat.person)).collect()
     }
 
     fn culprits(&self, play: Play) -> BTreeSet<Identifier> {
@@ -64,7 +78,11 @@ impl<'a> Oracle<'a> {
 
     /// The certificates that lead to the epoch at work.
     fn chain(&self, play: Play) -> Vec<Certificate> {
-        if matches!(play, Play::Dkg | Play::Import) { Vec::new() } else { self.stage.cast.chain.clone() }
+        if matches!(play, Play::Dkg | Play::DkgOfFive | Play::Import) {
+            Vec::new()
+        } else {
+            self.stage.cast.chain.clone()
+        }
     }
 
     /// A liar is named, and nobody else.
@@ -190,7 +208,12 @@ impl<'a> Oracle<'a> {
         self.sign_together(first, &holders)
     }
 
-    fn sign_together(&self, key: &KeyInfo, holders: &[(usize, Identifier)]) -> Result<(), Broken> {
+    /// These sign with the key.
+    ///
+    /// # Errors
+    ///
+    /// That they don't.
+    pub fn sign_together(&self, key: &KeyInfo, holders: &[(usize, Identifier)]) -> Result<(), Broken> {
         let sessions: Vec<_> = holders.iter().map(|(person, _)| &self.stage.people[*person].session).collect();
         let ids: Vec<_> = holders.iter().map(|(_, id)| *id).collect();
         let text = b"we hold it";

@@ -1,5 +1,7 @@
 //! Every protocol: who takes part, who proposes what, and how one enters.
 
+use std::rc::Rc;
+
 use quorumkey::{
     Derivation, Error, Identifier, Import, ImportedKey, Invitation, KeyTemplate, Leaving, NewCard, OfficerSession,
     Reason, Reshare, Roster, Suite,
@@ -13,6 +15,8 @@ use super::scene::{Batched, Role};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Play {
     Dkg,
+    /// With a threshold of three. It is left out where every play is played.
+    DkgOfFive,
     Import,
     Refresh,
     Reshare,
@@ -53,10 +57,21 @@ impl Play {
     pub const fn people(self) -> &'static [(usize, u16)] {
         match self {
             Self::Reshare => &[(0, 1), (1, 2), (2, 3), (3, 4)],
+            Self::DkgOfFive => &[(0, 1), (1, 2), (2, 3), (3, 4), (4, 5)],
             Self::Repair => &[(0, 1), (1, 2), (3, 3)],
             Self::Enrol => &[(0, 1), (1, 2), (3, 4)],
             _ => &[(0, 1), (1, 2), (2, 3)],
         }
+    }
+
+    /// Whether a coordinator can follow it.
+    pub const fn signs(self) -> bool {
+        matches!(self, Self::Sign | Self::SignChild | Self::SignPrepared)
+    }
+
+    /// How many take part or listen.
+    pub const fn seats(self) -> usize {
+        self.people().len() + if self.signs() { 1 } else { 0 }
     }
 
     /// How many people have to be there.
@@ -83,7 +98,10 @@ impl Play {
     }
 
     pub fn deals(self) -> bool {
-        matches!(self, Self::Dkg | Self::Import | Self::Refresh | Self::Reshare | Self::Repair | Self::Enrol)
+        matches!(
+            self,
+            Self::Dkg | Self::DkgOfFive | Self::Import | Self::Refresh | Self::Reshare | Self::Repair | Self::Enrol
+        )
     }
 
     /// Whether it is about the key that is there, in another epoch or with another roster afterwards.
@@ -98,6 +116,7 @@ impl Play {
         let three = [id(1), id(2), id(3)];
         match self {
             Self::Dkg => Ok(dkg_invitation(&stage.people[..3], stage.cast.suite, 2)),
+            Self::DkgOfFive => Ok(dkg_invitation(&stage.people[..5], stage.cast.suite, 3)),
             Self::Import => {
                 let members = roster(&stage.people[..3]);
                 let template = KeyTemplate::wallet("an old wallet");
@@ -153,14 +172,14 @@ impl Play {
     }
 
     /// What has to be there before: nonces.
-    pub fn prelude(self, stage: &Stage) -> Option<Batched> {
+    pub fn prelude(self, stage: &Stage) -> Option<Rc<Batched>> {
         (self == Self::SignPrepared).then(|| {
             let invitation = Self::Prepare.propose(stage, None).unwrap();
             let start = |member: &Member| member.session.start_preprocess(&invitation).unwrap();
             let mut kept: Vec<_> = stage.people[..3].iter().map(start).collect();
             let mut said = Vec::new();
             let batch = undisturbed(&mut kept, &mut said);
-            Batched { kept, batch, said }
+            Rc::new(Batched { kept, batch, said, invitation })
         })
     }
 }

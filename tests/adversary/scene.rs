@@ -1,8 +1,10 @@
 //! One run of a protocol: everybody's seat in it, what each said, and what each ended with.
 
+use std::rc::Rc;
+
 use quorumkey::{
-    Batch, Error, Identifier, Invitation, KeyInfo, Message, OfficerSession, Preprocessing, Protocol, ReconstructedKey,
-    Run, Signature,
+    Batch, Coordinator, Error, Identifier, Invitation, KeyInfo, Message, OfficerSession, Preprocessing, Protocol,
+    ReconstructedKey, Run, Signature,
 };
 
 use super::cast::Stage;
@@ -76,15 +78,40 @@ where
     }
 }
 
+impl Role for Coordinator {
+    fn hear(&mut self, message: &Message) -> Result<(), Error> {
+        self.handle(message)
+    }
+
+    fn speak(&mut self) -> Option<Message> {
+        None
+    }
+
+    fn output(&mut self) -> Option<Output> {
+        self.poll_output().map(Output::from)
+    }
+
+    fn awaits(&self) -> Vec<Identifier> {
+        self.awaiting()
+    }
+
+    fn say_again(&mut self) {}
+}
+
+/// Nobody's place among the people: who only listens.
+const LISTENER: usize = usize::MAX;
+
 /// Nonces that were made beforehand, and how.
 pub struct Batched {
     /// They are gone with their runs.
     #[allow(dead_code, reason = "it is held")]
     pub kept: Vec<Run<Preprocessing>>,
     pub batch: Batch,
+    pub invitation: Invitation,
     pub said: Vec<Message>,
 }
 
+/// Somebody's place in a run. A signature has one more than it has members: a coordinator's, which listens.
 pub struct Seat {
     pub person: usize,
     pub id: Identifier,
@@ -103,6 +130,21 @@ impl Seat {
             Err(error) => (None, None, Some(error)),
         };
         Self { person, id: id(number), run, output: None, failure, said: Vec::new(), _officer: officer }
+    }
+
+    /// A coordinator, which says nothing.
+    fn listening(stage: &Stage, invitation: &Invitation, batched: Option<&Batched>) -> Self {
+        let chain = &stage.cast.chain;
+        let coordinator = match batched {
+            None => Coordinator::new(invitation, chain),
+            Some(batched) => Coordinator::prepared(invitation, chain, &batched.invitation, &batched.said),
+        };
+        let entered = coordinator.map(|run| Entered { run: Box::new(run), officer: None });
+        Self::new(LISTENER, 999, entered)
+    }
+
+    pub fn listens(&self) -> bool {
+        self.person == LISTENER
     }
 
     pub fn hear(&mut self, message: &Message) {
@@ -133,7 +175,7 @@ pub struct Scene {
     pub play: Play,
     pub invitation: Invitation,
     pub seats: Vec<Seat>,
-    pub batched: Option<Batched>,
+    pub batched: Option<Rc<Batched>>,
     /// Everything that was delivered to anybody, forged or not, each once.
     pub wire: Vec<Message>,
 }
@@ -154,16 +196,25 @@ pub type Wire<'a> = &'a mut dyn FnMut(Passing<'_>) -> Vec<Message>;
 impl Scene {
     pub fn new(stage: &Stage, play: Play) -> Self {
         let batched = play.prelude(stage);
-        let invitation = play.propose(stage, batched.as_ref()).unwrap();
+        let invitation = play.propose(stage, batched.as_deref()).unwrap();
         Self::of(stage, play, invitation, batched)
     }
 
     /// A run of that invitation, which somebody may have forged.
-    pub fn of(stage: &Stage, play: Play, invitation: Invitation, batched: Option<Batched>) -> Self {
+    pub fn of(stage: &Stage, play: Play, invitation: Invitation, batched: Option<Rc<Batched>>) -> Self {
+        let mut scene = Self::among(stage, play, invitation, play.people());
+        if play.signs() {
+            scene.seats.push(Seat::listening(stage, &scene.invitation, batched.as_deref()));
+        }
+        Self { batched, ..scene }
+    }
+
+    /// A run among these people, with their numbers.
+    pub fn among(stage: &Stage, play: Play, invitation: Invitation, people: &[(usize, u16)]) -> Self {
         let enter =
             |(person, number): &(usize, u16)| Seat::new(*person, *number, play.enter(stage, *person, &invitation));
-        let seats = play.people().iter().map(enter).collect();
-        Self { play, invitation, seats, batched, wire: Vec::new() }
+        let seats = people.iter().map(enter).collect();
+        Self { play, invitation, seats, batched: None, wire: Vec::new() }
     }
 
     pub fn deliver(&mut self, to: usize, message: &Message) {

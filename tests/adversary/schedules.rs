@@ -1,7 +1,7 @@
 //! Attackers that do whatever comes into their heads: from a seed, which a failure prints.
 //!
 //! Most schedules are of members without tokens, which costs little; every so often one is of tokens, with several runs of
-//! one key at a time.
+//! one key at a time, or two that change it.
 
 use quorumkey::Message;
 use quorumkey::hazmat::{Forger, body, subject};
@@ -10,12 +10,13 @@ use rand_core::{Rng, SeedableRng};
 
 use super::attack::{Lie, unsigned};
 use super::oracle::Broken;
-use super::tokens::of_tokens;
+use super::renewals::of_renewals;
+use super::tokens::of_one_key;
 use super::troupes::of_actors;
 
-/// So many schedules; of so many, one is of tokens.
+/// So many schedules; of so many, one is of tokens, and in every other one of these the key changes twice.
 const SCHEDULES: u64 = 10_000;
-const OF_TOKENS: u64 = 200;
+const OF_TOKENS: u64 = 51;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
@@ -41,7 +42,12 @@ fn no_schedule_of_attacks_breaks_anything() {
 
 fn schedule(seed: u64) -> Result<u64, Broken> {
     let mut chance = Chance(ChaCha20Rng::seed_from_u64(seed));
-    if seed.is_multiple_of(OF_TOKENS) { of_tokens(&mut chance) } else { of_actors(&mut chance) }
+    let of_tokens = number("QUORUMKEY_ADVERSARY_TOKENS", OF_TOKENS);
+    match seed % of_tokens {
+        0 if seed / of_tokens % 2 == 0 => of_renewals(&mut chance),
+        0 => of_one_key(&mut chance),
+        _ => of_actors(&mut chance),
+    }
 }
 
 /// What happens.
@@ -68,11 +74,17 @@ struct Letter {
     message: Message,
 }
 
+/// A member that lies: its key, and its seat in each scene, if it has one there.
+pub struct Liar {
+    pub forger: Forger,
+    pub seats: Vec<Option<usize>>,
+}
+
 /// What the network and the liar make of messages.
 pub struct Attack<'a> {
     pub chance: &'a mut Chance,
-    /// The liar's seat, in every scene, and its key.
-    pub liar: Option<(usize, Forger)>,
+    /// Who lies.
+    pub liar: Option<Liar>,
     /// What was said elsewhere.
     pub past: &'a [Message],
     pub attacks: u64,
@@ -83,7 +95,7 @@ pub struct Attack<'a> {
 impl Attack<'_> {
     /// What a seat says, as others get it.
     fn said(&mut self, scene: usize, from: usize, message: &Message, seats: usize, said: &[Message]) -> Vec<Letter> {
-        let lies = self.liar.as_ref().is_some_and(|(liar, _)| *liar == from);
+        let lies = self.liar.as_ref().is_some_and(|liar| liar.seats.get(scene) == Some(&Some(from)));
         self.silent |= lies && self.chance.one_in(40);
         if lies && self.silent {
             self.attacks += 1;
@@ -100,7 +112,7 @@ impl Attack<'_> {
     }
 
     fn lie(&mut self, message: &Message, said: &[Message]) -> Message {
-        let (_, forger) = self.liar.as_ref().expect("a liar");
+        let forger = &self.liar.as_ref().expect("a liar").forger;
         self.attacks += 1;
         if self.chance.one_in(4) {
             // The words of another message, of another run perhaps.
@@ -150,6 +162,8 @@ pub trait Theatre {
     fn speak(&mut self, scene: usize, seat: usize) -> Vec<Message>;
     fn deliver(&mut self, scene: usize, to: usize, message: &Message);
     fn say_again(&mut self);
+    /// Called before each letter: what begins later does so when enough have arrived.
+    fn passes(&mut self) {}
 }
 
 /// Hands letters around in any order until nobody has more to say.
@@ -168,6 +182,7 @@ pub fn perform(theatre: &mut dyn Theatre, attack: &mut Attack<'_>) {
         if waiting.is_empty() {
             return;
         }
+        theatre.passes();
         let next = waiting.swap_remove(attack.chance.below(waiting.len()));
         let arrives = attack.carried(next, theatre.scenes(), &mut waiting);
         if let Some(letter) = arrives.filter(|letter| letter.to < theatre.seats(letter.scene)) {

@@ -10,10 +10,13 @@ use rand_core::SeedableRng;
 
 use super::common::id;
 use super::oracle::Broken;
-use super::schedules::{Attack, Chance, Theatre, calm_down, perform};
+use super::schedules::{Attack, Chance, Liar, Theatre, calm_down, perform};
 
 /// A run of members without tokens, and what each ended with.
 struct Cheap {
+    text: &'static [u8],
+    /// Whether its nonces are gone before it begins.
+    refused: bool,
     invitation: Invitation,
     actors: Vec<Actor>,
     made: Vec<Option<Made>>,
@@ -23,11 +26,11 @@ struct Cheap {
 }
 
 impl Cheap {
-    fn new((invitation, actors): (Invitation, Vec<Actor>)) -> Self {
+    fn new(text: &'static [u8], (invitation, actors): (Invitation, Vec<Actor>)) -> Self {
         let none = || actors.iter().map(|_| None);
         let (made, failed) = (none().collect(), actors.iter().map(|_| None).collect());
         let said = actors.iter().map(|_| Vec::new()).collect();
-        Self { invitation, made, failed, said, wire: Vec::new(), actors }
+        Self { text, refused: false, invitation, made, failed, said, wire: Vec::new(), actors }
     }
 }
 
@@ -73,26 +76,58 @@ static TROUPES: LazyLock<Vec<(Suite, Troupe)>> = LazyLock::new(|| {
     Suite::ALL.into_iter().map(new).collect()
 });
 
-/// One to three runs at once, mostly signatures.
+/// One to four runs at once, mostly signatures; of two of them, that are to have different messages, each with the same
+/// nonces.
 pub fn of_actors(chance: &mut Chance) -> Result<u64, Broken> {
     let (suite, troupe) = chance.of(&TROUPES);
     let liar = Some(chance.below(4)).filter(|liar| *liar < 3);
     let deals = chance.one_in(20);
     let another = usize::from(chance.one_in(4));
-    let mut scenes: Vec<_> = (0..=another).map(|_| Cheap::new(troupe.sign(TEXT).unwrap())).collect();
-    scenes.extend(deals.then(|| Cheap::new(troupe.deal().unwrap())));
+    let mut scenes: Vec<_> = (0..=another).map(|_| Cheap::new(TEXT, troupe.sign(TEXT).unwrap())).collect();
+    scenes.extend(deals.then(|| Cheap::new(TEXT, troupe.deal().unwrap())));
+    let first = scenes.len();
+    if chance.one_in(8) {
+        scenes.extend(with_the_same_nonces(troupe, chance));
+    }
     // What the first run says is what the past of the others is made of.
-    let key = liar.map(|liar| (liar, Forger::new(troupe.seeds[liar])));
+    let key = liar.map(|liar| Liar { forger: Forger::new(troupe.seeds[liar]), seats: vec![Some(liar); scenes.len()] });
     let mut attack = Attack { chance, liar: key, past: &[], attacks: 0, silent: false };
     perform(&mut scenes, &mut attack);
     let attacks = attack.attacks;
     calm_down(&mut scenes);
+    let honest = |scene: &Cheap| -> Vec<BTreeSet<Vec<u8>>> {
+        let seats = scene.said.iter().enumerate().filter(|(seat, _)| Some(*seat) != liar);
+        seats.map(|(_, said)| answers(said)).collect()
+    };
+    if let [one, other] = &scenes[first..] {
+        let twice = honest(one).iter().zip(honest(other)).any(|(one, other)| !one.is_empty() && !other.is_empty());
+        if twice {
+            return Err("somebody signs two messages with one pair of nonces".to_owned());
+        }
+    }
     for scene in &scenes {
         look(*suite, troupe, scene, liar)?;
         // To be shown everything takes a judge longest.
         judges_the_liar(troupe, scene, liar, chance.one_in(8))?;
     }
     Ok(attacks)
+}
+
+/// Two runs that are to sign different messages with one pair of nonces.
+fn with_the_same_nonces(troupe: &Troupe, chance: &mut Chance) -> [Cheap; 2] {
+    let mut stocked = troupe.prepare(2).unwrap();
+    let index = u16::try_from(chance.below(2)).unwrap();
+    let [one, other] = [TEXT, b"pay the miller twice"].map(|text| {
+        let mut scene = Cheap::new(text, troupe.sign_prepared(&mut stocked, index, text).unwrap());
+        scene.wire.clone_from(&stocked.said);
+        scene
+    });
+    [one, Cheap { refused: true, ..other }]
+}
+
+/// The different signature shares among messages.
+fn answers(said: &[Message]) -> BTreeSet<Vec<u8>> {
+    said.iter().filter(|message| subject(message) == "share").map(|share| body(share).to_vec()).collect()
 }
 
 /// The oracles of a run without tokens.
@@ -103,16 +138,16 @@ fn look(suite: Suite, troupe: &Troupe, scene: &Cheap, liar: Option<usize>) -> Re
     let mut keys = BTreeSet::new();
     for seat in honest {
         blames_the_liar(scene, seat, culprit)?;
-        let answers: BTreeSet<_> =
-            scene.said[seat].iter().filter(|message| subject(message) == "share").map(body).collect();
-        if answers.len() > 1 {
+        if answers(&scene.said[seat]).len() > 1 {
             return Err(format!("seat {seat} signs twice with one nonce"));
         }
         match &scene.made[seat] {
-            None if liar.is_none() => return Err(format!("seat {seat} has no output: {:?}", scene.failed[seat])),
+            None if liar.is_none() && !scene.refused => {
+                return Err(format!("seat {seat} has no output: {:?}", scene.failed[seat]));
+            }
             None => {}
             Some(Made::Signature(signature)) => {
-                troupe.verifying_key.verify(TEXT, signature).map_err(|_| "an invalid signature")?;
+                troupe.verifying_key.verify(scene.text, signature).map_err(|_| "an invalid signature")?;
             }
             Some(Made::Key { epoch, group_key, share }) => {
                 keys.insert((epoch.to_string(), group_key.as_bytes().to_vec()));
@@ -137,6 +172,7 @@ fn blames_the_liar(scene: &Cheap, seat: usize, liar: Option<Identifier>) -> Resu
             Err(format!("seat {seat} blames {culprits:?}: {misbehaviour:?}"))
         }
         None | Some(Error::PeerMisbehaved { .. }) => Ok(()),
+        Some(Error::Misuse(_)) if scene.refused => Ok(()),
         Some(error) => Err(format!("seat {seat} stops: {error:?}")),
     }
 }
