@@ -17,6 +17,7 @@ mod attack;
 mod cast;
 mod colluders;
 mod fields;
+mod framing;
 mod network;
 mod oracle;
 mod oracles;

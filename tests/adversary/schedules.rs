@@ -16,7 +16,7 @@ use super::troupes::of_actors;
 
 /// So many schedules; of so many, one is of tokens, and in every other one of these the key changes twice.
 const SCHEDULES: u64 = 10_000;
-const OF_TOKENS: u64 = 51;
+const OF_TOKENS: u64 = 75;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
