@@ -9,7 +9,7 @@ use crate::keystore::token::Proposal;
 use crate::keystore::vault::VaultError;
 use crate::protocol::{Certificate, CertificateError, Denial, Epoch, SignedRevision, revise, revised};
 use crate::wire::{
-    Action, Card, CardId, DealPlan, Identifier, Invitation, Reason, RepairPlan, Revision, Source, Writer,
+    Action, Card, CardId, DealPlan, EpochId, Identifier, Invitation, Reason, RepairPlan, Revision, Source, Writer,
 };
 
 const VOTE: &[u8] = b"vote/";
@@ -100,7 +100,13 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Rule 7 from the other side: who signed a revision signs only transcripts that bind it, and so does who knows of one.
-    pub(super) fn check_binds(&self, unlocked: &Unlocked, key: &Key, plan: &DealPlan, overridden: bool) -> Result<()> {
+    pub(super) fn check_binds(
+        &self,
+        unlocked: &Unlocked,
+        key: &Key,
+        (plan, invitation): (&DealPlan, Option<&Invitation>),
+        overridden: bool,
+    ) -> Result<()> {
         let Source::Epoch { parent, roster, .. } = &plan.source else { return Ok(()) };
         if *parent != key.epoch.id || !key.is_certified() {
             return Ok(());
@@ -110,10 +116,14 @@ impl<S: Storage> SoftToken<S> {
         }
         let planned = self.as_planned(unlocked, Some(key), key.epoch.clone(), plan)?;
         if holds!(AttemptOfTheNewestRoster, *roster == planned.roster_hash) {
-            Ok(())
-        } else {
-            Err(self.other_roster(unlocked, key, roster)?)
+            return Ok(());
         }
+        Err(match (self.other_roster(unlocked, key, roster)?, invitation) {
+            (Error::Stale { have, certificates }, Some(invitation)) if certificates.is_empty() => {
+                Error::Stale { have, certificates: told_of(invitation, have)? }
+            }
+            (error, _) => error,
+        })
     }
 
     /// Says who is behind: whoever goes by a roster of the past, or this token.
@@ -167,6 +177,11 @@ impl<S: Storage> SoftToken<S> {
         }
         keep_revised(key, told, commit)
     }
+}
+
+/// What an invitation tells of an epoch, for who is behind. It proves itself to who completes with it, or not.
+pub(super) fn told_of(invitation: &Invitation, epoch: EpochId) -> Result<Vec<Certificate>> {
+    Ok(invitation.certificates()?.into_iter().filter(|told| told.epoch_id() == epoch).collect())
 }
 
 /// Whether a certificate of an epoch tells of revisions that follow those of the known one. Its parent is there to prove it.

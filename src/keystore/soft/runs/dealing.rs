@@ -64,7 +64,7 @@ impl<S: Storage> SoftToken<S> {
                 let (parent, chain) = self.parent(&scene.login, key.as_ref(), invitation, renewed)?;
                 if let Some(key) = &key {
                     let overridden = self.is_overridden(&scene.login, invitation.run_id())?;
-                    self.check_binds(&scene.login.unlocked, key, plan, overridden)?;
+                    self.check_binds(&scene.login.unlocked, key, (plan, Some(invitation)), overridden)?;
                 }
                 let parent = self.as_planned(&scene.login.unlocked, key.as_ref(), parent, plan)?;
                 check_succession(plan, &parent)?;
@@ -329,7 +329,7 @@ impl<S: Storage> SoftToken<S> {
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
         let overridden = self.is_overridden(&scene.login, epoch.run)?;
-        self.check_binds(&scene.login.unlocked, &key, &epoch.plan, overridden)?;
+        self.check_binds(&scene.login.unlocked, &key, (&epoch.plan, None), overridden)?;
         // The key, or its roster, may have been seen to fork since.
         if let Some(parent) = &live.parent {
             check_ends_forks(Some(&key), &epoch.plan, parent, overridden)?;

@@ -11,7 +11,7 @@ use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::object::{KeyInfo, Origin};
 use crate::keystore::soft::keys::{CHAIN_CODE, Key, SHARE, index_key, keep_chain};
 use crate::keystore::soft::record::{KeyRecord, Standing};
-use crate::keystore::soft::revise::{broken, check_helpers};
+use crate::keystore::soft::revise::{broken, check_helpers, told_of};
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
 use crate::policy::Verb;
 use crate::protocol::{
@@ -83,8 +83,7 @@ impl<S: Storage> SoftToken<S> {
             let certificates = if revision.number <= ours {
                 self.chain(unlocked, key.id)?.pop().into_iter().collect()
             } else {
-                // It proves itself to who completes with it, or not.
-                invitation.certificates()?.into_iter().filter(|told| told.epoch_id() == key.epoch.id).collect()
+                told_of(invitation, key.epoch.id)?
             };
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
