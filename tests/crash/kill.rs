@@ -95,13 +95,13 @@ fn open_early(folder: &Path) -> [Member; 2] {
 }
 
 /// Signs and renews until it is killed. Begins with looking for what was told before.
-fn child(members: [Member; 2], known: &str) {
+fn child(members: &[Member; 2], known: &str) {
     let told = known.split(' ').map(|text| (!text.is_empty()).then(|| digest(text))).collect::<Vec<_>>();
     for (member, told) in members.iter().zip(&told) {
         // The chain has everything before it as well.
         member.session.audit(*told, 1).expect("a record that was told is gone");
     }
-    let mut teller = Teller { members: &members, told: [told[0], told[1]] };
+    let mut teller = Teller { members, told: [told[0], told[1]] };
     let sessions = [&members[0].session, &members[1].session];
     let key = settle(sessions);
     for round in 0_u32.. {
@@ -194,7 +194,8 @@ fn a_process_that_is_killed_has_lost_nothing_that_it_told() {
     let _alone = alone();
     if let (Some(folder), Ok(known)) = (std::env::var_os(FOLDER), std::env::var(KNOWN)) {
         let folder = Path::new(&folder);
-        return child(if std::env::var_os(EARLY).is_some() { open_early(folder) } else { open(folder) }, &known);
+        let members = if std::env::var_os(EARLY).is_some() { open_early(folder) } else { open(folder) };
+        return child(&members, &known);
     }
     let kills = rounds("QUORUMKEY_KILLS", KILLS);
     let mut rng = ChaCha20Rng::seed_from_u64(9);
