@@ -1,15 +1,12 @@
-//! A token dies at any of its writes.
+//! A write of a token fails, any of them, in the making of a key and in a refresh.
 
-use quorumkey::hazmat::Loot;
-use quorumkey::{Entry, MemoryStorage, Suite};
+use std::sync::Arc;
 
-use super::device::Crash;
+use quorumkey::{Entry, Filter, Suite};
+
+use super::device::{Crash, Keep, TURNS, every_failure, go_on};
+use super::world::{World, shares};
 use super::*;
-
-/// What a thief would find in a token: identity, chain code, and each share.
-fn shares(device: &Device) -> usize {
-    Loot::of(MemoryStorage::new(&device.contents()), &user_pin()).unwrap().len() - 2
-}
 
 /// A refresh, of an attempt that everybody enters.
 fn retry(members: &[Member], key: KeyId) {
@@ -25,17 +22,18 @@ fn retry(members: &[Member], key: KeyId) {
     deal(members, &members[0].session.invite_refresh_from(key, Vec::new(), least.unwrap() + 1).unwrap());
 }
 
-/// A refresh in which one token dies, and all that follows. Whether it died.
-fn refresh_with_a_crash(from: &[Vec<Entry>], key: KeyId, victim: usize, crash: Crash) -> bool {
-    let mut devices: Vec<_> = from.iter().map(|contents| Device::new(contents)).collect();
+/// A refresh in which a write of one token may fail, and all that follows. Whether it failed.
+fn refresh_with_a_failure(world: &World, victim: usize, crash: Crash) -> bool {
+    let key = world.key.id;
+    let mut devices = world.devices();
     let members = log_in(&mut devices);
     let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
-    devices[victim].fuse.arm(crash);
+    let fuse = Arc::clone(&devices[victim].fuse);
+    fuse.arm(crash);
     exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
-    let blew = devices[victim].fuse.blew();
-    drop(members);
+    let failed = fuse.disarm();
 
-    let members = log_in(&mut devices);
+    let members = go_on(&mut devices, members, Some((victim, crash)));
     let keys: Vec<_> = members.iter().map(|member| member.key(key)).collect();
     assert!(keys.iter().all(|one| one.state == KeyState::Active), "nobody loses its share: {keys:?}");
     // A certificate is somewhere: everybody has the share it is about, or is there already.
@@ -53,53 +51,47 @@ fn refresh_with_a_crash(from: &[Vec<Entry>], key: KeyId, victim: usize, crash: C
     assert!(members.iter().all(|member| member.key(key).pending.is_empty()));
     drop(members);
     assert!(devices.iter().all(|device| shares(device) == 1), "the old shares are gone");
-    blew
+    failed
 }
 
 #[test]
 fn whenever_a_token_dies_in_a_refresh_the_group_comes_to_one_epoch_and_signs() {
-    let mut group = devices(3);
-    let members = log_in(&mut group);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    drop(members);
-    let from = snapshot(&group);
-    for victim in 0..3 {
-        for done in [false, true] {
-            let died = (0..).take_while(|write| {
-                refresh_with_a_crash(&from, key, victim, Crash { write: *write, done, dies: true })
-            });
-            let points = died.count();
-            assert!(points >= 4, "entering, the pending share, the certificate and each confirmation: {points}");
-        }
-    }
+    // Entering, the pending share, the certificate and each confirmation.
+    every_failure(&World::each(2, 3, None), &[(0, 4), (1, 4), (2, 4)], &refresh_with_a_failure);
+}
+
+/// Those that make a key, and what they are kept in.
+struct Makers {
+    suite: Suite,
+    kept: Keep,
+    from: Vec<Vec<Entry>>,
+}
+
+/// A key is made while a write of one token may fail, and what follows. Whether it failed.
+fn dkg_with_a_failure(makers: &Makers, victim: usize, crash: Crash) -> bool {
+    let mut devices: Vec<_> = makers.from.iter().map(|contents| (makers.kept)(contents)).collect();
+    let members = log_in(&mut devices);
+    let invitation = dkg_invitation(&members, makers.suite, 2);
+    let fuse = Arc::clone(&devices[victim].fuse);
+    fuse.arm(crash);
+    exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
+    let failed = fuse.disarm();
+    let members = go_on(&mut devices, members, Some((victim, crash)));
+    // An address may have been shown by whoever has the key: then all can have it.
+    let active = Filter { state: Some(KeyState::Active), ..Filter::default() };
+    let made = members.iter().find_map(|member| member.session.find(&active).unwrap().pop());
+    let key = made.unwrap_or_else(|| dkg(&members, makers.suite, 2)).id;
+    share_certificates(&members, key);
+    one_epoch(&members, key);
+    all_sign(&members, key, &[7; 32]);
+    failed
 }
 
 #[test]
 fn whenever_a_token_dies_in_a_dkg_there_is_one_key_or_none() {
-    let from = snapshot(&devices(3));
-    for done in [false, true] {
-        for write in 0.. {
-            let mut devices: Vec<_> = from.iter().map(|contents| Device::new(contents)).collect();
-            let members = log_in(&mut devices);
-            let invitation = dkg_invitation(&members, Suite::Secp256k1Taproot, 2);
-            devices[1].fuse.arm(Crash { write, done, dies: true });
-            let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
-            let blew = devices[1].fuse.blew();
-            drop(members);
-            let members = log_in(&mut devices);
-            // An address may have been shown by whoever has the key: then all can have it.
-            if let Some(key) = results.into_iter().find_map(|result| result.ok().flatten()) {
-                let certificate = members.iter().find_map(|member| member.session.certificate(key.id).ok()).unwrap();
-                for member in &members {
-                    member.session.complete(&certificate).unwrap();
-                }
-                one_epoch(&members, key.id);
-                all_sign(&members, key.id, &[7; 32]);
-            }
-            if !blew {
-                assert!(write >= 3);
-                break;
-            }
-        }
+    // Who invites, who is among others, and the last: all do the same, and are in other places in the order of messages.
+    for (n, victims) in [(3, [(0, 3), (1, 3), (2, 3)].as_slice()), (4, &[(1, 3)])] {
+        let makers = TURNS.map(|(suite, kept)| Makers { suite, kept, from: snapshot(&devices(n)) });
+        every_failure(&makers, victims, &dkg_with_a_failure);
     }
 }

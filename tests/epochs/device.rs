@@ -1,12 +1,14 @@
 //! Tokens over a storage that outlives them, and fails when it is told to.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use quorumkey::hazmat::Loot;
 use quorumkey::wrap::{Identity, WrappedIdentity};
-use quorumkey::{Change, Entry, FileStorage, KeyStore, MemoryStorage, Restore, Storage, StorageError, Suite};
+use quorumkey::{
+    Change, Entry, Error, FileStorage, Filter, KeyStore, MemoryStorage, Restore, Storage, StorageError, Suite,
+};
 use tempfile::TempDir;
 
 use super::common::*;
@@ -24,7 +26,8 @@ pub struct Crash {
 pub struct Fuse {
     writes: AtomicUsize,
     crash: Mutex<Option<Crash>>,
-    dead: AtomicUsize,
+    blew: AtomicBool,
+    dead: AtomicBool,
 }
 
 impl Fuse {
@@ -33,12 +36,15 @@ impl Fuse {
         *self.crash.lock().unwrap() = Some(crash);
     }
 
-    pub fn blew(&self) -> bool {
-        self.dead.load(Ordering::SeqCst) > 0
+    /// From here on no write fails, unless the token is dead. Whether one did.
+    pub fn disarm(&self) -> bool {
+        *self.crash.lock().unwrap() = None;
+        self.blew.load(Ordering::SeqCst)
     }
 
     fn check(&self) -> Result<(), StorageError> {
-        if self.blew() { Err(StorageError::Io(std::io::ErrorKind::BrokenPipe)) } else { Ok(()) }
+        let dead = self.dead.load(Ordering::SeqCst);
+        if dead { Err(StorageError::Io(std::io::ErrorKind::BrokenPipe)) } else { Ok(()) }
     }
 
     fn write(&self, act: impl FnOnce() -> Result<(), StorageError>) -> Result<(), StorageError> {
@@ -49,9 +55,8 @@ impl Fuse {
                 if crash.done {
                     act()?;
                 }
-                if crash.dies {
-                    self.dead.store(1, Ordering::SeqCst);
-                }
+                self.blew.store(true, Ordering::SeqCst);
+                self.dead.store(crash.dies, Ordering::SeqCst);
                 Err(StorageError::Io(std::io::ErrorKind::BrokenPipe))
             }
             _ => act(),
@@ -106,6 +111,22 @@ impl Device {
         Self { bytes: Arc::new(bytes), fuse: Arc::default(), folder: Some(folder) }
     }
 
+    /// A new token with the identity of that backup, and where it is kept.
+    pub fn restored(who: &WrappedIdentity, with: &Identity) -> (Self, Member) {
+        let device = Self::new(&[]);
+        let restore = Restore { init: &init("again"), identity: who, with, incarnation: 0 };
+        let store = KeyStore::restore_in(device.begin(), &restore).unwrap();
+        (device, Member::new(store))
+    }
+
+    /// Takes the first contents of a new token.
+    fn begin(&self) -> impl FnOnce(&[Entry]) -> Result<Handle, StorageError> {
+        |contents| {
+            self.bytes.rewrite(contents)?;
+            Ok(self.handle())
+        }
+    }
+
     pub fn handle(&self) -> Handle {
         Handle { bytes: Arc::clone(&self.bytes), fuse: Arc::clone(&self.fuse) }
     }
@@ -136,11 +157,7 @@ impl Keeps for Device {
 pub fn devices(n: u16) -> Vec<Device> {
     let device = |number| {
         let device = Device::new(&[]);
-        let storage = |contents: &[Entry]| {
-            device.bytes.rewrite(contents)?;
-            Ok(device.handle())
-        };
-        KeyStore::create_in(storage, &init(&format!("member {number}"))).unwrap();
+        KeyStore::create_in(device.begin(), &init(&format!("member {number}"))).unwrap();
         device
     };
     (1..=n).map(device).collect()
@@ -154,6 +171,52 @@ pub trait Keeps {
 
 pub fn log_in<D: Keeps>(devices: &mut [D]) -> Vec<Member> {
     devices.iter_mut().map(Keeps::reopen).collect()
+}
+
+/// All go on after a fault. If a token died, they are opened again. One whose write only failed goes on in its process, and
+/// so does its session, unless the write renewed the root key and only the answer is missing.
+pub fn go_on(devices: &mut [Device], mut members: Vec<Member>, fault: Option<(usize, Crash)>) -> Vec<Member> {
+    let Some((victim, Crash { dies: false, done, .. })) = fault else {
+        drop(members);
+        return log_in(devices);
+    };
+    let member = &mut members[victim];
+    if let Err(error) = member.session.find(&Filter::default()) {
+        assert!(done && matches!(error, Error::Storage(StorageError::Corrupt)), "{error:?}");
+        member.session = member.store.login(&user_pin()).unwrap();
+    }
+    members
+}
+
+/// How the contents of a token are kept.
+pub type Keep = fn(&[Entry]) -> Device;
+
+/// Suites and storages, by turns.
+pub const TURNS: [(Suite, Keep); 3] =
+    [(Suite::Ed25519, Device::new), (Suite::Secp256k1Taproot, Device::in_file), (Suite::Secp256k1, Device::new)];
+
+/// What is done with a group while that write of that member may fail, and what follows. Whether it failed.
+pub type Failing<'a, G> = &'a dyn Fn(&G, usize, Crash) -> bool;
+
+/// At every write of each of these members its token dies, before it and after it; at every third it goes on with an error, and
+/// the write has happened or has not. By turns in each of the groups, which write the same. The members are given by their
+/// places, and with how often they write at least.
+pub fn every_failure<G>(groups: &[G], victims: &[(usize, usize)], failing: Failing<'_, G>) {
+    let mut turns = groups.iter().cycle();
+    let mut fails = |victim: usize, crash: Crash| {
+        println!("member in place {victim}, {crash:?}");
+        failing(turns.next().unwrap(), victim, crash)
+    };
+    for (victim, least) in victims {
+        let dies = |done| move |write| Crash { write, done, dies: true };
+        let points = (0..64).map(dies(false)).take_while(|crash| fails(*victim, *crash)).count();
+        assert!((*least..64).contains(&points), "member in place {victim}: {points} writes");
+        let goes_on = |write| Crash { write, done: (write + victim) % 2 == 0, dies: false };
+        let told = (0..points).filter(|write| write % 3 == victim % points.min(3)).map(goes_on);
+        for crash in (0..points).map(dies(true)).chain(told) {
+            assert!(fails(*victim, crash), "it has written less often");
+        }
+    }
 }
 
 /// The contents of all devices, to begin anew from.

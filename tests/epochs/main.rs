@@ -14,12 +14,14 @@ mod abandoned;
 mod attempts;
 mod crashes;
 mod device;
+mod failures;
 mod forks;
 mod lines;
 mod power;
 mod reports;
 mod restored;
 mod schedules;
+mod world;
 
 use common::*;
 use device::{Device, Keeps as _, devices, log_in, snapshot};

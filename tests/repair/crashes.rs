@@ -1,19 +1,19 @@
-//! A token dies at any of its writes, in a repair and in an enrolment.
+//! A write of a token fails, any of them, in a repair and in an enrolment.
 
 use std::collections::BTreeSet;
 
 use quorumkey::hazmat::Loot;
 use quorumkey::{Dealing, Entry, KeyState, MemoryStorage, Run, Suite};
 
-use super::device::{Crash, Device, devices, log_in, snapshot};
+use super::device::{Crash, Device, Keep, TURNS, devices, every_failure, go_on, log_in, snapshot};
 use super::*;
 
-/// What happens to the roster of a 2-of-3 key.
+/// What happens to the roster of a key that two sign with. All members but the last help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Change {
-    /// The third member's device is destroyed, and it comes with another one.
+    /// The last member's device is destroyed, and it comes with another one.
     Repair,
-    /// A fourth member comes.
+    /// One more member comes.
     Enrol,
 }
 
@@ -21,33 +21,42 @@ enum Change {
 struct Story {
     change: Change,
     /// What its tokens are kept in.
-    kept: fn(&[Entry]) -> Device,
+    kept: Keep,
     key: KeyInfo,
+    /// By their numbers, which are those of the first members.
+    helpers: Vec<u16>,
     from: Vec<Vec<Entry>>,
+    /// What every token holds in the end.
+    whole: Vec<BTreeSet<Vec<u8>>>,
 }
 
 impl Story {
-    fn new(change: Change, suite: Suite, kept: fn(&[Entry]) -> Device) -> Self {
-        let mut all = devices(4);
+    fn new(change: Change, n: u16, suite: Suite, kept: Keep) -> Self {
+        let mut all = devices(n + 1);
         let members = log_in(&mut all);
-        let key = dkg(&members[..3], suite, 2);
+        let key = dkg(&members[..usize::from(n)], suite, 2);
         drop(members);
         let mut from = snapshot(&all);
         if change == Change::Repair {
-            from.remove(2);
+            from.remove(usize::from(n) - 1);
         }
-        Self { change, kept, key, from }
+        let mut story = Self { change, kept, key, helpers: (1..n).collect(), from, whole: Vec::new() };
+        story.whole = story.undisturbed();
+        story
     }
 
     /// The run, entered by whoever can.
     fn enter(&self, members: &[Member]) -> Vec<Run<Dealing>> {
-        let key = self.key.id;
+        let (key, new) = (self.key.id, members.last().unwrap());
+        let number = u16::try_from(members.len()).unwrap();
         let invitation = match self.change {
-            Change::Repair => invite_repair(members, key, 3, &[1, 2]),
-            Change::Enrol => members[0].session.invite_enrolment(key, id(4), members[3].card(), &ids(&[1, 2])).unwrap(),
+            Change::Repair => invite_repair(members, key, number, &self.helpers),
+            Change::Enrol => {
+                members[0].session.invite_enrolment(key, id(number), new.card(), &ids(&self.helpers)).unwrap()
+            }
         };
-        let part = [&members[0], &members[1], members.last().unwrap()];
-        part.iter().filter_map(|member| member.session.start(&invitation).ok()).collect()
+        let part = members[..self.helpers.len()].iter().chain([new]);
+        part.filter_map(|member| member.session.start(&invitation).ok()).collect()
     }
 
     /// Everybody who has the key is given the newest roster that anybody has.
@@ -79,19 +88,17 @@ impl Story {
         held(&devices)
     }
 
-    /// The run with one death in it, and all that follows, after which every token holds that. Whether the victim died.
-    fn with_a_crash(&self, victim: usize, crash: Crash, whole: &[BTreeSet<Vec<u8>>]) -> bool {
+    /// The run in which a write may fail, and all that follows. Whether it failed.
+    fn with_a_failure(&self, victim: usize, crash: Crash) -> bool {
         let key = self.key.id;
         let mut devices = self.devices();
         let members = log_in(&mut devices);
         let fuse = std::sync::Arc::clone(&devices[victim].fuse);
         fuse.arm(crash);
         exchange_over(&mut self.enter(&members), &mut |_, _, message| vec![message]);
-        let blew = fuse.blew();
-        drop(members);
-
-        let members = log_in(&mut devices);
-        for helper in &members[..2] {
+        let failed = fuse.disarm();
+        let members = go_on(&mut devices, members, Some((victim, crash)));
+        for helper in &members[..self.helpers.len()] {
             let info = helper.key(key);
             assert_eq!((info.state, info.epoch), (KeyState::Active, self.key.epoch), "{crash:?}");
             assert!(info.revision <= 1, "{crash:?}");
@@ -108,8 +115,8 @@ impl Story {
             assert_eq!(info.roster, roster(&members));
         }
         drop(members);
-        assert_eq!(held(&devices), whole, "{crash:?}");
-        blew
+        assert_eq!(held(&devices), self.whole, "{crash:?}");
+        failed
     }
 }
 
@@ -122,43 +129,38 @@ fn held(devices: &[Device]) -> Vec<BTreeSet<Vec<u8>>> {
     held
 }
 
-/// Deaths at every write, by turns in each of the stories, which write the same.
-fn whenever_a_token_dies(stories: &[Story], deaths: &[bool]) {
-    let wholes: Vec<_> = stories.iter().map(Story::undisturbed).collect();
-    let mut turns = (0..stories.len()).cycle();
-    let change = stories[0].change;
-    for (victim, least) in [0, 1, stories[0].from.len() - 1].into_iter().zip(WRITES) {
-        for done in deaths {
-            let died = |write: &usize| {
-                let (turn, crash) = (turns.next().unwrap(), Crash { write: *write, done: *done, dies: true });
-                stories[turn].with_a_crash(victim, crash, &wholes[turn])
-            };
-            let points = (0..64).take_while(died).count();
-            assert!((least..64).contains(&points), "{change:?}, member in place {victim}: {points}");
-        }
-    }
-}
-
-fn in_every_suite(change: Change) {
-    whenever_a_token_dies(&Suite::ALL.map(|suite| Story::new(change, suite, Device::new)), &[false, true]);
-}
-
 /// A helper writes that it enters, its vote, the revision in force, and its peers' states at the end; who is helped that it
-/// enters, and its share.
-const WRITES: [usize; 3] = [4, 4, 2];
+/// enters, and its share. A third helper does as the second.
+fn whenever_a_write_fails(stories: &[Story]) {
+    every_failure(stories, &[(0, 4), (1, 4), (stories[0].from.len() - 1, 2)], &Story::with_a_failure);
+}
+
+fn in_every_suite(change: Change, n: u16) {
+    whenever_a_write_fails(&TURNS.map(|(suite, kept)| Story::new(change, n, suite, kept)));
+}
 
 #[test]
 fn whenever_a_token_dies_in_a_repair_the_others_go_on_and_the_same_repair_succeeds() {
-    in_every_suite(Change::Repair);
+    in_every_suite(Change::Repair, 3);
 }
 
 #[test]
 fn whenever_a_token_dies_in_an_enrolment_the_others_go_on_and_the_same_enrolment_succeeds() {
-    in_every_suite(Change::Enrol);
+    in_every_suite(Change::Enrol, 3);
+}
+
+#[test]
+fn whenever_one_of_three_helpers_or_a_repaired_member_dies_the_same_repair_succeeds() {
+    in_every_suite(Change::Repair, 4);
+}
+
+#[test]
+fn whenever_one_of_three_helpers_or_an_enrolled_member_dies_the_same_enrolment_succeeds() {
+    in_every_suite(Change::Enrol, 4);
 }
 
 /// What had been written is there when the file is opened again.
 #[test]
 fn whenever_a_token_in_a_file_dies_in_a_repair_the_same_repair_succeeds() {
-    whenever_a_token_dies(&[Story::new(Change::Repair, Suite::Secp256k1Taproot, Device::in_file)], &[true]);
+    whenever_a_write_fails(&[Story::new(Change::Repair, 3, Suite::Secp256k1Taproot, Device::in_file)]);
 }
