@@ -433,6 +433,49 @@ fn every_guard_holds_back_a_trap_where_the_table_says_and_a_test_misses_it() {
     assert_eq!(marked.keys().filter(|guard| !held.contains(*guard)).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
+/// Where something that was made of secrets is made public, how often, and what. The gate of constant time allows the one
+/// line that does it, whoever calls it: so who calls it is written down here.
+const VERDICTS: [(&str, usize, &str); 9] = [
+    ("keystore/imported/mod.rs", 1, "whether a plan imports this key"),
+    ("keystore/soft/backup.rs", 1, "whether a chain code is that of the certificate"),
+    ("keystore/vault/marks.rs", 1, "whether the records are those that were left"),
+    ("protocol/renewal/deals.rs", 2, "whether a payload is as its dealer promised"),
+    ("suite/ed25519.rs", 1, "whether bytes are a scalar"),
+    ("suite/mod.rs", 1, "whether two scalars or elements are the same"),
+    ("suite/secp256k1.rs", 1, "whether bytes are a scalar"),
+    ("wrap/identity.rs", 1, "whether a text is the one encoding of a key"),
+    ("wrap/stream.rs", 1, "whether a chunk of a backup is authentic"),
+];
+
+/// Where else a `Choice` becomes an answer or a byte.
+const CHOICES: [(&str, usize, &str); 3] = [
+    ("suite/secp256k1.rs", 1, "the parity of a point goes into its encoding"),
+    ("suite/taproot.rs", 1, "the parity of the output key, which is public"),
+    ("suite/verdict.rs", 1, "the one line"),
+];
+
+/// How often any of these is called, file by file.
+fn calls(functions: &[&str]) -> BTreeMap<String, usize> {
+    let count = |code: &str| -> usize {
+        let called = |name: &&str| code.match_indices(*name).filter(|(at, _)| !code[..*at].ends_with(is_word)).count();
+        functions.iter().map(called).sum()
+    };
+    let counted = sources().into_iter().map(|(path, source)| (path, without_tests(&code_only(&source))));
+    counted
+        .map(|(path, code)| (path, count(&code.replace("fn verdict(", ""))))
+        .filter(|(_, count)| *count > 0)
+        .collect()
+}
+
+#[test]
+fn what_was_made_of_secrets_is_made_public_where_the_list_says_and_nowhere_else() {
+    let listed = |list: &[(&str, usize, &str)]| -> BTreeMap<String, usize> {
+        list.iter().map(|(path, count, _)| ((*path).to_owned(), *count)).collect()
+    };
+    assert_eq!(calls(&["verdict("]), listed(&VERDICTS));
+    assert_eq!(calls(&["bool::from(", "unwrap_u8("]), listed(&CHOICES));
+}
+
 /// Whatever else could be switched off: the macros are the plain expressions, and the names are not compiled.
 #[test]
 fn no_guard_can_be_switched_off_without_the_cfg() {

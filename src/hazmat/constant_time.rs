@@ -5,6 +5,7 @@
 mod dealing;
 mod keeping;
 mod signing;
+mod whole;
 
 use core::convert::Infallible;
 use core::fmt;
@@ -12,7 +13,7 @@ use core::fmt;
 use rand_core::{CryptoRng, TryCryptoRng, TryRng};
 use zeroize::Zeroizing;
 
-use crate::suite::{Suite, with_suite};
+use crate::suite::{Ed25519, Suite, with_suite};
 
 /// What is told which memory is secret.
 pub trait Watch {
@@ -57,6 +58,14 @@ pub enum Operation {
     Receive,
     /// Opening a deal to everybody, with the proof.
     Accuse,
+    /// Sealing the own share to who puts the key together.
+    HandOver,
+    /// Opening another member's share, and putting the key together.
+    TakeOver,
+    /// Reading the scalar of a key that was made elsewhere, and dealing it.
+    ImportScalar,
+    /// Reading the seed of an Ed25519 key that was made elsewhere, and dealing the key.
+    ImportSeed,
     /// Signing a transcript with the run key.
     Endorse,
     /// Signing with the identity.
@@ -67,13 +76,15 @@ pub enum Operation {
     Unwrap,
     /// Reading what was in a backup, and checking the share against its certificates.
     Restore,
-    /// Opening the root key with what Argon2id made of a PIN.
+    /// Opening the root key with what Argon2id made of a PIN, and looking whether the records are those that were left.
     Unlock,
+    /// Sealing a new root key behind what Argon2id made of a new PIN.
+    ChangePin,
 }
 
 impl Operation {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Commit,
         Self::Sign,
         Self::Join,
@@ -82,12 +93,17 @@ impl Operation {
         Self::Repair,
         Self::Receive,
         Self::Accuse,
+        Self::HandOver,
+        Self::TakeOver,
+        Self::ImportScalar,
+        Self::ImportSeed,
         Self::Endorse,
         Self::Speak,
         Self::Wrap,
         Self::Unwrap,
         Self::Restore,
         Self::Unlock,
+        Self::ChangePin,
     ];
 
     /// Prepares the operation with secrets and public values out of `rng`, and tells `watch` which are secret.
@@ -107,12 +123,17 @@ impl Operation {
             Self::Unwrap => keeping::Unwrap::prepare(rng, watch),
             Self::Restore => keeping::Restore::prepare(suite, rng, watch),
             Self::Unlock => keeping::Unlock::prepare(rng, watch),
+            Self::ChangePin => keeping::ChangePin::prepare(rng, watch),
+            Self::ImportSeed => whole::Import::<Ed25519>::prepare(self, rng, watch),
             _ => with_suite!(suite, C => match self {
                 Self::Commit => signing::Commit::<C>::prepare(rng, watch),
                 Self::Sign => signing::Sign::<C>::prepare(rng, watch),
                 Self::Join => dealing::Join::<C>::prepare(rng, watch),
                 Self::Receive => dealing::Receive::<C>::prepare(rng, watch),
                 Self::Accuse => dealing::Accuse::<C>::prepare(rng, watch),
+                Self::HandOver => whole::HandOver::<C>::prepare(rng, watch),
+                Self::TakeOver => whole::TakeOver::<C>::prepare(rng, watch),
+                Self::ImportScalar => whole::Import::<C>::prepare(self, rng, watch),
                 Self::Endorse => dealing::Endorse::<C>::prepare(rng, watch),
                 _ => dealing::Dealer::<C>::prepare(self, rng, watch),
             }),

@@ -38,5 +38,5 @@ pub use vault::KdfCost;
 #[cfg(feature = "hazmat")]
 pub(crate) use {
     soft::{WatchedContent, reencode_record},
-    vault::{Lock, reencode_header},
+    vault::{Lock, Relock, reencode_header},
 };

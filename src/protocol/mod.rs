@@ -40,4 +40,7 @@ pub(crate) use renewal::start as start_dealing;
 pub(crate) use repair::start as start_repair;
 pub(crate) use sign::start as start_signing;
 #[cfg(feature = "hazmat")]
-pub(crate) use {exchange::view, polynomial::lagrange, renewal::constant_term, renewal::opens_deal, repair::part_of};
+pub(crate) use {
+    exchange::view, polynomial::lagrange, reconstruct::combine as put_together, renewal::PayloadRule,
+    renewal::constant_term, renewal::opens_deal, repair::part_of,
+};

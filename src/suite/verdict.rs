@@ -5,7 +5,8 @@ use core::hint::black_box;
 use subtle::Choice;
 
 /// Makes public what came out of a computation with secrets: that a share fits its verifying share, that bytes are a
-/// canonical scalar, that a scalar is not zero, that a chunk of a backup is authentic.
+/// canonical scalar, that a scalar is not zero, that a chunk of a backup is authentic. `tests/architecture.rs` lists who
+/// calls it.
 ///
 /// Nothing else in this library branches on what was made of a secret, and `scripts/constant-time` holds it to that: the
 /// line below is the only one of ours that it allows. The answer is read from a table that the compiler can't see

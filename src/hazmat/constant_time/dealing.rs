@@ -7,62 +7,88 @@ use zeroize::Zeroizing;
 
 use super::{Operation, Preparation, Prepared, Tape, Watch, ensure, hide, publish, random};
 use crate::protocol::dealing::{
-    Ceremony, Deal, Hedge, Opening, Participant, Proof, RunKey, accuse, check, combine, deal, open, sign_transcript,
-    transcript, verify_transcript_signature,
+    Ceremony, Deal, Hedge, Opened, Opening, Participant, Proof, RunKey, accuse, check, combine, deal, open,
+    sign_transcript, transcript, verify_transcript_signature,
 };
 use crate::protocol::polynomial::{evaluate, lagrange_at};
-use crate::protocol::{constant_term, part_of};
+use crate::protocol::{PayloadRule, constant_term, part_of};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar};
-use crate::wire::Identifier;
+use crate::wire::{Identifier, RunId};
 
-const MEMBERS: [u16; 3] = [1, 2, 3];
-const THRESHOLD: u16 = 2;
+pub(super) const MEMBERS: [u16; 3] = [1, 2, 3];
+pub(super) const THRESHOLD: u16 = 2;
 /// A member beside those who deal.
 const TARGET: u16 = 4;
 const STATEMENT: &[u8] = b"what is proven";
 
-fn identifiers() -> Result<[Identifier; 3], &'static str> {
+pub(super) fn identifiers() -> Result<[Identifier; 3], &'static str> {
     let [one, two, three] = MEMBERS.map(|number| Identifier::new(number).ok_or("identifier"));
     Ok([one?, two?, three?])
 }
 
 /// Three members with their run keys.
-struct Circle<C: Ciphersuite> {
+pub(super) struct Circle<C: Ciphersuite> {
     ids: [Identifier; 3],
     keys: Vec<RunKey<C>>,
-    ceremony: Ceremony<C>,
+    pub(super) ceremony: Ceremony<C>,
 }
 
 impl<C: Ciphersuite> Circle<C> {
+    /// All of them deal, new constants or these.
     fn new(constants: Option<BTreeMap<Identifier, C::Element>>, rng: &mut dyn CryptoRng) -> Result<Self, &'static str> {
+        Self::with_dealers(&identifiers()?, constants, rng)
+    }
+
+    /// One of them deals a key.
+    pub(super) fn with_lone_dealer(
+        dealer: Identifier,
+        key: C::Element,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, &'static str> {
+        Self::with_dealers(&[dealer], Some(BTreeMap::from([(dealer, key)])), rng)
+    }
+
+    fn with_dealers(
+        dealers: &[Identifier],
+        constants: Option<BTreeMap<Identifier, C::Element>>,
+        rng: &mut dyn CryptoRng,
+    ) -> Result<Self, &'static str> {
         let ids = identifiers()?;
         let keys: Vec<_> = ids.iter().map(|_| RunKey::<C>::generate(rng)).collect();
         let all: Vec<_> =
             ids.iter().zip(&keys).map(|(id, key)| Participant { id: *id, run_key: *key.public() }).collect();
-        let ceremony = Ceremony::new(b"context".to_vec(), THRESHOLD, all.clone(), all, constants);
+        let dealers = all.iter().filter(|one| dealers.contains(&one.id)).cloned().collect();
+        let ceremony = Ceremony::new(b"context".to_vec(), THRESHOLD, dealers, all, constants);
         Ok(Self { ids, keys, ceremony: ceremony.map_err(|_| "the ceremony")? })
     }
 
-    /// What everybody deals.
-    fn deals(&self, rng: &mut dyn CryptoRng) -> Result<BTreeMap<Identifier, Deal<C>>, &'static str> {
-        let mut deals = BTreeMap::new();
+    /// What everybody deals, with what decides whether the payloads are good.
+    fn deals(&self, rng: &mut dyn CryptoRng) -> Result<Deals<C>, &'static str> {
+        let run = RunId::from_bytes(random(rng));
+        let mut deals = Deals { deals: BTreeMap::new(), rules: BTreeMap::new() };
         for (id, key) in self.ids.iter().zip(&self.keys) {
             let (payload, hedge) = (random(rng), random(rng));
             let deal =
                 deal(&self.ceremony, *id, key, None, &payload, rng, Hedge::Mixed(&hedge)).map_err(|_| "a deal")?;
-            deals.insert(*id, deal);
+            deals.deals.insert(*id, deal);
+            deals.rules.insert(*id, PayloadRule::of_payload(run, *id, &payload));
         }
         Ok(deals)
     }
 
     /// The first member with its key, which is secret from now on.
-    fn first(&mut self, watch: &dyn Watch) -> Result<(Identifier, RunKey<C>), &'static str> {
+    pub(super) fn first(&mut self, watch: &dyn Watch) -> Result<(Identifier, RunKey<C>), &'static str> {
         let [first, ..] = self.ids;
         let mut key = self.keys.drain(..).next().ok_or("keys")?;
         hide(watch, key.secret_mut());
         Ok((first, key))
     }
+}
+
+struct Deals<C: Ciphersuite> {
+    deals: BTreeMap<Identifier, Deal<C>>,
+    rules: BTreeMap<Identifier, [PayloadRule; 2]>,
 }
 
 pub(super) struct Join<C: Ciphersuite> {
@@ -163,10 +189,11 @@ impl<C: Ciphersuite> Prepared for Dealer<C> {
     }
 }
 
-/// The first member opens everybody's deal.
+/// The first member opens everybody's deal, and looks whether the payloads are as they were promised.
 pub(super) struct Receive<C: Ciphersuite> {
     ceremony: Ceremony<C>,
     deals: BTreeMap<Identifier, Deal<C>>,
+    rules: BTreeMap<Identifier, [PayloadRule; 2]>,
     me: Identifier,
     key: RunKey<C>,
     share: Option<(Zeroizing<[u8; 32]>, C::Element)>,
@@ -175,16 +202,22 @@ pub(super) struct Receive<C: Ciphersuite> {
 impl<C: Ciphersuite> Receive<C> {
     pub(super) fn prepare(rng: &mut dyn CryptoRng, watch: &dyn Watch) -> Preparation {
         let mut circle = Circle::<C>::new(None, rng)?;
-        let deals = circle.deals(rng)?;
+        let Deals { deals, rules } = circle.deals(rng)?;
         let (me, key) = circle.first(watch)?;
-        Ok(Box::new(Self { ceremony: circle.ceremony, deals, me, key, share: None }))
+        Ok(Box::new(Self { ceremony: circle.ceremony, deals, rules, me, key, share: None }))
+    }
+
+    fn allows(&self, dealer: Identifier, opened: &Opened<C>) -> bool {
+        let allows = |rules: &[PayloadRule; 2]| rules.iter().all(|rule| rule.allows(dealer, &opened.payload));
+        self.rules.get(&dealer).is_some_and(allows)
     }
 }
 
 impl<C: Ciphersuite> Prepared for Receive<C> {
     fn run(&mut self) {
         let open = |(dealer, deal): (&Identifier, &Deal<C>)| {
-            Some((*dealer, open(&self.ceremony, self.me, &self.key, *dealer, deal).ok()?))
+            let opened = open(&self.ceremony, self.me, &self.key, *dealer, deal).ok()?;
+            self.allows(*dealer, &opened).then_some((*dealer, opened))
         };
         let Some(opened) = self.deals.iter().map(open).collect::<Option<Vec<_>>>() else { return };
         let Ok(received) = combine(&self.ceremony, self.me, opened, &self.deals) else { return };
@@ -216,7 +249,7 @@ impl<C: Ciphersuite> Accuse<C> {
     pub(super) fn prepare(rng: &mut dyn CryptoRng, watch: &dyn Watch) -> Preparation {
         let mut circle = Circle::<C>::new(None, rng)?;
         let [_, dealer, _] = circle.ids;
-        let deal = circle.deals(rng)?.remove(&dealer).ok_or("a deal")?;
+        let deal = circle.deals(rng)?.deals.remove(&dealer).ok_or("a deal")?;
         let (me, key) = circle.first(watch)?;
         let tape = Tape::record(rng, watch);
         Ok(Box::new(Self { ceremony: circle.ceremony, dealer, deal, me, key, tape, said: Vec::new() }))
@@ -247,7 +280,8 @@ pub(super) struct Endorse<C: Ciphersuite> {
 impl<C: Ciphersuite> Endorse<C> {
     pub(super) fn prepare(rng: &mut dyn CryptoRng, watch: &dyn Watch) -> Preparation {
         let mut circle = Circle::<C>::new(None, rng)?;
-        let transcript = transcript(&circle.ceremony, &circle.deals(rng)?, b"extension").map_err(|_| "transcript")?;
+        let transcript =
+            transcript(&circle.ceremony, &circle.deals(rng)?.deals, b"extension").map_err(|_| "transcript")?;
         let (_, key) = circle.first(watch)?;
         let mut hedge = Zeroizing::new(random(rng));
         hide(watch, &mut *hedge);

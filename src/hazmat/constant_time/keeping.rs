@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::{Preparation, Prepared, Watch, ensure, hide, publish, random};
 use crate::hazmat::sample_dealing;
-use crate::keystore::{Lock, Pin, WatchedContent};
+use crate::keystore::{Lock, Pin, Relock, WatchedContent};
 use crate::protocol::Certificate;
 use crate::secret::Secret;
 use crate::suite::Suite;
@@ -170,6 +170,33 @@ impl Prepared for Unlock {
         let opened = self.opened.as_mut().ok_or("nothing was opened")?;
         publish(watch, opened.expose_mut())?;
         ensure(opened.expose() == self.lock.root(), "something else was opened")?;
+        Ok(String::new())
+    }
+}
+
+pub(super) struct ChangePin {
+    relock: Relock,
+    header: Vec<u8>,
+}
+
+impl ChangePin {
+    pub(super) fn prepare(rng: &mut dyn CryptoRng, watch: &dyn Watch) -> Preparation {
+        let [old, new] = [0, 1].map(|_| Pin::from_bytes(&random(rng)).map_err(|_| "the PIN"));
+        let mut relock = Relock::new(&old?, &new?).map_err(|_| "the lock")?;
+        relock.secrets_mut().into_iter().for_each(|secret| hide(watch, secret));
+        Ok(Box::new(Self { relock, header: Vec::new() }))
+    }
+}
+
+impl Prepared for ChangePin {
+    fn run(&mut self) {
+        self.header = self.relock.renew().unwrap_or_default();
+    }
+
+    fn finish(&mut self, watch: &dyn Watch) -> Result<String, &'static str> {
+        publish(watch, self.header.as_mut_slice())?;
+        self.relock.secrets_mut().into_iter().try_for_each(|secret| publish(watch, secret))?;
+        ensure(self.relock.fits(&self.header), "the header does not open")?;
         Ok(String::new())
     }
 }

@@ -5,13 +5,14 @@ mod phrase;
 
 use core::fmt;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 #[cfg(all(feature = "hazmat", feature = "phrase"))]
 use crate::derivation::{DerivationError, ExtendedPublicKey};
 use crate::protocol::{Brought, chain_hash};
 use crate::secret::Secret;
-use crate::suite::{Ciphersuite, Ed25519Scalar, Element, GroupKey, Scalar, Suite, with_suite};
+use crate::suite::{Ciphersuite, Ed25519Scalar, Element, GroupKey, Scalar, Suite, verdict, with_suite};
 use crate::wire::tagged_hash;
 
 /// Why a key can't be imported.
@@ -135,12 +136,18 @@ impl ImportedKey {
     }
 
     /// What the plan binds of the chain code.
-    pub(super) fn chain_hash(&self) -> [u8; 32] {
+    pub(crate) fn chain_hash(&self) -> [u8; 32] {
         chain_hash(self.chain_code.expose())
     }
 
+    /// Whether a plan imports this key, with this chain code.
+    pub(crate) fn is_that_of(&self, group_key: &GroupKey, chain_hash: &[u8; 32]) -> bool {
+        let same = self.group_key.as_bytes().ct_eq(group_key.as_bytes()) & self.chain_hash().ct_eq(chain_hash);
+        self.group_key.suite() == group_key.suite() && verdict(same)
+    }
+
     /// The secret and the chain code, for the run that deals them.
-    pub(super) fn to_deal(&self) -> Brought {
+    pub(crate) fn to_deal(&self) -> Brought {
         Brought { secret: Secret::new(*self.secret.expose()), chain_code: Secret::new(*self.chain_code.expose()) }
     }
 }

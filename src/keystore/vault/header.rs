@@ -47,8 +47,8 @@ impl Header {
         officer: &Pin,
         root: &Key,
     ) -> Result<Self, VaultError> {
-        let user = Entrance::new(&token, cost, UserType::User, user, root)?;
-        let officer = Entrance::new(&token, cost, UserType::SecurityOfficer, officer, root)?;
+        let user = Entrance::new(&token, cost, UserType::User, &NewPin::new(cost, user)?, root)?;
+        let officer = Entrance::new(&token, cost, UserType::SecurityOfficer, &NewPin::new(cost, officer)?, root)?;
         Ok(Self { token, cost, user, officer })
     }
 
@@ -70,9 +70,14 @@ impl Header {
         seal::open_from(&private, &root_associated(&self.token, role, &entrance.public), &entrance.root)
     }
 
+    /// What a PIN is to stand for from now on.
+    pub(super) fn new_pin(&self, pin: &Pin) -> Result<NewPin, VaultError> {
+        NewPin::new(self.cost, pin)
+    }
+
     /// The header with another root key; and with another PIN, for which a new pair is made, so that the old PIN opens
     /// nothing that is written from now on.
-    pub(super) fn renew(&self, root: &Key, pin: Option<(UserType, &Pin)>) -> Result<Self, VaultError> {
+    pub(super) fn renew(&self, root: &Key, pin: Option<(UserType, &NewPin)>) -> Result<Self, VaultError> {
         let renew = |role| match pin {
             Some((whose, pin)) if whose == role => Entrance::new(&self.token, self.cost, role, pin, root),
             _ => self.entrance(role).with_root(&self.token, role, root),
@@ -119,13 +124,27 @@ impl Header {
     }
 }
 
-impl Entrance {
-    fn new(token: &[u8; 16], cost: KdfCost, role: UserType, pin: &Pin, root: &Key) -> Result<Self, VaultError> {
+/// What a PIN stands for under a salt of its own.
+#[derive(Debug)]
+pub(super) struct NewPin {
+    salt: [u8; 16],
+    pub(super) key: Key,
+}
+
+impl NewPin {
+    fn new(cost: KdfCost, pin: &Pin) -> Result<Self, VaultError> {
         let salt = seal::random()?;
+        Ok(Self { salt, key: cost.derive(pin, &salt)? })
+    }
+}
+
+impl Entrance {
+    fn new(token: &[u8; 16], cost: KdfCost, role: UserType, pin: &NewPin, root: &Key) -> Result<Self, VaultError> {
+        let salt = pin.salt;
         let private = seal::random_key()?;
         let public = seal::public(&private);
         let associated = private_associated(token, cost, role, &salt, &public);
-        let private = seal::seal(&cost.derive(pin, &salt)?, &associated, private.expose())?;
+        let private = seal::seal(&pin.key, &associated, private.expose())?;
         Self { salt, public, private: exact(&private)?, root: [0; 32 + SEALED_KEY] }.with_root(token, role, root)
     }
 
@@ -299,7 +318,8 @@ mod tests {
     #[test]
     fn a_renewed_root_key_opens_for_both_and_an_old_pin_with_an_old_copy_opens_it_no_more() {
         let old = header(&Secret::new([3; 32]));
-        let new = old.renew(&Secret::new([4; 32]), Some((UserType::User, &pin("other words")))).unwrap();
+        let other = old.new_pin(&pin("other words")).unwrap();
+        let new = old.renew(&Secret::new([4; 32]), Some((UserType::User, &other))).unwrap();
         assert_eq!(opened(&new, UserType::User, "other words"), Some([4; 32]));
         assert_eq!(opened(&new, UserType::User, "user words"), None);
         assert_eq!(opened(&new, UserType::SecurityOfficer, "officer words"), Some([4; 32]));

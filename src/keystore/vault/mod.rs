@@ -32,7 +32,7 @@ pub(crate) use records::RecordChange;
 pub(crate) use scavenge::{Scavenged, scavenge};
 pub(crate) use space::Space;
 #[cfg(feature = "hazmat")]
-pub(crate) use watched::{Lock, reencode_header};
+pub(crate) use watched::{Lock, Relock, reencode_header};
 
 use header::{Header, Ledger, SealedState, Tries};
 use marks::Marks;

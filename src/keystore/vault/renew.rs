@@ -77,7 +77,8 @@ impl<S: Storage> Vault<S> {
         // Who holds no valid root key is not logged in, even where there is no record to open.
         self.sealed_state(&unlocked.root(), &state.current)?;
         let root = seal::random_key()?;
-        let header = state.current.header.renew(&root, pin)?;
+        let new = pin.map(|(role, pin)| Ok::<_, VaultError>((role, state.current.header.new_pin(pin)?))).transpose()?;
+        let header = state.current.header.renew(&root, new.as_ref().map(|(role, pin)| (*role, pin)))?;
         let tries = pin.map_or(state.current.tries, |(role, _)| state.current.tries.none(role));
         let mut draft = Draft::after(&state.current.ledger)?;
         draft.put(space::HEADER, header.encode());

@@ -6,5 +6,7 @@
 mod rounds;
 mod said;
 
+#[cfg(feature = "hazmat")]
+pub(crate) use rounds::combine;
 pub(crate) use rounds::{ReconstructSetup, start};
 pub(crate) use said::judge;

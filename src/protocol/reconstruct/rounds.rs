@@ -12,7 +12,7 @@ use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
 use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
 use crate::protocol::polynomial::lagrange;
 use crate::secret::Secret;
-use crate::suite::{Ciphersuite, Element, GroupKey, Scalar, with_suite};
+use crate::suite::{Ciphersuite, Element, Scalar, with_suite};
 use crate::wire::{Identifier, Message, RunId, Subject, Writer};
 
 /// What a member enters the run with.
@@ -98,17 +98,20 @@ impl<C: Ciphersuite> ExpectHandovers<C> {
         let accusation = Writer::new().identifier(sender).raw(&opening.encode()).finish();
         Err(Failure::by(sender, Misbehaviour::SealedShare, &evidence).saying(LastWords::Accuse(accusation)))
     }
+}
 
-    /// The value at zero of the polynomial through all shares, if it is the key's secret.
-    fn combine(&self, shares: &BTreeMap<Identifier, Secret<C::Scalar>>) -> Option<Secret<[u8; 32]>> {
-        let set: BTreeSet<_> = self.consents.identifiers().collect();
-        let mut secret = Secret::new(lagrange::<C>(self.setup.me, &set) * *self.share.expose());
-        for (member, share) in shares {
-            *secret.expose_mut() = *secret.expose() + lagrange::<C>(*member, &set) * *share.expose();
-        }
-        let public = GroupKey::new::<C>(&C::Element::mul_base(secret.expose()));
-        (public == self.setup.epoch.group_key).then(|| Secret::new(secret.expose().to_bytes()))
+/// The value at zero of the polynomial through all shares, if it is the key's secret.
+pub(crate) fn combine<C: Ciphersuite>(
+    shares: &BTreeMap<Identifier, Secret<C::Scalar>>,
+    key: &C::Element,
+) -> Option<Secret<[u8; 32]>> {
+    let set: BTreeSet<_> = shares.keys().copied().collect();
+    let mut secret = Secret::new(C::Scalar::ZERO);
+    for (member, share) in shares {
+        *secret.expose_mut() = *secret.expose() + lagrange::<C>(*member, &set) * *share.expose();
     }
+    // As elements, which are compared in constant time.
+    (C::Element::mul_base(secret.expose()) == *key).then(|| Secret::new(secret.expose().to_bytes()))
 }
 
 impl<C: Ciphersuite> Machine for ExpectHandovers<C> {
@@ -117,7 +120,10 @@ impl<C: Ciphersuite> Machine for ExpectHandovers<C> {
         for message in round {
             shares.insert(message.sender(), self.open(round, message, rng)?);
         }
-        let secret = self.combine(&shares).ok_or_else(Failure::unattributed)?;
+        let Self { setup, share, .. } = *self;
+        shares.insert(setup.me, share);
+        let key = setup.epoch.group_key.element::<C>().ok_or_else(Failure::unattributed)?;
+        let secret = combine::<C>(&shares, &key).ok_or_else(Failure::unattributed)?;
         let effect = Effect::Reconstructed(Box::new(secret));
         Ok(Transition { next: Box::new(Done), send: Some((Subject::Receipt, Vec::new())), effect })
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::endorsements::ExpectEndorsements;
@@ -19,7 +20,7 @@ use crate::protocol::epoch::{Epoch, chain_hash};
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
 use crate::protocol::machine::{Effect, Halt, Machine, PendingShare, Transition};
 use crate::secret::Secret;
-use crate::suite::{Ciphersuite, Scalar};
+use crate::suite::{Ciphersuite, Scalar, verdict};
 use crate::wire::{DealPlan, DecodeError, Identifier, Kind, Message, RunId, Source, Subject, Writer, tagged_hash};
 
 /// A payload is a part of the chain code, or the whole.
@@ -48,7 +49,7 @@ struct Outcome {
 
 /// What decides whether a payload is good: public, so that an accusation can be judged by all.
 #[derive(Debug)]
-pub(in crate::protocol) struct PayloadRule {
+pub(crate) struct PayloadRule {
     run: RunId,
     chain_commitments: BTreeMap<Identifier, [u8; 32]>,
     chain_hash: Option<[u8; 32]>,
@@ -69,13 +70,24 @@ impl PayloadRule {
         Self { run, chain_commitments: BTreeMap::new(), chain_hash: Some(epoch.chain_hash) }
     }
 
-    pub(super) fn allows(&self, dealer: Identifier, payload: &[u8]) -> bool {
+    /// What allows this payload alone: as a member's part of a chain code, and as the whole. For who watches how it is
+    /// found out.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn of_payload(run: RunId, dealer: Identifier, payload: &[u8; 32]) -> [Self; 2] {
+        let chain_commitments = BTreeMap::from([(dealer, chain_commitment(run, dealer, payload))]);
+        let whole = Self { run, chain_commitments: BTreeMap::new(), chain_hash: Some(chain_hash(payload)) };
+        [Self { run, chain_commitments, chain_hash: None }, whole]
+    }
+
+    /// The payload is a secret until it is in an accusation, and so is its hash.
+    pub(crate) fn allows(&self, dealer: Identifier, payload: &[u8]) -> bool {
         if let Some(expected) = self.chain_hash {
-            let kept = payload.try_into().is_ok_and(|chain_code| chain_hash(chain_code) == expected);
+            let kept = payload.try_into().is_ok_and(|chain_code| verdict(chain_hash(chain_code).ct_eq(&expected)));
             holds!(ChainCodeKept, kept)
         } else {
-            let committed = chain_commitment(self.run, dealer, payload);
-            holds!(ChainPartAsCommitted, self.chain_commitments.get(&dealer) == Some(&committed))
+            let part = chain_commitment(self.run, dealer, payload);
+            let committed = self.chain_commitments.get(&dealer).is_some_and(|expected| verdict(part.ct_eq(expected)));
+            holds!(ChainPartAsCommitted, committed)
         }
     }
 }

@@ -16,7 +16,8 @@ mod tests;
 
 #[cfg(feature = "hazmat")]
 pub(crate) use burgle::opens_deal;
-pub(in crate::protocol) use deals::{PayloadRule, Receiver, read_deal};
+pub(crate) use deals::PayloadRule;
+pub(in crate::protocol) use deals::{Receiver, read_deal};
 pub(in crate::protocol) use endorsements::{MAX_TOLD, decide, read_accusation};
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
 pub(in crate::protocol) use entered::proves_possession;

@@ -64,7 +64,7 @@ impl<S: Storage> SoftToken<S> {
             (false, None) => None,
             (false, Some(_)) => return Err(Misuse::Plan("another member brings the key").into()),
             (true, None) => return Err(Misuse::Plan("it is entered with the key that this token brings").into()),
-            (true, Some(key)) if key.group_key() == group_key && key.chain_hash() == *chain_hash => Some(key.to_deal()),
+            (true, Some(key)) if key.is_that_of(group_key, chain_hash) => Some(key.to_deal()),
             (true, Some(_)) => return Err(Misuse::Plan("another key is imported by it").into()),
         };
         let mut attempts = Vec::new();
