@@ -1,0 +1,100 @@
+//! What must be in memory at each stage, and what must not.
+
+use std::collections::BTreeSet;
+
+use quorumkey::Suite;
+
+use crate::observer::{Copies, HEAP, STACK, Seen};
+
+/// Somebody is logged in.
+const LOGGED_IN: &[&str] = &["root key", "identity"];
+/// After a refresh, which renews the root keys. The first member changes its PIN later.
+const REFRESHED: &[&str] = &["second root key", "changing root key", "identity"];
+
+/// The secrets that are alive at each stage. Each of them is found on the heap, or the scan proves nothing. Any other is
+/// dead, or not yet born, and is nowhere.
+const ALIVE: &[(&str, &[&[&str]])] = &[
+    ("PINs are held", &[&["PIN", "officer's PIN"]]),
+    ("joined", &[LOGGED_IN, &["run key"]]),
+    ("dealt", &[LOGGED_IN]),
+    ("dealing over", &[LOGGED_IN]),
+    ("committed", &[LOGGED_IN, &["nonce", "share"]]),
+    ("signed", &[LOGGED_IN]),
+    ("signing over", &[LOGGED_IN]),
+    ("refresh dealt", &[LOGGED_IN, &["share", "refresh's run key", "chain code"]]),
+    ("refresh computed", &[LOGGED_IN]),
+    ("refreshed", &[REFRESHED]),
+    ("refresh over", &[REFRESHED]),
+    ("committed again", &[REFRESHED, &["second nonce", "new share"]]),
+    ("signed again", &[REFRESHED]),
+    ("import joined", &[REFRESHED, &["imported key"]]),
+    ("import dealt", &[REFRESHED]),
+    ("imported", &[REFRESHED]),
+    ("import begun", &[REFRESHED, &["imported key"]]),
+    ("import aborted", &[REFRESHED]),
+    ("backup key held", &[REFRESHED, &["backup key"]]),
+    ("backed up", &[REFRESHED, &["backup key"]]),
+    ("restored", &[REFRESHED, &["backup key", "restored root key"]]),
+    ("backup key gone", &[REFRESHED, &["restored root key"]]),
+    ("handing over", &[REFRESHED, &["restored root key", "reconstruction's run key", "new share"]]),
+    ("whole key held", &[REFRESHED, &["restored root key", "whole key", "chain code"]]),
+    ("whole key gone", &[REFRESHED, &["restored root key"]]),
+    ("PIN changed", &[&["last root key", "second root key", "restored root key", "identity"]]),
+    (
+        "import left to the logout",
+        &[&["last root key", "second root key", "restored root key", "identity", "imported key"]],
+    ),
+    ("logged out", &[]),
+    ("all gone", &[]),
+];
+
+/// Copies on the stack of an optimised build, with the compiler of CI, as SECURITY.md prints them: suite, stage, secret, how
+/// many.
+const ON_THE_STACK: &[(Suite, &str, &str, usize)] = &[
+    (Suite::Ed25519, "committed", "nonce", 1),
+    (Suite::Ed25519, "committed again", "second nonce", 1),
+    (Suite::Secp256k1, "joined", "run key", 1),
+    (Suite::Secp256k1Taproot, "joined", "run key", 1),
+];
+
+/// What is wrong, stage by stage.
+pub fn judge(suite: Suite, wipes: bool, seen: &[Seen]) -> Vec<String> {
+    let who = if wipes { format!("{suite:?}, wiping") } else { format!("{suite:?}") };
+    let mut wrong = Vec::new();
+    if !seen.iter().map(|one| one.stage.as_str()).eq(ALIVE.iter().map(|(stage, _)| *stage)) {
+        wrong.push(format!("{who}: other stages than those that are judged"));
+    }
+    for Seen { stage, copies } in seen {
+        println!("{who}, {stage}: {}", describe(copies));
+        let alive = ALIVE.iter().find(|(name, _)| name == stage).map_or_else(Vec::new, |(_, alive)| alive.concat());
+        let mut found = judge_heap(&alive.into_iter().collect(), copies);
+        // Where the frames of a debug build lie tells nothing of an optimised one.
+        if !cfg!(debug_assertions) {
+            found.extend(judge_stack(suite, stage, copies));
+        }
+        wrong.extend(found.into_iter().map(|what| format!("{who}, {stage}: {what}")));
+    }
+    wrong
+}
+
+fn judge_heap(alive: &BTreeSet<&str>, copies: &Copies) -> Vec<String> {
+    let missing = alive.iter().filter(|kind| !copies.contains_key(&((**kind).to_owned(), HEAP)));
+    let missing = missing.map(|kind| format!("no living {kind} is found: the scan proves nothing"));
+    let left = copies.iter().filter(|((kind, place), _)| *place != STACK && !alive.contains(kind.as_str()));
+    missing.chain(left.map(|((kind, place), count)| format!("{count} x {kind} left on the {place}"))).collect()
+}
+
+fn judge_stack(suite: Suite, stage: &str, copies: &Copies) -> Vec<String> {
+    let listed = |kind: &str| {
+        let listed = ON_THE_STACK.iter().find(|(of, at, what, _)| (*of, *at, *what) == (suite, stage, kind));
+        listed.map_or(0, |(.., count)| *count)
+    };
+    let more = copies.iter().filter(|((kind, place), count)| *place == STACK && **count > listed(kind));
+    more.map(|((kind, _), count)| format!("{count} x {kind} on the stack, {} are known", listed(kind))).collect()
+}
+
+fn describe(copies: &Copies) -> String {
+    let text = copies.iter().map(|((kind, place), count)| format!("{kind} {count} x {place}"));
+    let text = text.collect::<Vec<_>>().join(", ");
+    if text.is_empty() { "nothing".to_owned() } else { text }
+}
