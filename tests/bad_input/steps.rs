@@ -100,12 +100,10 @@ fn survives(step: &Step, scene: &Scene, failure: Failure, k: u32, reopens: bool)
     if let Err(error) = result {
         assert!(matches!(error, Error::Storage(StorageError::Io(_))) && error.retryable(), "{at}: {error:?}");
     }
-    // The same handle goes on once the storage answers, and so does one that is opened afresh.
+    // The same session goes on once the storage answers, also when all was sealed under another key, and so does one that is
+    // opened afresh.
     if reopens {
         stage = stage.reopened(Shared(Arc::clone(&storage.inner)));
-    } else if failure == Failure::ChangeMade {
-        // What was rewritten is sealed under another key, which a session of before does not have.
-        stage.sessions[0] = log_in(&stage.store);
     }
     if reached {
         let again = make_up(step, &stage);

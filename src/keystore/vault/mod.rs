@@ -56,6 +56,8 @@ struct State {
     root: Weak<RwLock<Key>>,
     /// Set while a transaction is under way: if it fails, only the storage knows what became of it.
     stale: bool,
+    /// The root key that everything is sealed under once the rewrite that is under way is made.
+    renewed: Option<Key>,
 }
 
 #[derive(Clone)]
@@ -168,13 +170,13 @@ impl<S: Storage> Vault<S> {
         let ledger = draft.ledger;
         let storage = storage(&draft.into_contents())?;
         let current = Current { header, ledger, tries: Tries::default() };
-        Ok(Self { storage, state: Mutex::new(State { current, root: Weak::new(), stale: false }) })
+        Ok(Self { storage, state: Mutex::new(State { current, root: Weak::new(), stale: false, renewed: None }) })
     }
 
     /// Opens the vault in a storage.
     pub(crate) fn open(storage: S) -> Result<Self, VaultError> {
         let current = Current::load(&storage)?;
-        Ok(Self { storage, state: Mutex::new(State { current, root: Weak::new(), stale: false }) })
+        Ok(Self { storage, state: Mutex::new(State { current, root: Weak::new(), stale: false, renewed: None }) })
     }
 
     /// The random id of the token.
@@ -198,9 +200,26 @@ impl<S: Storage> Vault<S> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.stale {
             state.current = Current::load(&self.storage)?;
+            self.see_rewrite(&mut state)?;
             state.stale = false;
         }
         Ok(state)
+    }
+
+    /// A rewrite that failed may have been made all the same. Then who is logged in goes on with the root key that it brought.
+    fn see_rewrite(&self, state: &mut State) -> Result<(), VaultError> {
+        let made = match &state.renewed {
+            Some(root) => self.sealed_state(root, &state.current),
+            None => return Ok(()),
+        };
+        if let Err(VaultError::Storage(error)) = made {
+            return Err(error.into());
+        }
+        if let (Ok(_), Some(root), Some(shared)) = (made, state.renewed.take(), state.root.upgrade()) {
+            *shared.write().unwrap_or_else(PoisonError::into_inner) = root;
+        }
+        state.renewed = None;
+        Ok(())
     }
 
     /// Does something to the storage that leads to `next`. If it fails, memory does not go ahead of the storage.
