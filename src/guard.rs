@@ -97,6 +97,8 @@ mod switch {
         NothingLeftOver,
         /// A length above the limit is refused before anything is allocated for it.
         LengthBounded,
+        /// A secret is wiped when it goes.
+        SecretWiped,
         /// No number stands in a roster twice.
         NumberOnceInARoster,
         /// No identity stands in a roster twice.

@@ -1,16 +1,22 @@
-//! Sealing and opening free no memory that still holds the plaintext.
+//! No memory is freed that still holds a secret, or the plaintext of a backup.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use quorumkey::hazmat::wrap::{cheap_passphrase, open, seal};
 use quorumkey::wrap::{Identity, SecretKey};
+use quorumkey::{ImportedKey, Suite};
+use zeroize::Zeroizing;
 
 /// Static, so that the only copies on the heap are those that the library makes.
 static PLAINTEXT: [u8; 100_000] = [0xa7; 100_000];
 const WORDS: &str = "QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ";
 
 static LEFT: AtomicUsize = AtomicUsize::new(0);
+
+/// One test at a time, so that no other thread's memory is counted.
+static COUNTING: Mutex<()> = Mutex::new(());
 
 struct Watch;
 
@@ -51,9 +57,22 @@ fn left_by<T>(work: impl FnOnce() -> T) -> (T, usize) {
     (result, LEFT.load(Ordering::SeqCst) - before)
 }
 
-// One test, so that no other thread's memory is counted.
+#[test]
+fn a_secret_that_goes_leaves_nothing_in_freed_memory() {
+    let _counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
+    let ((), left) = left_by(|| drop(PLAINTEXT.get(..32).unwrap().to_vec()));
+    assert_eq!(left, 1, "the allocator sees what is freed unwiped");
+
+    let scalar = Zeroizing::new([0xa7; 32]);
+    let (key, left) = left_by(|| ImportedKey::from_scalar(Suite::Secp256k1, scalar).unwrap());
+    assert_eq!(left, 0, "while it is read");
+    let ((), left) = left_by(|| drop(key));
+    assert_eq!(left, 0, "when it goes");
+}
+
 #[test]
 fn neither_plaintext_nor_words_are_left_in_freed_memory() {
+    let _counting = COUNTING.lock().unwrap_or_else(PoisonError::into_inner);
     let ((), left) = left_by(|| drop(PLAINTEXT.to_vec()));
     assert_eq!(left, 1, "the allocator sees what is freed unwiped");
 
