@@ -391,6 +391,8 @@ mod switch {
         FirstEpochSignedHere,
         /// Rule 6: of two epochs of which neither supersedes the other none takes the other's place.
         LinesNeverMix,
+        /// Rule 6: who named in one line what it signed in the other is no culprit.
+        NamedIsNoCulprit,
         /// Rule 3: a certificate supersedes what it names and nothing else.
         ErasedWhatIsNamed,
         /// What others tell of attempts does not fill the record.

@@ -106,6 +106,19 @@ fn passed_over(setting: &Setting) -> (Vec<Member>, KeyId) {
     (members, key.id)
 }
 
+/// Members 1 and 2 signed both the attempt and what names it. From either side nobody is to blame: the officers are.
+pub fn who_names_what_it_signed_before_is_no_culprit_to_who_went_on_from_that(setting: &Setting) {
+    let (members, key) = passed_over(setting);
+    let [_, theirs] = <[Certificate; 2]>::try_from(chain(&members[0], key)).unwrap();
+    let before = members[4].key(key);
+    let fork = members[4].session.complete(&theirs);
+    let expected = (before.epoch, theirs.epoch_id());
+    assert!(matches!(fork, Err(Error::Fork { ours, theirs }) if (ours, theirs) == expected), "{fork:?}");
+    let fork = &members[4].key(key).forks[0];
+    assert_eq!((fork.ours, fork.theirs), expected, "the lines part above what both supersede");
+    assert_eq!(fork.culprits, []);
+}
+
 pub fn what_goes_on_from_a_superseded_certificate_is_a_fork_and_seen(setting: &Setting) {
     let (members, key) = passed_over(setting);
     let [_, attempt, on] = <[Certificate; 3]>::try_from(chain(&members[4], key)).unwrap();

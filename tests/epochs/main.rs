@@ -77,6 +77,7 @@ mount! {
         a_superseded_certificate_that_comes_late_leads_on_to_what_supersedes_this_one
         an_invitation_leads_on_who_skipped_an_epoch
         who_invites_from_a_superseded_line_is_told_how_the_other_went_on
+        who_names_what_it_signed_before_is_no_culprit_to_who_went_on_from_that
         what_goes_on_from_a_superseded_certificate_is_a_fork_and_seen
         an_invitation_of_the_other_line_shows_a_fork_for_good_and_names_who_signed_both
         an_invitation_shows_the_whole_of_the_other_line

@@ -135,9 +135,12 @@ pub(super) fn set_aside(
     commit: &mut Commit,
 ) -> Result<bool> {
     let superseding = superseding(chain, epoch)?;
-    // The place where the lines part: the certificate here that renews the same epoch, or the newest.
-    let parts = |known: &&Certificate| known.epoch().is_ok_and(|known| known.parent() == epoch.parent());
-    let parts = chain.iter().find(parts).or(chain.last()).ok_or(VaultError::Corrupt)?;
+    // The place where the lines part: the certificate here that renews the same epoch, or the newest. Whoever signed what is
+    // named there has named it: the lines part above that.
+    let renews_another = |known: &&Certificate| !known.epoch().is_ok_and(|known| known.parent() == epoch.parent());
+    let is_named = |known: &Certificate| forbids!(NamedIsNoCulprit, epoch.names(known.epoch_id()));
+    let parts = chain.iter().skip_while(renews_another).find(|known| !is_named(known));
+    let parts = parts.or(chain.last()).ok_or(VaultError::Corrupt)?;
     let forks = superseding.is_none();
     let culprits = match descent.filter(|descent| descent.from.id == parts.epoch_id()) {
         Some(descent) => passed_over(parts, &descent.from, epoch)?,
