@@ -162,8 +162,13 @@ fn place(said: &[Message], at: usize, told: &Message) -> Place {
 }
 
 /// Everybody names the liar, but for lies that harm nobody else, or that nobody can see.
-fn expected(play: Play, liar: usize, like: &Message, (lie, place): (Lie, Place), ends: &[End]) -> bool {
-    let Lie { field, change } = lie;
+fn expected(
+    play: Play,
+    liar: usize,
+    like: &Message,
+    (Lie { field, change }, lands): (Lie, Place),
+    ends: &[End],
+) -> bool {
     let all = |allowed: &[End]| ends.iter().all(|end| allowed.contains(end));
     let same_length = !matches!(change, Change::Cut | Change::Grow);
     let valid_perhaps = matches!(change, Change::Low | Change::High | Change::Others);
@@ -172,7 +177,7 @@ fn expected(play: Play, liar: usize, like: &Message, (lie, place): (Lie, Place),
         (_, "counter" | "audit head") => all(&[End::Names, End::Waits, End::Done]),
         // All is done when it is said.
         ("confirm", _) if ends.contains(&End::Done) => all(&[End::Done]),
-        (_, "round" | "subject") => match place {
+        (_, "round" | "subject") => match lands {
             Place::Its | Place::Taken => all(&[End::Names]),
             Place::Later => all(&[End::Waits]),
             Place::Dispute => all(&[End::Names, End::Waits]),

@@ -179,7 +179,7 @@ impl Play {
             let mut kept: Vec<_> = stage.people[..3].iter().map(start).collect();
             let mut said = Vec::new();
             let batch = undisturbed(&mut kept, &mut said);
-            Rc::new(Batched { kept, batch, said, invitation })
+            Rc::new(Batched { kept, batch, invitation, said })
         })
     }
 }

@@ -44,7 +44,7 @@ fn schedule(seed: u64) -> Result<u64, Broken> {
     let mut chance = Chance(ChaCha20Rng::seed_from_u64(seed));
     let of_tokens = number("QUORUMKEY_ADVERSARY_TOKENS", OF_TOKENS);
     match seed % of_tokens {
-        0 if seed / of_tokens % 2 == 0 => of_renewals(&mut chance),
+        0 if (seed / of_tokens).is_multiple_of(2) => of_renewals(&mut chance),
         0 => of_one_key(&mut chance),
         _ => of_actors(&mut chance),
     }

@@ -187,7 +187,9 @@ impl Wanted {
             }
         }
         let mut starts = vec![false; 1 << 16];
-        halves.keys().for_each(|half| starts[start_of(half)] = true);
+        for half in halves.keys() {
+            starts[start_of(half)] = true;
+        }
         Self { halves, starts }
     }
 
@@ -202,7 +204,9 @@ impl Wanted {
             }
         }
         // Both halves of most copies are found; half a copy is one as well.
-        copies.values_mut().for_each(|count| *count = count.div_ceil(2));
+        for count in copies.values_mut() {
+            *count = count.div_ceil(2);
+        }
         copies
     }
 }

@@ -158,7 +158,9 @@ fn sign(members: &[Tapped], key: KeyId, nonce: &str, [committed, signed, over]: 
     let invitation = session(0).invite_sign(key, &[id(1), id(2)], &[7; 32]).unwrap();
     let mut runs = [0, 1].map(|at| session(at).start_sign(&invitation, &[7; 32]).unwrap());
     let commits: Vec<_> = runs.iter_mut().map(|run| run.poll_transmit().unwrap()).collect();
-    commits.iter().for_each(|commit| say(nonce, &commit.to_bytes()));
+    for commit in &commits {
+        say(nonce, &commit.to_bytes());
+    }
     stage(committed);
     runs[0].handle(&commits[1]).unwrap();
     runs[1].handle(&commits[0]).unwrap();
@@ -261,7 +263,9 @@ fn reconstruct(members: &[Tapped], key: KeyId) {
     let mut runs: Vec<_> = officers.iter().map(|officer| officer.start_reconstruct(&invitation).unwrap()).collect();
     let got = exchange_and_halt(&mut runs, &[(1, "handing over")], &[(0, "reconstruction's run key")]);
     drop(runs);
-    officers.into_iter().for_each(|officer| officer.logout().unwrap());
+    for officer in officers {
+        officer.logout().unwrap();
+    }
     let whole: Vec<ReconstructedKey> = got.into_iter().flatten().collect();
     assert_eq!(whole.len(), 1);
     stage("whole key held");

@@ -58,7 +58,7 @@ impl<C: Ciphersuite> Circle<C> {
         let keys: Vec<_> = ids.iter().map(|_| RunKey::<C>::generate(rng)).collect();
         let all: Vec<_> =
             ids.iter().zip(&keys).map(|(id, key)| Participant { id: *id, run_key: *key.public() }).collect();
-        let dealers = all.iter().filter(|one| dealers.contains(&one.id)).cloned().collect();
+        let dealers = all.iter().filter(|one| dealers.contains(&one.id)).copied().collect();
         let ceremony = Ceremony::new(b"context".to_vec(), THRESHOLD, dealers, all, constants);
         Ok(Self { ids, keys, ceremony: ceremony.map_err(|_| "the ceremony")? })
     }
