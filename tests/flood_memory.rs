@@ -3,40 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
 mod common;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "common/counting.rs"]
+mod counting;
 
 use common::*;
+use counting::{allocated, at_most};
 use quorumkey::hazmat::{Forger, Forgery};
 use quorumkey::{Error, MemoryStorage, Message, Protocol, Run, Suite};
-
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-static HIGHEST: AtomicUsize = AtomicUsize::new(0);
-
-/// Counts the bytes that are allocated.
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-#[allow(unsafe_code, reason = "an allocator can't be written without; it forwards to the system's")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = ALLOCATED.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
-        HIGHEST.fetch_max(now, Ordering::SeqCst);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(layout.size(), Ordering::SeqCst);
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-fn allocated() -> usize {
-    ALLOCATED.load(Ordering::SeqCst)
-}
 
 /// What a run has allocated after the 100th of the messages, and after the 300th.
 fn after_each<P: Protocol>(run: &mut Run<P>, message: &dyn Fn(u64) -> Message, is_fine: Expected) -> [usize; 2] {
@@ -113,13 +86,13 @@ fn valid_messages_without_end_cost_bounded_memory() {
     let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
     let join = runs[1].poll_transmit().unwrap();
     let before = allocated();
-    HIGHEST.store(before, Ordering::SeqCst);
-    runs[0].handle(&join).unwrap();
-    // The second one proves the lie; what comes after meets no run.
-    let [early, late] = after_each(&mut runs[0], &|number| liar.alter(&join, counter(1000 + number)), Result::is_err);
+    let ([early, late], highest) = at_most(|| {
+        runs[0].handle(&join).unwrap();
+        // The second one proves the lie; what comes after meets no run.
+        after_each(&mut runs[0], &|number| liar.alter(&join, counter(1000 + number)), Result::is_err)
+    });
     assert_eq!(early, late);
     assert!(late.saturating_sub(before) < 16 << 10, "{} bytes are kept", late - before);
-    let highest = HIGHEST.load(Ordering::SeqCst) - before;
     assert!(highest < 64 << 10, "{highest} bytes were taken");
 }
 

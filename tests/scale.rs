@@ -4,9 +4,10 @@
 //! takes the largest group that there can be, and prints the figures.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "common/counting.rs"]
+mod counting;
 
+use counting::{allocated, at_most};
 use quorumkey::hazmat::{SigningCase, Step, commit, dkg_member, random_scalar, refresh_member};
 use quorumkey::{Identifier, Suite};
 use rand_chacha::ChaCha20Rng;
@@ -15,34 +16,9 @@ use rand_core::{Rng, SeedableRng};
 /// What a member may hold beside the encoded messages of all, in bytes.
 const BOUND: usize = 1 << 20;
 
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-#[allow(unsafe_code, reason = "an allocator can't be written without; it forwards to the system's")]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::SeqCst) + layout.size();
-        PEAK.fetch_max(live, Ordering::SeqCst);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::SeqCst);
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
 /// The most that a step holds, beyond what was there when it began; and how many bytes it comes to.
 fn held_by(step: Step) -> (usize, usize) {
-    let before = LIVE.load(Ordering::SeqCst);
-    PEAK.store(before, Ordering::SeqCst);
-    let outcome = step();
-    let held = PEAK.load(Ordering::SeqCst) - before;
+    let (outcome, held) = at_most(step);
     (held, outcome().unwrap().iter().map(Vec::len).sum())
 }
 
@@ -88,9 +64,9 @@ fn one_member_of_many_holds_little_beside_the_messages_of_all() {
         }
         let (case, id, share, nonces) = signing(suite, t, &mut rng);
         // Decoding the commitments counts, too.
-        let before = LIVE.load(Ordering::SeqCst);
+        let before = allocated();
         let step = case.sign(id, &share, nonces).unwrap()();
-        let decoded = LIVE.load(Ordering::SeqCst) - before;
+        let decoded = allocated() - before;
         let (held, _) = held_by(step);
         println!("{suite:?} sign: {t} signers, {} bytes beside the commitments", decoded + held);
         assert!(decoded + held <= BOUND, "sign of {suite:?} holds {} bytes", decoded + held);

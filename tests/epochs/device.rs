@@ -1,5 +1,5 @@
 //! Tokens over a storage that outlives them, and fails when it is told to.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its own part")]
+#![allow(dead_code, unreachable_pub, unused_macros, reason = "each test file uses its own part")]
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,6 +12,25 @@ use quorumkey::{
 use tempfile::TempDir;
 
 use super::common::*;
+
+/// Every suite, and every storage.
+macro_rules! mounted {
+    ($mount:ident, $storage:ident, $suite:ident, $($module:ident: $($name:ident)*;)*) => {
+        mod $mount {
+            $(mod $module { $(#[test] fn $name() {
+                crate::$module::$name(&crate::device::Setting::$storage(quorumkey::Suite::$suite));
+            })* })*
+        }
+    };
+}
+
+macro_rules! mount {
+    ($($module:ident: $($name:ident)*;)*) => {
+        mounted!(ed25519, memory, Ed25519, $($module: $($name)*;)*);
+        mounted!(secp256k1, memory, Secp256k1, $($module: $($name)*;)*);
+        mounted!(taproot_in_files, files, Secp256k1Taproot, $($module: $($name)*;)*);
+    };
+}
 
 /// When a storage fails: at that write, which then has happened or has not.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,7 @@ mod common;
 mod abandoned;
 mod attempts;
 mod crashes;
+#[macro_use]
 mod device;
 mod failures;
 mod forks;
@@ -27,25 +28,6 @@ use common::*;
 use device::{Device, Keeps as _, devices, log_in, snapshot};
 use quorumkey::wrap::{Identity, Recipient, SecretKey};
 use quorumkey::{Dealing, Error, Invitation, KeyId, KeyInfo, KeyState, Leaving, Reason, Reshare, Roster, Run, hazmat};
-
-/// Every suite, and every storage.
-macro_rules! mounted {
-    ($mount:ident, $storage:ident, $suite:ident, $($module:ident: $($name:ident)*;)*) => {
-        mod $mount {
-            $(mod $module { $(#[test] fn $name() {
-                crate::$module::$name(&crate::device::Setting::$storage(quorumkey::Suite::$suite));
-            })* })*
-        }
-    };
-}
-
-macro_rules! mount {
-    ($($module:ident: $($name:ident)*;)*) => {
-        mounted!(ed25519, memory, Ed25519, $($module: $($name)*;)*);
-        mounted!(secp256k1, memory, Secp256k1, $($module: $($name)*;)*);
-        mounted!(taproot_in_files, files, Secp256k1Taproot, $($module: $($name)*;)*);
-    };
-}
 
 mount! {
     abandoned:

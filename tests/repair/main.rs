@@ -14,6 +14,7 @@ mod binds;
 mod cheats;
 mod clashes;
 mod crashes;
+#[macro_use]
 #[path = "../epochs/device.rs"]
 mod device;
 mod rules;
@@ -22,25 +23,6 @@ mod shares;
 use common::*;
 use quorumkey::wrap::{Identity, SecretKey};
 use quorumkey::{Error, Invitation, KeyId, KeyInfo, NewCard, Reason, hazmat};
-
-/// Every suite, and every storage.
-macro_rules! mounted {
-    ($mount:ident, $storage:ident, $suite:ident, $($module:ident: $($name:ident)*;)*) => {
-        mod $mount {
-            $(mod $module { $(#[test] fn $name() {
-                crate::$module::$name(&crate::device::Setting::$storage(quorumkey::Suite::$suite));
-            })* })*
-        }
-    };
-}
-
-macro_rules! mount {
-    ($($module:ident: $($name:ident)*;)*) => {
-        mounted!(ed25519, memory, Ed25519, $($module: $($name)*;)*);
-        mounted!(secp256k1, memory, Secp256k1, $($module: $($name)*;)*);
-        mounted!(taproot_in_files, files, Secp256k1Taproot, $($module: $($name)*;)*);
-    };
-}
 
 mount! {
     binds:
