@@ -1,7 +1,8 @@
 //! Logging in.
 
 use core::fmt;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use core::ops::Deref;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::audit::{Event, EventKind};
 use crate::guard::{forbids, unless_off};
@@ -16,7 +17,31 @@ use super::{Current, Draft, State, Vault, VaultError, associated, space};
 /// Somebody is logged in: holds the root key, which is wiped when the last of these is dropped.
 pub(crate) struct Unlocked {
     role: UserType,
-    root: Arc<RwLock<Key>>,
+    root: Arc<RwLock<Root>>,
+}
+
+/// The root key that all who are logged in share.
+pub(super) struct Root {
+    now: Key,
+    /// What everything is sealed under once the rewrite that is under way, or that was reported as failed, is made.
+    pub(super) renewed: Option<Key>,
+}
+
+impl Root {
+    /// The rewrite was made: everybody goes on with the key that it brought.
+    pub(super) fn renew(&mut self) {
+        if let Some(root) = self.renewed.take() {
+            self.now = root;
+        }
+    }
+}
+
+impl Deref for Root {
+    type Target = Key;
+
+    fn deref(&self) -> &Key {
+        &self.now
+    }
 }
 
 impl Unlocked {
@@ -25,13 +50,12 @@ impl Unlocked {
         self.role
     }
 
-    pub(super) fn root(&self) -> RwLockReadGuard<'_, Key> {
+    pub(super) fn root(&self) -> RwLockReadGuard<'_, Root> {
         self.root.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives everybody who is logged in another root key.
-    pub(super) fn replace_root(&self, root: Key) {
-        *self.root.write().unwrap_or_else(PoisonError::into_inner) = root;
+    pub(super) fn root_mut(&self) -> RwLockWriteGuard<'_, Root> {
+        self.root.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,7 +141,8 @@ impl<S: Storage> Vault<S> {
 }
 
 /// All who are logged in share one root key, so that all go on when it is renewed.
-fn share(state: &mut State, root: Key) -> Arc<RwLock<Key>> {
+fn share(state: &mut State, root: Key) -> Arc<RwLock<Root>> {
+    let root = Root { now: root, renewed: None };
     if let Some(shared) = state.root.upgrade() {
         // Most often it is the same; it differs after a renewal of which only the answer failed.
         *shared.write().unwrap_or_else(PoisonError::into_inner) = root;

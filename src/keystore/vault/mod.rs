@@ -26,6 +26,7 @@ use crate::keystore::{Change, Entry, Pin, Storage, StorageError};
 use crate::wire::{DecodeError, Writer};
 
 pub use cost::KdfCost;
+use login::Root;
 pub(crate) use login::Unlocked;
 pub(crate) use records::RecordChange;
 #[cfg(any(test, feature = "hazmat"))]
@@ -53,11 +54,9 @@ pub(crate) struct Vault<S> {
 struct State {
     current: Current,
     /// The root key, for as long as somebody is logged in.
-    root: Weak<RwLock<Key>>,
+    root: Weak<RwLock<Root>>,
     /// Set while a transaction is under way: if it fails, only the storage knows what became of it.
     stale: bool,
-    /// The root key that everything is sealed under once the rewrite that is under way is made.
-    renewed: Option<Key>,
 }
 
 #[derive(Clone)]
@@ -170,13 +169,13 @@ impl<S: Storage> Vault<S> {
         let ledger = draft.ledger;
         let storage = storage(&draft.into_contents())?;
         let current = Current { header, ledger, tries: Tries::default() };
-        Ok(Self { storage, state: Mutex::new(State { current, root: Weak::new(), stale: false, renewed: None }) })
+        Ok(Self { storage, state: Mutex::new(State { current, root: Weak::new(), stale: false }) })
     }
 
     /// Opens the vault in a storage.
     pub(crate) fn open(storage: S) -> Result<Self, VaultError> {
         let current = Current::load(&storage)?;
-        Ok(Self { storage, state: Mutex::new(State { current, root: Weak::new(), stale: false, renewed: None }) })
+        Ok(Self { storage, state: Mutex::new(State { current, root: Weak::new(), stale: false }) })
     }
 
     /// The random id of the token.
@@ -200,25 +199,25 @@ impl<S: Storage> Vault<S> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.stale {
             state.current = Current::load(&self.storage)?;
-            self.see_rewrite(&mut state)?;
+            self.see_rewrite(&state)?;
             state.stale = false;
         }
         Ok(state)
     }
 
     /// A rewrite that failed may have been made all the same. Then who is logged in goes on with the root key that it brought.
-    fn see_rewrite(&self, state: &mut State) -> Result<(), VaultError> {
-        let made = match &state.renewed {
-            Some(root) => self.sealed_state(root, &state.current),
+    fn see_rewrite(&self, state: &State) -> Result<(), VaultError> {
+        let Some(shared) = state.root.upgrade() else { return Ok(()) };
+        let mut root = shared.write().unwrap_or_else(PoisonError::into_inner);
+        let made = match &root.renewed {
+            Some(renewed) => self.sealed_state(renewed, &state.current),
             None => return Ok(()),
         };
-        if let Err(VaultError::Storage(error)) = made {
-            return Err(error.into());
+        match made {
+            Ok(_) => root.renew(),
+            Err(VaultError::Storage(error)) => return Err(error.into()),
+            Err(_) => root.renewed = None,
         }
-        if let (Ok(_), Some(root), Some(shared)) = (made, state.renewed.take(), state.root.upgrade()) {
-            *shared.write().unwrap_or_else(PoisonError::into_inner) = root;
-        }
-        state.renewed = None;
         Ok(())
     }
 

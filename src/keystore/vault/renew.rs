@@ -92,9 +92,9 @@ impl<S: Storage> Vault<S> {
         draft.finish(&root, &header, marks)?;
         let next = Current { header, ledger: draft.ledger, tries };
         let contents = draft.into_contents();
-        state.renewed = Some(root);
+        unlocked.root_mut().renewed = Some(root);
         self.settle(state, next, |storage| storage.rewrite(&contents))?;
-        state.renewed.take().into_iter().for_each(|root| unlocked.replace_root(root));
+        unlocked.root_mut().renew();
         Ok(())
     }
 
