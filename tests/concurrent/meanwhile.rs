@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use quorumkey::hazmat::{meanwhile, set_clock_ahead};
 use quorumkey::{
-    Change, Derivation, Entry, Error, Invitation, KeyId, KeyState, KeyTemplate, MemoryStorage, Message, Misuse,
+    Change, Derivation, Entry, Error, Filter, Invitation, KeyId, KeyState, KeyTemplate, MemoryStorage, Message, Misuse,
     Operation, Operations, Output, Progress, Proposal, Restriction, Roster, Run, RunId, Session, SessionId, Signing,
     SoftToken, Storage, StorageError, Suite, Token, UserType,
 };
@@ -130,6 +130,13 @@ struct Breaking {
     left: Arc<AtomicU32>,
 }
 
+impl Breaking {
+    fn one_less(&self) -> Result<(), StorageError> {
+        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(drop).map_err(|_| StorageError::Io(std::io::ErrorKind::StorageFull))
+    }
+}
+
 impl Storage for Breaking {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         self.inner.get(key)
@@ -140,12 +147,12 @@ impl Storage for Breaking {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
-        let left = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
-        left.map_err(|_| StorageError::Io(std::io::ErrorKind::StorageFull))?;
+        self.one_less()?;
         self.inner.commit(changes)
     }
 
     fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
+        self.one_less()?;
         self.inner.rewrite(contents)
     }
 }
@@ -314,9 +321,28 @@ fn nonces_that_are_too_old_go_with_the_next_message_whatever_it_is() {
     assert!(is_over(&after.unwrap_err()));
 }
 
+type EndRun = fn(&SoftToken<Breaking>, SessionId, (RunId, KeyId), &AtomicU32);
+
 #[test]
 fn who_waits_for_a_run_does_not_wait_for_the_thread_that_computes_for_it_once_it_is_ended() {
+    let ends: [EndRun; 2] = [
+        |token, session, (run, _), _| token.abort(session, run).unwrap(),
+        // The key stays, and its runs are over all the same.
+        |token, session, (_, key), left| {
+            left.store(0, Ordering::SeqCst);
+            assert!(matches!(token.destroy_object(session, key), Err(Error::Storage(_))));
+            left.store(u32::MAX, Ordering::SeqCst);
+        },
+    ];
+    for end in ends {
+        waits_until(end);
+    }
+}
+
+fn waits_until(end: EndRun) {
     let (devices, invitation) = pair();
+    let left = Arc::clone(&devices[0].left);
+    let [key] = devices[0].token.find_objects(devices[0].session, &Filter::default()).unwrap().try_into().unwrap();
     let (run, commitments) = signing(&devices, &invitation);
     let (token, session, message) = (Arc::clone(&devices[0].token), devices[0].session, commitments.clone());
     let (say, hear) = channel();
@@ -325,7 +351,7 @@ fn who_waits_for_a_run_does_not_wait_for_the_thread_that_computes_for_it_once_it
         std::thread::spawn(move || say.send(waiting.advance(session, run, &message)).unwrap());
         // Long enough for it to wait; if it does not yet, it finds nothing to wait for.
         std::thread::sleep(Duration::from_millis(100));
-        token.abort(session, run).unwrap();
+        end(&token, session, (run, key.id), &left);
         let told = hear.recv_timeout(Duration::from_secs(20)).expect("it is told that the run is over");
         assert!(is_over(&told.unwrap_err()));
     });

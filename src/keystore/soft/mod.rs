@@ -293,14 +293,17 @@ impl<S: Storage> SoftToken<S> {
         unless_off!(PolicyAskedAtTheDoor, decision, Ok(()))?;
         let unlocked = Arc::clone(&login.unlocked);
         let (mut commit, away) = (Commit::default(), inner.away.len());
-        let released = step(&mut Scene { inner: &mut inner, session, login, key }, &mut commit)?;
-        unless_off!(WrittenBeforeReleased, self.commit(&unlocked, commit)?, ());
+        let mut scene = Scene { inner: &mut inner, session, login, key };
+        let released = step(&mut scene, &mut commit).and_then(|released| {
+            unless_off!(WrittenBeforeReleased, self.commit(&unlocked, commit)?, ());
+            Ok(released)
+        });
         inner.end_expired();
-        // Who waits for a run that was ended must not wait for the thread that computes for it.
+        // Who waits for a run that was ended, also by a step that failed, must not wait for the thread that computes for it.
         if inner.away.len() < away {
             self.returned.notify_all();
         }
-        Ok(released)
+        released
     }
 
     /// Makes a step's changes durable, with their audit records, in one transaction.
