@@ -377,6 +377,12 @@ mod switch {
         HistoryToldIsTheKnownOne,
         /// Nor are revisions of a roster left out that are known.
         RevisionsToldAreTheKnownOnes,
+        /// What was told when a run began does not take the place of what was learned since.
+        HistoryKeptIsNoOlder,
+        /// Nobody is given a share anew that it has.
+        RepairedWhatItLacks,
+        /// A token takes no share of an epoch that is not the one of its key.
+        RepairedInItsEpoch,
         /// A member tells of a line that loses by its whole certificate only.
         LosingLineToldWhole,
         /// Nothing is dealt of an epoch that is over.

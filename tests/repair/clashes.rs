@@ -38,6 +38,8 @@ mounted! {
     nonces_made_beforehand_die_when_a_run_shows_a_clash
     who_left_and_knows_a_revision_takes_no_history_without_it
     who_left_and_knows_a_revision_sees_the_fork_when_it_is_called_back_by_another
+    who_learns_of_a_revision_while_it_is_called_back_keeps_no_history_without_it
+    who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by
 }
 
 /// A 2-of-3 key of which there are two rosters. The first and the second member have enrolled a fourth; so have the third and
@@ -337,9 +339,9 @@ fn an_invitation_of_a_line_that_passes_over_a_revision_shows_a_fork(suite: Suite
     sees_the_fork(&mut devices, &key, &invitation, passed.epoch);
 }
 
-/// Once the first member has left. Its token knows that the second and the third have enrolled a fourth since; the fifth and a
-/// copy of the second's device do not.
-fn left(suite: Suite, kept: Keep) -> Clashed {
+/// Once the first member has left. The second and the third have enrolled a fourth since; the fifth, a copy of the second's
+/// device, and the first, if it is not told, do not know it.
+fn left(suite: Suite, kept: Keep, told: bool) -> Clashed {
     let mut devices = devices(5);
     let members = log_in(&mut devices);
     let key = dkg(&members[..3], suite, 2);
@@ -351,12 +353,20 @@ fn left(suite: Suite, kept: Keep) -> Clashed {
     exchange(&mut Vec::from(runs));
     let copy = Device::new(&devices[SECOND].contents());
     enrol(&members, key.id, [SECOND, THIRD], &[2, 3], FOURTH);
-    let told = members[SECOND].session.certificate(key.id).unwrap();
-    let gone = members[FIRST].session.complete(&told).unwrap();
-    assert_eq!((gone.state, gone.revision), (KeyState::Retired, 1));
+    if told {
+        tell(&members, key.id);
+    }
+    let gone = members[FIRST].key(key.id);
+    assert_eq!((gone.state, gone.revision), (KeyState::Retired, u32::from(told)));
     drop(members);
     devices.push(copy);
     Clashed { key: gone, devices: snapshot(&devices).iter().map(|contents| kept(contents)).collect() }
+}
+
+/// The first learns from the second of the revision.
+fn tell(members: &[Member], key: KeyId) {
+    let told = members[SECOND].session.certificate(key).unwrap();
+    assert_eq!(members[FIRST].session.complete(&told).unwrap().revision, 1);
 }
 
 /// The first member's token still has the certificate with the revision.
@@ -366,7 +376,7 @@ fn still_knows_the_revision(members: &[Member], key: &KeyInfo) {
 }
 
 fn who_left_and_knows_a_revision_takes_no_history_without_it(suite: Suite, kept: Keep) {
-    let Clashed { key, mut devices } = left(suite, kept);
+    let Clashed { key, mut devices } = left(suite, kept, true);
     let members = log_in(&mut devices);
     let card = members[FIRST].card();
     let behind = members[COPY].session.invite_enrolment(key.id, id(1), card, &ids(&[2, 5])).unwrap();
@@ -378,7 +388,7 @@ fn who_left_and_knows_a_revision_takes_no_history_without_it(suite: Suite, kept:
 }
 
 fn who_left_and_knows_a_revision_sees_the_fork_when_it_is_called_back_by_another(suite: Suite, kept: Keep) {
-    let Clashed { key, mut devices } = left(suite, kept);
+    let Clashed { key, mut devices } = left(suite, kept, true);
     let members = log_in(&mut devices);
     let others = [(2, COPY), (5, OTHER)];
     let passed = go_on(&members, key.id, &others, 3);
@@ -393,6 +403,67 @@ fn who_left_and_knows_a_revision_sees_the_fork_when_it_is_called_back_by_another
         assert!(forks.iter().any(|fork| fork.culprits == [id(2)]), "{forks:?}");
         still_knows_the_revision(&members, &key);
     }
+}
+
+fn who_learns_of_a_revision_while_it_is_called_back_keeps_no_history_without_it(suite: Suite, kept: Keep) {
+    let others = [(2, COPY), (5, OTHER)];
+    for enrolled in [false, true] {
+        let Clashed { key, mut devices } = left(suite, kept, false);
+        let members = log_in(&mut devices);
+        let invitation = if enrolled {
+            let card = members[FIRST].card();
+            members[COPY].session.invite_enrolment(key.id, id(1), card, &ids(&[2, 5])).unwrap()
+        } else {
+            go_on(&members, key.id, &others, 3);
+            call_back(&members, key.id, &others)
+        };
+        let mut runs: Vec<_> =
+            [FIRST, COPY, OTHER].iter().map(|place| members[*place].session.start(&invitation).unwrap()).collect();
+        let mut known = false;
+        let results = exchange_over(&mut runs, &mut |_, to, message| {
+            if to == 0 && message.round() == 1 && !core::mem::replace(&mut known, true) {
+                tell(&members, key.id);
+            }
+            vec![message]
+        });
+        let Err(Error::Stale { certificates, .. }) = &results[0] else { panic!("{results:?}") };
+        assert_eq!(certificates.last(), Some(&members[SECOND].session.certificate(key.id).unwrap()));
+        still_knows_the_revision(&members, &key);
+    }
+}
+
+fn who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by(suite: Suite, kept: Keep) {
+    let mut devices = devices(4);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[SECOND].contents());
+    drop(members);
+    devices.push(copy);
+    let copy = 4;
+    let members = log_in(&mut devices);
+    go_on(&members, key, &[(1, FIRST), (2, SECOND)], 3);
+    let theirs = go_on(&members, key, &[(3, THIRD), (2, copy)], 1).epoch;
+    // These two will not know of the revision that the first is shown.
+    let before = [THIRD, copy].map(|place| Device::new(&devices[place].contents()));
+    enrol(&members, key, [THIRD, copy], &[2, 3], FOURTH);
+    let revised = members[THIRD].session.certificate(key).unwrap();
+    drop(members);
+    devices.extend(before);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let first = &members[FIRST];
+    let ours = first.session.certificate(key).unwrap();
+    forks(first, key, &revised, (ours.epoch_id(), theirs));
+    let others = [5, 6];
+    for place in others {
+        forks(&members[place], key, &ours, (theirs, ours.epoch_id()));
+    }
+    let ends = members[5].session.invite_refresh(key, Vec::new()).unwrap();
+    let now = renew(&members, &others, &ends);
+    let chain = members[5].session.certificates(key).unwrap();
+    let lost = first.session.complete(&chain[2]).unwrap();
+    assert_eq!((lost.state, lost.epoch), (KeyState::Retired, now.epoch));
+    assert_eq!(first.session.certificates(key).unwrap(), chain);
 }
 
 fn nonces_made_beforehand_die_when_a_run_shows_a_clash(suite: Suite, kept: Keep) {

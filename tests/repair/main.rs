@@ -36,12 +36,16 @@ mount! {
         a_repair_that_failed_after_the_votes_is_done_again_with_the_same_revision
         who_missed_the_votes_of_others_votes_again_for_the_same
         who_signed_a_revision_signs_no_other_and_no_attempt_before_it_is_in_force
+        who_signed_a_revision_that_another_overtook_signs_no_attempt_without_its_officer
+        who_missed_a_revision_and_what_followed_is_told_both
         the_officer_may_let_a_token_sign_another_revision
         who_signed_an_attempt_signs_no_revision_before_it_has_ended
         an_attempt_that_began_before_a_revision_was_signed_is_not_signed_after_it
         a_revision_without_a_quorum_of_signatures_is_none
         who_signed_two_revisions_with_one_number_is_named_when_both_come_to_light
         a_member_is_repaired_on_its_own_token_after_it_erased_its_share
+        who_gets_the_key_from_a_backup_meanwhile_is_not_repaired
+        who_gets_the_key_from_a_backup_meanwhile_signs_under_its_number_alone
         a_repaired_member_has_forgotten_what_it_signed
         an_enrolled_token_that_was_restored_has_forgotten_what_it_signed
         the_old_token_of_a_repaired_member_has_no_voice

@@ -125,6 +125,34 @@ pub fn who_signed_a_revision_signs_no_other_and_no_attempt_before_it_is_in_force
     assert_eq!((now.revision, now.height), (0, 1));
 }
 
+/// Its vote may have come to others who put that revision in force where this token is not told: an epoch that passes over it
+/// would show this token as who signed both.
+pub fn who_signed_a_revision_that_another_overtook_signs_no_attempt_without_its_officer(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    members.extend([setting.member("one more"), setting.member("another")]);
+    let enrol = |inviter: usize, place: usize, helpers: &[u16]| {
+        let card = members[place].card();
+        members[inviter].session.invite_enrolment(key, id(4), card, &ids(helpers)).unwrap()
+    };
+    let start = |places: &[usize], invitation: &Invitation| -> Vec<_> {
+        places.iter().map(|place| members[*place].session.start(invitation).unwrap()).collect()
+    };
+    // Of the first revision only the third's signature is made: the second does not hear who joins.
+    exchange_over(&mut start(&[1, 2, 3], &enrol(2, 3, &[2, 3])), &mut |_, to, message| {
+        if message.round() > 0 || to == 0 { Vec::new() } else { vec![message] }
+    });
+    exchange(&mut start(&[0, 1, 4], &enrol(0, 4, &[1, 2])));
+    let told = members[0].session.certificate(key).unwrap();
+    assert_eq!(members[2].session.complete(&told).unwrap().revision, 1);
+    let refresh = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let result = members[2].session.start(&refresh);
+    assert!(matches!(result, Err(Error::Denied(Denial::RevisionSigned))), "{result:?}");
+    members[2].store.login_so(&officer_pin()).unwrap().override_fork_rules(&refresh).unwrap();
+    exchange(&mut start(&[0, 1, 2, 4], &refresh));
+    assert_eq!(members[2].key(key).height, 1);
+}
+
 fn refresh_all(members: &[Member], key: KeyId) -> KeyInfo {
     let now = common::refresh(members, key);
     sign(members, key, &[1, 3], b"renewed");
@@ -191,6 +219,30 @@ fn enrolled_without_the_second(setting: &Setting) -> (Vec<Member>, KeyId, quorum
     (members, key, certificate)
 }
 
+/// The second missed a revision, and the epoch without it that followed.
+pub fn who_missed_a_revision_and_what_followed_is_told_both(setting: &Setting) {
+    let (members, key, _) = enrolled_without_the_second(setting);
+    let leaving = vec![quorumkey::Leaving { identifier: id(2), reason: Reason::Lost }];
+    let those = [&members[0], &members[2], &members[3]];
+    let cards = [(1, 0), (3, 2), (4, 3)].map(|(number, place): (u16, usize)| (id(number), members[place].card()));
+    let without = quorumkey::Reshare {
+        members: quorumkey::Roster::new(cards.into()).unwrap(),
+        leaving,
+        ..quorumkey::Reshare::of(&members[0].key(key))
+    };
+    let invitation = members[0].session.invite_reshare(key, without).unwrap();
+    exchange(&mut those.map(|member| member.session.start(&invitation).unwrap()));
+    let late = members[1].session.invite_refresh(key, Vec::new()).unwrap();
+    let refused = members[0].session.start(&late);
+    let Err(Error::Stale { certificates, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(certificates, members[0].session.certificates(key).unwrap());
+    for told in &certificates {
+        members[1].session.complete(told).unwrap();
+    }
+    assert_eq!(members[1].key(key).state, KeyState::Retired);
+    assert_eq!(members[1].session.certificates(key).unwrap(), certificates);
+}
+
 pub fn a_revision_without_a_quorum_of_signatures_is_none(setting: &Setting) {
     let (members, key, certificate) = enrolled_without_the_second(setting);
     let good = certificate.to_bytes();
@@ -251,6 +303,60 @@ pub fn a_member_is_repaired_on_its_own_token_after_it_erased_its_share(setting: 
     members[2].session.destroy(key).unwrap();
     repair(&members, &invite_repair(&members, key, 3, &[1, 2]));
     sign(&members, key, &[2, 3], b"repaired");
+}
+
+/// While the helpers make its share, the member takes one from a backup, of this epoch or of the one before.
+pub fn who_gets_the_key_from_a_backup_meanwhile_is_not_repaired(setting: &Setting) {
+    for renewed in [false, true] {
+        let members = setting.group(3);
+        let key = dkg(&members, setting.suite, 2).id;
+        let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
+        let backup = members[2].session.export(key, &sheet.recipient()).unwrap();
+        if renewed {
+            common::refresh(&members, key);
+        }
+        members[2].session.destroy(key).unwrap();
+        let with = Identity::X25519(sheet);
+        let mut restored = None;
+        let results = run(&members, &invite_repair(&members, key, 3, &[1, 2]), &mut |_, to, message| {
+            if to == 2 && message.round() == 2 && restored.is_none() {
+                restored = Some(members[2].session.restore(&backup, &with).unwrap());
+            }
+            vec![message]
+        });
+        match (renewed, &results[2]) {
+            (false, Err(Error::Exists(_))) | (true, Err(Error::Stale { .. })) => {}
+            (_, result) => panic!("{result:?}"),
+        }
+        assert_eq!(members[2].key(key), restored.unwrap(), "it is to be refreshed");
+    }
+}
+
+/// It left as the third, and is called back as the fourth while it takes the third's share from a backup.
+pub fn who_gets_the_key_from_a_backup_meanwhile_signs_under_its_number_alone(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
+    let backup = members[2].session.export(key, &sheet.recipient()).unwrap();
+    let (two, with) = (roster(&members[..2]), Identity::X25519(sheet));
+    let leaving = vec![quorumkey::Leaving { identifier: id(3), reason: Reason::Routine }];
+    let of = || quorumkey::Reshare::of(&members[0].key(key));
+    let without = quorumkey::Reshare { members: two.clone(), leaving, ..of() };
+    deal(&members, &members[0].session.invite_reshare(key, without).unwrap());
+    members[2].session.destroy(key).unwrap();
+    let fourth = quorumkey::Reshare { members: two.with(id(4), members[2].card()).unwrap(), ..of() };
+    let invitation = members[0].session.invite_reshare(key, fourth).unwrap();
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let mut restored = None;
+    let results = exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 2 && message.round() == 1 && restored.is_none() {
+            restored = Some(members[2].session.restore(&backup, &with).unwrap());
+        }
+        vec![message]
+    });
+    let refused = &results[2];
+    assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan("a member under another number")))), "{refused:?}");
+    assert_eq!(members[2].key(key), restored.unwrap());
 }
 
 pub fn a_repaired_member_has_forgotten_what_it_signed(setting: &Setting) {

@@ -10,7 +10,7 @@ use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
 use crate::audit::EventKind;
 use crate::guard::{forbids, holds};
 use crate::keystore::vault::VaultError;
-use crate::protocol::{Certificate, Denial, Epoch};
+use crate::protocol::{Certificate, CertificateError, Denial, Epoch};
 use crate::wire::{DealPlan, EpochId, Identifier};
 
 const FORK: &[u8] = b"fork/";
@@ -62,6 +62,8 @@ impl<S: Storage> SoftToken<S> {
         // The newest that both know, as far as one of them tells of more revisions.
         let last = known.saturating_sub(1);
         let revised = |one: &[Certificate]| one.get(last).map(|one| one.signed_revisions().len());
+        let first =
+            |one: &[Certificate], other: &[Certificate]| if revised(one) > revised(other) { last } else { known };
         let Some((_, newest)) = line.last() else {
             let behind = known > 0 && revised(&chain) > revised(told);
             return Ok(stale(chain.get(last..).filter(|_| behind).unwrap_or_default()));
@@ -72,11 +74,10 @@ impl<S: Storage> SoftToken<S> {
         }
         let mut placed = line.iter().zip(&descents);
         if placed.any(|((_, epoch), descent)| goes_on(epoch, descent.as_ref(), &key.epoch)) {
-            let first = if revised(told) > revised(&chain) { last } else { known };
-            return Ok(stale(told.get(first..).unwrap_or_default()));
+            return Ok(stale(told.get(first(told, &chain)..).unwrap_or_default()));
         }
         if superseding(&chain, newest)?.is_some() {
-            return Ok(stale(chain.get(known..).unwrap_or_default()));
+            return Ok(stale(chain.get(first(&chain, told)..).unwrap_or_default()));
         }
         let (mut key, mut commit) = (key.clone(), Commit::default());
         for ((certificate, epoch), descent) in line.iter().zip(&descents) {
@@ -170,14 +171,17 @@ pub(super) fn change_line(
     others: &[Certificate],
     commit: &mut Commit,
 ) -> Result<()> {
-    let (mut parent, mut heights) = (epoch.parent(), vec![epoch.plan.height]);
-    while let Some(other) = parent.and_then(|parent| others.iter().find(|one| one.epoch_id() == parent)) {
-        let stated = other.epoch()?;
+    let (mut follows, mut heights) = (epoch.clone(), vec![epoch.plan.height]);
+    while let Some(other) = others.iter().find(|one| Some(one.epoch_id()) == follows.parent()) {
+        // With the roster that the line goes by, or the chain would prove nothing to whoever is told it.
+        let now = follows.bound().and_then(|roster| other.as_of(roster));
+        let (other, stated) = now.ok_or(CertificateError::Parent)?;
         commit.put(key.object(), &certificate_key(stated.plan.height), other.to_bytes());
         key.record.end_fork(stated.id);
         heights.push(stated.plan.height);
-        parent = stated.parent();
+        follows = stated;
     }
+    let parent = follows.parent();
     let stays = chain.iter().position(|known| Some(known.epoch_id()) == parent).map_or(0, |place| place + 1);
     for left in chain.iter().skip(stays) {
         let stated = left.epoch()?;

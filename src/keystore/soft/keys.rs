@@ -24,7 +24,7 @@ const CERTIFICATE: &[u8] = b"certificate/";
 const INDEX: &[u8] = b"key/";
 const PROMISE: &[u8] = b"promise/";
 /// How many records are read at once.
-const PAGE: usize = 64;
+pub(super) const PAGE: usize = 64;
 
 /// A key as it is kept.
 #[derive(Clone, Debug)]
@@ -196,11 +196,18 @@ impl<S: Storage> SoftToken<S> {
         }
     }
 
-    /// The certificates from the one that follows `epoch`; empty if that epoch is not in the chain, or is the newest.
+    /// The certificates that lead on from `epoch`; empty if that epoch is not in the chain, or is the newest. If its roster was
+    /// revised its own comes first, because what follows goes by the roster, and who is behind may have missed that as well.
     pub(super) fn chain_after(&self, unlocked: &Unlocked, id: KeyId, epoch: EpochId) -> Result<Vec<Certificate>> {
         let mut chain = self.chain(unlocked, id)?;
-        let known = chain.iter().position(|certificate| certificate.epoch_id() == epoch);
-        Ok(known.map(|place| chain.split_off(place + 1)).unwrap_or_default())
+        let Some(place) = chain.iter().position(|certificate| certificate.epoch_id() == epoch) else {
+            return Ok(Vec::new());
+        };
+        let mut following = chain.split_off(place + 1);
+        if let Some(known) = chain.pop().filter(|known| !following.is_empty() && !known.signed_revisions().is_empty()) {
+            following.insert(0, known);
+        }
+        Ok(following)
     }
 
     /// The first epoch of a key. It names the key's history, where the key's own name is only a hash of public points that

@@ -1,8 +1,8 @@
 //! Revisions of a key's roster: which this token proposes and signs, and what it takes in.
 
-use super::keys::{Key, certificate_key};
+use super::keys::{Key, PAGE, certificate_key};
 use super::propose::{issue, usable};
-use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
+use super::{Commit, Error, Login, Misuse, Result, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
 use crate::guard::{forbids, holds};
 use crate::keystore::token::Proposal;
@@ -74,11 +74,31 @@ impl<S: Storage> SoftToken<S> {
         }
     }
 
-    /// The revision that this token has signed and that is not in force.
+    /// The revision that this token has signed as the one after those in force.
     fn voted(&self, unlocked: &Unlocked, key: &Key) -> Result<Option<Revision>> {
         let place = vote_key(key.epoch.revision().saturating_add(1));
         let signed = self.vault.get(unlocked, key.space_of(key.epoch.id), &place)?;
         Ok(signed.map(|bytes| Revision::from_bytes(&bytes)).transpose()?)
+    }
+
+    /// Whether an epoch goes by all revisions that this token has signed, but for those that a plan undoes. Of two with one
+    /// number the other may be in force here, and this one elsewhere.
+    fn goes_by_what_it_signed(&self, unlocked: &Unlocked, epoch: &Epoch, undone: &[Revision]) -> Result<bool> {
+        let space = Space::Epoch(*epoch.key.as_bytes(), *epoch.id.as_bytes());
+        let mut after = None::<Vec<u8>>;
+        loop {
+            let page = self.vault.scan(unlocked, space, VOTE, after.as_deref(), PAGE)?;
+            for (_, signed) in &page {
+                let signed = Revision::from_bytes(signed)?;
+                if !epoch.revisions.contains(&signed) && !undone.contains(&signed) {
+                    return Ok(false);
+                }
+            }
+            match page.into_iter().last() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(true),
+            }
+        }
     }
 
     /// Records what is about to be signed.
@@ -107,14 +127,14 @@ impl<S: Storage> SoftToken<S> {
         (plan, invitation): (&DealPlan, Option<&Invitation>),
         overridden: bool,
     ) -> Result<()> {
-        let Source::Epoch { parent, roster, .. } = &plan.source else { return Ok(()) };
+        let Source::Epoch { parent, roster, undone, .. } = &plan.source else { return Ok(()) };
         if *parent != key.epoch.id || !key.is_certified() {
             return Ok(());
         }
-        if !overridden && forbids!(NoAttemptAfterAVote, self.voted(unlocked, key)?.is_some()) {
+        let planned = self.as_planned(unlocked, Some(key), key.epoch.clone(), plan)?;
+        if !overridden && forbids!(NoAttemptAfterAVote, !self.goes_by_what_it_signed(unlocked, &planned, undone)?) {
             return Err(Error::Denied(Denial::RevisionSigned));
         }
-        let planned = self.as_planned(unlocked, Some(key), key.epoch.clone(), plan)?;
         if holds!(AttemptOfTheNewestRoster, *roster == planned.roster_hash) {
             return Ok(());
         }

@@ -18,13 +18,13 @@ use crate::keystore::soft::keys::{
 };
 use crate::keystore::soft::propose::check_template;
 use crate::keystore::soft::record::{KeyRecord, Standing};
-use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
+use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, Unlocked, rng};
 use crate::policy::Verb;
 use crate::protocol::{
     Attempt, Certificate, CertificateError, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup,
     Standing as Memory, Succession, check_succession, key_id, start_dealing, verify_chain,
 };
-use crate::wire::{Card, DealPlan, EpochId, Invitation, KeyId, Reader, Roster, RunId, Source, Subject};
+use crate::wire::{Card, DealPlan, EpochId, Identifier, Invitation, KeyId, Reader, Roster, RunId, Source, Subject};
 
 /// How many attempts may be passed over at once: an invitation to the last one that there is would leave none to enter.
 const MAX_SKIPPED: u32 = 1024;
@@ -46,9 +46,7 @@ impl<S: Storage> SoftToken<S> {
         let inviter = inviter.filter(|card| holds!(InvitationToDealSigned, invitation.is_signed_by(card)));
         inviter.ok_or(Misuse::Inviter)?;
         let mut key = scene.key.take();
-        if forbids!(OwnNumberKept, key.as_ref().is_some_and(|key| key.record.me != me)) {
-            return Err(Misuse::Plan("a member under another number").into());
-        }
+        check_number(key.as_ref(), me)?;
         if imported.is_some() && !matches!(plan.source, Source::Import { .. }) {
             return Err(Misuse::Plan("nothing is imported by it").into());
         }
@@ -183,8 +181,7 @@ impl<S: Storage> SoftToken<S> {
         Ok((newest, chain))
     }
 
-    /// Who is told the key's history anew has perhaps known a part of it, and of the rosters' revisions: what is told keeps all
-    /// of that, or this token would lose what proves a fork.
+    /// Who is told the key's history anew has perhaps known a part of it, and of the rosters' revisions.
     pub(super) fn check_history(
         &self,
         login: &Login,
@@ -192,15 +189,39 @@ impl<S: Storage> SoftToken<S> {
         invitation: &Invitation,
         (parent, told): (EpochId, &[Certificate]),
     ) -> Result<()> {
-        let known = self.chain(&login.unlocked, key.id)?;
+        if forbids!(HistoryToldIsTheKnownOne, !self.keeps_history(&login.unlocked, key, told)?) {
+            return Err(self.stale(login, key, invitation, parent)?);
+        }
+        Ok(())
+    }
+
+    /// Whether what is told holds all that is known here of the key's history, and of the rosters' revisions: or this token
+    /// would lose what proves a fork.
+    fn keeps_history(&self, unlocked: &Unlocked, key: &Key, told: &[Certificate]) -> Result<bool> {
+        let known = self.chain(unlocked, key.id)?;
         let mut kept = known.len() <= told.len();
         for (known, told) in known.iter().zip(told) {
             let same = known.epoch_id() == told.epoch_id();
             kept &= same && holds!(RevisionsToldAreTheKnownOnes, known.epoch()?.beyond(&told.epoch()?).is_empty());
         }
-        if forbids!(HistoryToldIsTheKnownOne, !kept) {
-            return Err(self.stale(login, key, invitation, parent)?);
+        Ok(kept)
+    }
+
+    /// Keeps the history that the invitation told, rounds ago: this token may have learned more of it since.
+    pub(super) fn keep_told(
+        &self,
+        unlocked: &Unlocked,
+        key: &Key,
+        (parent, told): (EpochId, &[Certificate]),
+        commit: &mut Commit,
+    ) -> Result<()> {
+        if !told.is_empty() && forbids!(HistoryKeptIsNoOlder, !self.keeps_history(unlocked, key, told)?) {
+            let certificates = self.chain(unlocked, key.id)?;
+            let from = certificates.iter().position(|known| known.epoch_id() == parent).unwrap_or(0);
+            let certificates = certificates.into_iter().skip(from).collect();
+            return Err(Error::Stale { have: key.epoch.id, certificates });
         }
+        keep_chain(key, told, commit);
         Ok(())
     }
 
@@ -311,6 +332,8 @@ impl<S: Storage> SoftToken<S> {
             Some(key) => key,
             None => new_key(scene, live, &epoch, commit)?,
         };
+        // Another run may have given this token the key since.
+        check_number(Some(&key), live.exchange.frame().me.ok_or(Misuse::NotAMember)?)?;
         // Rule 2 again: since this run was entered, a higher attempt may have been.
         let founding = match live.chain.first() {
             Some(first) => first.epoch_id(),
@@ -335,7 +358,9 @@ impl<S: Storage> SoftToken<S> {
             check_ends_forks(Some(&key), &epoch.plan, parent, overridden)?;
         }
         self.check_ends_clashes(&scene.login.unlocked, Some(&key), &epoch.plan, overridden)?;
-        keep_chain(&key, &live.chain, commit);
+        if let Some(parent) = &live.parent {
+            self.keep_told(&scene.login.unlocked, &key, (parent.id, &live.chain), commit)?;
+        }
         key.record.pending.push(epoch.id);
         let space = key.space_of(epoch.id);
         commit.put(space, ATTEMPT, certificate.to_bytes());
@@ -357,6 +382,14 @@ fn group_of(plan: &DealPlan) -> [u8; 32] {
         Source::Import { group_key, .. } => *key_id(group_key).as_bytes(),
         Source::Epoch { key, .. } => *key.as_bytes(),
     }
+}
+
+/// A token is one member of a key, whoever invites it as another.
+pub(super) fn check_number(key: Option<&Key>, me: Identifier) -> Result<()> {
+    if forbids!(OwnNumberKept, key.is_some_and(|key| key.record.me != me)) {
+        return Err(Misuse::Plan("a member under another number").into());
+    }
+    Ok(())
 }
 
 /// Whether the epoch that the run renews is the one that is held here, or follows it by what the invitation told.

@@ -3,22 +3,23 @@
 use std::sync::Arc;
 
 use super::Live;
-use super::dealing::is_restored;
+use super::dealing::{check_number, is_restored};
 use super::enter::{Entered, override_key, whoami};
 use crate::audit::EventKind;
+use crate::guard::forbids;
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::object::{KeyInfo, Origin};
-use crate::keystore::soft::keys::{CHAIN_CODE, Key, SHARE, index_key, keep_chain};
+use crate::keystore::soft::keys::{CHAIN_CODE, Key, SHARE, index_key};
 use crate::keystore::soft::record::{KeyRecord, Standing};
 use crate::keystore::soft::revise::{broken, check_helpers, told_of};
-use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
+use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, Unlocked, rng};
 use crate::policy::Verb;
 use crate::protocol::{
     Certificate, Denial, Epoch, Exchange, Frame, Held, RepairSetup, RepairedShare, SignedRevision, repair_rounds,
     revised, start_repair,
 };
-use crate::wire::{Invitation, Operations, RepairPlan, Revision, RunId, Subject};
+use crate::wire::{EpochId, Invitation, Operations, RepairPlan, Revision, RunId, Subject};
 
 /// What is asked for when a revision is signed.
 pub(in crate::keystore::soft) const fn verb(revision: &Revision) -> Verb {
@@ -37,9 +38,7 @@ impl<S: Storage> SoftToken<S> {
         let inviter = participants.card(invitation.inviter()).filter(|_| plan.helpers.contains(&invitation.inviter()));
         inviter.filter(|card| invitation.is_signed_by(card)).ok_or(Misuse::Inviter)?;
         let (key, helps) = (scene.key.take(), me != plan.revision.identifier);
-        if key.as_ref().is_some_and(|key| key.record.me != me) {
-            return Err(Misuse::Unsupported("a member under another number").into());
-        }
+        check_number(key.as_ref(), me)?;
         let (epoch, chain) = if helps {
             let key = key.as_ref().ok_or(Error::NotFound(plan.revision.key))?;
             self.check_helps(&scene.login, key, invitation, plan)?;
@@ -120,6 +119,19 @@ impl<S: Storage> SoftToken<S> {
         if told.0.template().operations.contains(needed) { Ok(told) } else { Err(Error::Denied(Denial::Operation)) }
     }
 
+    /// Whether the share is still what this token lacks: since it entered, a backup or another run may have brought it the key.
+    fn check_lacks(&self, unlocked: &Unlocked, key: &Key, epoch: EpochId) -> Result<()> {
+        if forbids!(RepairedWhatItLacks, self.share(unlocked, key, epoch)?.is_some()) {
+            return Err(Error::Exists(key.id));
+        }
+        let other = key.epoch.id != epoch && key.record.standing != Standing::Retired;
+        if forbids!(RepairedInItsEpoch, other) {
+            let certificates = self.chain_after(unlocked, key.id, epoch)?;
+            return Err(Error::Stale { have: key.epoch.id, certificates });
+        }
+        Ok(())
+    }
+
     fn held(&self, login: &Login, key: &Key) -> Result<Held> {
         let share = self.share(&login.unlocked, key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
         let chain_code = self.chain_code(&login.unlocked, key)?.ok_or(Misuse::NoShare)?;
@@ -173,8 +185,13 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<KeyInfo> {
         let epoch = live.parent.as_ref().ok_or(Misuse::NoShare)?;
         let me = live.exchange.frame().me.ok_or(Misuse::NotAMember)?;
-        let record = match self.load(&scene.login.unlocked, epoch.key)? {
-            Some(key) => key.record,
+        let unlocked = &scene.login.unlocked;
+        let record = match self.load(unlocked, epoch.key)? {
+            Some(key) => {
+                check_number(Some(&key), me)?;
+                self.check_lacks(unlocked, &key, epoch.id)?;
+                key.record
+            }
             None => KeyRecord {
                 forgetful: is_restored(&scene.login.card),
                 ..KeyRecord::new(me, Origin::Repaired, Standing::Active, epoch)
@@ -192,7 +209,7 @@ impl<S: Storage> SoftToken<S> {
             ..record
         };
         let key = Key { id: epoch.key, record, epoch: epoch.clone() };
-        keep_chain(&key, &live.chain, commit);
+        self.keep_told(unlocked, &key, (epoch.id, &live.chain), commit)?;
         commit.put(key.object(), CHAIN_CODE, repaired.chain_code.expose().to_vec());
         commit.put(key.space_of(epoch.id), SHARE, repaired.share.expose().to_vec());
         commit.put(Space::Token, &index_key(key.id), Vec::new());
