@@ -379,6 +379,10 @@ mod switch {
         RevisionsToldAreTheKnownOnes,
         /// What was told when a run began does not take the place of what was learned since.
         HistoryKeptIsNoOlder,
+        /// What a token signed it completes before it goes on from there.
+        SignedIsCompletedFirst,
+        /// A history is told to who has no share.
+        HistoryForWhoHasNoShare,
         /// Nobody is given a share anew that it has.
         RepairedWhatItLacks,
         /// A token takes no share of an epoch that is not the one of its key.
@@ -393,12 +397,18 @@ mod switch {
         SignsWhileItHoldsTheParent,
         /// Rule 8: a member of the old epoch that knows nothing of the key says that it has forgotten.
         WhoForgotSaysSo,
+        /// Rule 8: who destroyed the key has forgotten what it signed.
+        DestroyedIsForgotten,
         /// A first epoch is taken from who signed it here.
         FirstEpochSignedHere,
         /// Rule 6: of two epochs of which neither supersedes the other none takes the other's place.
         LinesNeverMix,
         /// Rule 6: who named in one line what it signed in the other is no culprit.
         NamedIsNoCulprit,
+        /// Rule 6: who had forgotten what it signed, and said so, is no culprit where others are.
+        ForgetfulIsNoCulprit,
+        /// Rule 6: who goes on from a line that parted before has not parted it.
+        CulpritsWhereTheLinesPart,
         /// Rule 3: a certificate supersedes what it names and nothing else.
         ErasedWhatIsNamed,
         /// What others tell of attempts does not fill the record.

@@ -73,8 +73,20 @@ fn deal(state: &mut State, config: &Config, plan: Plan, shown: Set) {
     let Plan { position, parent, receivers, threshold, participants, revision, losing } = plan;
     let open = run.joined.iter().filter(|id| may_sign(state, config, *id, position)).collect();
     let signed = Set::default();
-    let new =
-        Transcript { position, parent, receivers, threshold, participants, revision, named, losing, signed, open };
+    let forgetful = run.joined.iter().filter(|id| state.member(*id).forgetful).collect();
+    let new = Transcript {
+        position,
+        parent,
+        receivers,
+        threshold,
+        participants,
+        revision,
+        forgetful,
+        named,
+        losing,
+        signed,
+        open,
+    };
     assert!(state.transcripts.len() < 16, "more attempts than the sets have room for");
     state.transcripts.push(new);
 }

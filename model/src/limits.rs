@@ -132,6 +132,16 @@ const FORK_ENDED: Config = Config {
     ..IN_COMMON_LIAR
 };
 
+/// A liar does not show the line that the restored member has forgotten.
+const FORGOTTEN: Config = Config {
+    name: "2-of-3, other receivers, a liar, lost and restored",
+    receivers: &[Receivers::new(2, &[1, 2, 3]), Receivers::new(2, &[0, 1, 2])],
+    losses: 1,
+    backups: Set::of(&[1]),
+    liars: THIRD,
+    ..OTHERS
+};
+
 /// What is explored whenever the tests run.
 pub const BASIC: &[Config] = &[
     THREE,
@@ -176,6 +186,7 @@ pub const BASIC: &[Config] = &[
         liars: THIRD,
         ..OTHERS
     },
+    FORGOTTEN,
     FIVE,
     NEWCOMER,
     WIDER,
@@ -285,6 +296,7 @@ pub fn falls() -> Vec<(Rule, Config, &'static str)> {
         ..apart.clone()
     };
     let others = Config { symmetric: false, ..OTHERS };
+    let forgotten = Config { endings: Some(0), symmetric: false, ..FORGOTTEN };
     let in_common = Config { liars: THIRD, symmetric: false, ..IN_COMMON };
     let restored = Config { losses: 1, backups: THIRD, symmetric: false, ..IN_COMMON };
     let repaired = Config { losses: 1, revisions: &[2], symmetric: false, ..IN_COMMON };
@@ -304,6 +316,7 @@ pub fn falls() -> Vec<(Rule, Config, &'static str)> {
         (Rule::PromisesOfWhoDidNotSign, apart, FORK),
         (Rule::PromisesApart, both, FORK),
         (Rule::NamedIsNoCulprit, passed_over, BLAME),
+        (Rule::ForgetfulIsNoCulprit, forgotten, BLAME),
         (Rule::Revisions, repaired, FORK),
         (Rule::OneRevisionOfANumber, rivals, FORK),
         (Rule::Restored, restored, FORK),

@@ -117,7 +117,9 @@ fn signs(state: &State, config: &Config, place: u8) -> bool {
     let transcript = state.transcript(place);
     let holders = state.holders(place, config);
     let remembering = holders.iter().filter(|id| !state.member(*id).forgetful).count() as u8;
-    let gone = |id: &u8| config.liars.has(*id) || state.member(*id).lost || state.member(*id).forgetful;
+    // What a member signed and does not hold, and nothing supersedes, went with its device.
+    let went = |id: u8| transcript.signed.has(id) && !holders.has(id);
+    let gone = |id: &u8| config.liars.has(*id) || state.member(*id).lost || state.member(*id).forgetful || went(*id);
     let gone = transcript.receivers.iter().filter(gone).count() as u8;
     remembering >= transcript.threshold
         || holders.len() >= transcript.quorum(config)
@@ -148,7 +150,7 @@ fn has_culprits(state: &State, config: &Config, one: u8, other: u8) -> bool {
     for left in state.ancestors(one).with(one).iter() {
         for right in state.ancestors(other).with(other).iter().filter(|right| !state.ordered(left, *right)) {
             let (a, b) = (state.transcript(left), state.transcript(right));
-            culprits |= a.participants & b.participants;
+            culprits |= signed_both(a, b, config);
             let parent = state.transcript(if a.parent == NONE { FOUNDING } else { a.parent });
             let prevents = config.prevents || parent.receivers.len() + 2 >= 3 * parent.threshold;
             if a.parent == b.parent && prevents {
@@ -167,7 +169,14 @@ fn blamed(state: &State, config: &Config, id: u8, place: u8) -> Set {
     let named = |one: &u8| config.keeps(Rule::NamedIsNoCulprit) && theirs.named.has(*one);
     let parts = chain.iter().skip_while(|one| state.transcript(**one).parent != theirs.parent).find(|one| !named(one));
     let parts = state.transcript(parts.copied().unwrap_or(epoch));
-    parts.participants & theirs.participants
+    signed_both(parts, theirs, config)
+}
+
+/// Who signed both; of these not who had forgotten one of them and said so, if others are left.
+fn signed_both(one: &Transcript, other: &Transcript, config: &Config) -> Set {
+    let both = one.participants & other.participants;
+    let remember = both - one.forgetful - other.forgetful;
+    if config.keeps(Rule::ForgetfulIsNoCulprit) && !remember.is_empty() { remember } else { both }
 }
 
 fn blames_liars(state: &State, config: &Config) -> bool {

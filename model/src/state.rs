@@ -56,6 +56,8 @@ pub struct Transcript {
     pub participants: Set,
     /// The revision of the roster that it binds.
     pub revision: u8,
+    /// Who of the honest ones had forgotten what it signed.
+    pub forgetful: Set,
     /// The attempts that it names.
     pub named: Set,
     /// Those of them that are the epochs of a line that loses by it.
@@ -154,6 +156,7 @@ impl State {
             threshold: config.threshold,
             participants: founders,
             revision: 0,
+            forgetful: Set::default(),
             named: Set::default(),
             losing: Set::default(),
             signed: founders - config.liars,

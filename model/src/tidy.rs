@@ -112,6 +112,7 @@ fn renamed(state: &State, names: &Names) -> State {
     let transcript = |old: &Transcript| Transcript {
         receivers: set(old.receivers),
         participants: set(old.participants),
+        forgetful: set(old.forgetful),
         signed: set(old.signed),
         open: set(old.open),
         ..*old
@@ -150,7 +151,7 @@ fn sorted(mut state: State) -> State {
             let one = state.transcript(*place);
             let parent = ranks[usize::from(one.parent)];
             let named = (one.named.renamed(&ranks), one.losing.renamed(&ranks));
-            (one.position, parent, one.receivers, one.participants, named, one.signed, one.open)
+            (one.position, parent, one.receivers, (one.participants, one.forgetful), named, one.signed, one.open)
         };
         // Two that are alike in all of this differ in threshold or revision, or are the same to everybody.
         let next =

@@ -61,7 +61,8 @@ pub enum Error {
     Stale {
         /// The newest epoch that is known here.
         have: EpochId,
-        /// The certificates that lead from the epoch that was asked for to that one; empty if it is not known here,
+        /// What whoever is behind lacks, oldest first: the certificates that lead on from the epoch that was asked for, before them
+        /// its own if its roster was revised. Empty if it is not known here,
         /// in which case it may be this token that is behind.
         certificates: Vec<Certificate>,
     },

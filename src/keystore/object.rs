@@ -174,7 +174,8 @@ pub struct Fork {
     pub theirs: EpochId,
     /// Which revision of its roster is the first that the others have and that is not here; `None` for a fork of epochs.
     pub revision: Option<u32>,
-    /// Who signed both without naming the first in the second: they lied, or forgot under an officer's override.
+    /// Who signed both without naming the first in the second: they lied. Who had forgotten the first, as a restored or repaired
+    /// token has, is among them only if its officer's override left nobody else.
     pub culprits: Vec<Identifier>,
 }
 

@@ -76,8 +76,9 @@ pub enum Denial {
     /// This token has signed an attempt to renew the epoch. It signs no revision of its roster before that attempt is
     /// certified or superseded.
     AttemptSigned,
-    /// This token has signed a revision of the roster that is not in force yet: it signs no other one in its place, and no
-    /// attempt to renew the epoch. Sign the same revision again with the others, and go on from there.
+    /// This token has signed a revision by which the roster here does not go: it signs no other one in its place, and no
+    /// attempt to renew the epoch. If that revision is not in force yet, sign it again with the others, and go on from there. If
+    /// another one with its number is, the security officer overrides the rule; or a plan undoes the revision.
     RevisionSigned,
     /// This token was restored or repaired, and may have forgotten which revision it signed. It signs one after a refresh,
     /// or by the security officer's override.
@@ -109,9 +110,7 @@ impl core::fmt::Display for Denial {
             Self::TooManyAttempts => f.write_str("more attempts were left behind than there is room to tell of"),
             Self::NoConsent => f.write_str("the user of this token has not consented to that run"),
             Self::AttemptSigned => f.write_str("this token has signed an attempt to renew the epoch"),
-            Self::RevisionSigned => {
-                f.write_str("this token has signed a revision of the roster that is not in force yet")
-            }
+            Self::RevisionSigned => f.write_str("this token has signed a revision that the roster does not go by"),
             Self::RestoredVotesAfterRefresh => {
                 f.write_str("a restored or repaired token signs a revision after a refresh, or by override")
             }

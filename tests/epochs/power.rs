@@ -104,6 +104,42 @@ pub fn enough_receivers_of_an_attempt_end_it_and_its_certificate_surfaces_too_la
     assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
 }
 
+/// With it went what it remembered: that it never signs the attempt, it can't promise.
+pub fn who_destroyed_its_key_does_not_help_to_end_what_it_may_have_signed(setting: &Setting) {
+    let (members, key) = six(setting);
+    let attempt = attempt_to_four_and_five(&members, &key, true);
+    members[3].session.destroy(key.id).unwrap();
+    let receivers = seated(&members, &[(1, 0), (2, 1), (4, 3)]);
+    let invitation = members[0].session.invite_reshare(key.id, change(&key, receivers, 2, Reason::Lost)).unwrap();
+    for result in run_of(&members, &[0, 1, 3], &invitation, &mut |_, _, message| all(message)) {
+        let denied =
+            matches!(result, Err(Error::Denied(Denial::AttemptNotEnded { attempt: which })) if which == attempt);
+        assert!(denied, "{result:?}");
+    }
+}
+
+/// The fourth signed to become a member, and the others have the certificate and go on.
+pub fn who_signed_an_epoch_completes_it_before_it_takes_part_in_the_next(setting: &Setting) {
+    let (members, key) = six(setting);
+    let attempt = attempt_to_four_and_five(&members, &key, true);
+    let certificate = members[4].session.certificate(key.id).unwrap();
+    members[0].session.complete(&certificate).unwrap();
+    let of = || Reshare::of(&members[0].key(key.id));
+    let dealers = seated(&members, &[(1, 0), (5, 4)]);
+    let dealt = members[0].session.invite_reshare(key.id, Reshare { dealers: Some(dealers), ..of() }).unwrap();
+    let refresh = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
+    for invitation in [&dealt, &refresh] {
+        let refused = members[3].session.start(invitation);
+        let Err(Error::Stale { certificates, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(certificates, [certificate.clone()]);
+    }
+    let now = members[3].session.complete(&certificate).unwrap();
+    assert_eq!((now.state, now.epoch), (KeyState::Active, attempt));
+    let results = run_of(&members, &[0, 3, 4], &refresh, &mut |_, _, message| all(message));
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))), "{results:?}");
+    assert!(members[3].key(key.id).pending.is_empty());
+}
+
 pub fn officers_of_a_quorum_override_it_and_one_of_them_does_not(setting: &Setting) {
     let (members, key) = six(setting);
     let attempt = attempt_to_four_and_five(&members, &key, false);

@@ -40,6 +40,12 @@ mounted! {
     who_left_and_knows_a_revision_sees_the_fork_when_it_is_called_back_by_another
     who_learns_of_a_revision_while_it_is_called_back_keeps_no_history_without_it
     who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by
+    who_was_left_without_a_share_goes_on_in_the_line_of_which_it_holds_one
+    an_attempt_that_others_went_on_from_is_erased_with_what_follows_it
+    a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised
+    every_roster_of_the_losing_side_is_undone_by_its_name
+    who_goes_on_from_a_line_that_parted_before_is_not_named
+    who_had_forgotten_one_line_is_not_named_beside_who_lied
 }
 
 /// A 2-of-3 key of which there are two rosters. The first and the second member have enrolled a fourth; so have the third and
@@ -464,6 +470,238 @@ fn who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by(suite:
     let lost = first.session.complete(&chain[2]).unwrap();
     assert_eq!((lost.state, lost.epoch), (KeyState::Retired, now.epoch));
     assert_eq!(first.session.certificates(key).unwrap(), chain);
+}
+
+/// A 2-of-3 key that a copy of the third's token has forked: members 1, 3 and 5 have signed one epoch, and members 2, 4 and the
+/// copy another, of which everybody has the certificate but the first of the first. The first knows of the second line.
+struct Stranded {
+    devices: Vec<Device>,
+    key: KeyId,
+    ours: EpochId,
+    theirs: EpochId,
+}
+
+fn stranded(suite: Suite, kept: Keep) -> Stranded {
+    let mut devices = devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[THIRD].contents());
+    drop(members);
+    devices.push(copy);
+    let members = log_in(&mut devices);
+    let seats = [(1, FIRST), (3, THIRD), (5, OTHER)];
+    let invitation = go_without(&members, key, &seats, (2, Reason::Lost));
+    let mut runs = seats.map(|(_, place)| members[place].session.start(&invitation).unwrap());
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 && message.round() >= 2 { Vec::new() } else { vec![message] }
+    });
+    let ours = members[FIRST].key(key).pending[0];
+    let theirs = go_on(&members, key, &[(2, SECOND), (3, COPY), (4, FOURTH)], 1).epoch;
+    drop((runs, members));
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let left = members[FIRST].session.complete(&members[SECOND].session.certificate(key).unwrap()).unwrap();
+    assert_eq!((left.state, left.epoch, left.pending), (KeyState::Retired, theirs, vec![ours]));
+    drop(members);
+    Stranded { devices, key, ours, theirs }
+}
+
+/// Else the share that it holds would be of use to nobody, whatever the officers choose.
+fn who_was_left_without_a_share_goes_on_in_the_line_of_which_it_holds_one(suite: Suite, kept: Keep) {
+    let Stranded { mut devices, key, ours, theirs } = stranded(suite, kept);
+    let members = log_in(&mut devices);
+    let own = members[THIRD].session.certificate(key).unwrap();
+    let fork = members[FIRST].session.complete(&own);
+    assert!(matches!(fork, Err(Error::Fork { ours: now, theirs: left }) if (now, left) == (ours, theirs)), "{fork:?}");
+    let info = members[FIRST].session.complete(&own).unwrap();
+    assert_eq!((info.state, info.epoch, info.pending.len()), (KeyState::Active, ours, 0));
+    assert_eq!(
+        info.forks.iter().map(|fork| (fork.theirs, &fork.culprits[..])).collect::<Vec<_>>(),
+        [(theirs, &[id(3)][..])]
+    );
+    let other = members[SECOND].session.certificate(key).unwrap();
+    for place in [FIRST, THIRD, OTHER] {
+        forks(&members[place], key, &other, (ours, theirs));
+    }
+    drop(members);
+    // The officers choose the one line or the other.
+    let before = snapshot(&devices);
+    let mut again: Vec<_> = before.iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut again);
+    let invitation = members[FIRST].session.invite_refresh(key, Vec::new()).unwrap();
+    let now = renew(&members, &[FIRST, THIRD, OTHER], &invitation);
+    assert_eq!((now.height, now.forks.len()), (2, 0));
+    every_pair_signs(&members, key, &[(1, FIRST), (3, THIRD), (5, OTHER)]);
+    let mut again: Vec<_> = before.iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut again);
+    for place in [SECOND, FOURTH, COPY] {
+        forks(&members[place], key, &own, (theirs, ours));
+    }
+    let invitation = members[SECOND].session.invite_refresh(key, Vec::new()).unwrap();
+    renew(&members, &[SECOND, FOURTH, COPY], &invitation);
+    let chain = members[SECOND].session.certificates(key).unwrap();
+    let lost = members[FIRST].session.complete(&chain[2]).unwrap();
+    assert_eq!((lost.state, lost.forks.len(), lost.pending.len()), (KeyState::Retired, 0, 0));
+    assert_eq!(members[FIRST].session.certificates(key).unwrap(), chain);
+}
+
+fn an_attempt_that_others_went_on_from_is_erased_with_what_follows_it(suite: Suite, kept: Keep) {
+    let Stranded { mut devices, key, ours, theirs } = stranded(suite, kept);
+    let members = log_in(&mut devices);
+    // The first learns of its line's certificate only from an invitation, and of its loss from what follows.
+    let shown = members[FIRST].session.start(&members[THIRD].session.invite_refresh(key, Vec::new()).unwrap());
+    assert!(matches!(shown, Err(Error::Fork { theirs: other, .. }) if other == ours), "{shown:?}");
+    let other = members[SECOND].session.certificate(key).unwrap();
+    for place in [THIRD, OTHER] {
+        forks(&members[place], key, &other, (ours, theirs));
+    }
+    let seats = [(3, THIRD), (5, OTHER)];
+    let now = renew(&members, &[THIRD, OTHER], &go_without(&members, key, &seats, (1, Reason::Lost)));
+    let chain = members[THIRD].session.certificates(key).unwrap();
+    let info = members[FIRST].session.complete(&chain[2]).unwrap();
+    assert_eq!((info.state, info.epoch, info.pending.len()), (KeyState::Retired, now.epoch, 0));
+    assert!(info.advice().is_empty());
+    let log = members[FIRST].session.audit(None, 1000).unwrap();
+    let erased = |record: &quorumkey::audit::Record| {
+        let event = record.event();
+        event.kind() == quorumkey::audit::EventKind::EpochErased && event.details() == ours.as_bytes()
+    };
+    assert!(log.iter().any(erased), "its own share is erased");
+}
+
+/// Whoever goes by the roster before a revision may go on from there, and revise its own.
+fn a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = copied(suite, kept);
+    let members = log_in(&mut devices);
+    let passed = go_on(&members, key.id, &[(3, THIRD), (2, COPY)], 1);
+    let shown = |place: usize| members[place].session.certificate(key.id).unwrap();
+    forks(&members[FIRST], key.id, &shown(THIRD), (key.epoch, passed.epoch));
+    enrol(&members, key.id, [THIRD, COPY], &[2, 3], OTHER);
+    forks(&members[FIRST], key.id, &shown(THIRD), (key.epoch, passed.epoch));
+    let seats = [(2, COPY), (3, THIRD), (4, OTHER)];
+    let runs = |invitation: &Invitation| {
+        let runs = seats.iter().map(|(_, place)| members[*place].session.start(invitation).unwrap());
+        exchange(&mut runs.collect::<Vec<_>>()).remove(0)
+    };
+    let later = runs(&members[THIRD].session.invite_refresh(key.id, Vec::new()).unwrap());
+    forks(&members[FIRST], key.id, &shown(THIRD), (key.epoch, later.epoch));
+    let revised = shown(FIRST);
+    for (_, place) in seats {
+        forks(&members[place], key.id, &revised, (later.epoch, key.epoch));
+    }
+    let invitation = members[THIRD].session.invite_refresh(key.id, Vec::new()).unwrap();
+    let now = renew(&members, &[COPY, THIRD, OTHER], &invitation);
+    let lost = members[FIRST].session.complete(&shown(THIRD)).unwrap();
+    assert_eq!((lost.state, lost.epoch, lost.forks.len()), (KeyState::Retired, now.epoch, 0));
+    let chain = |place: usize| members[place].session.certificates(key.id).unwrap();
+    assert_eq!(chain(FIRST), chain(THIRD));
+}
+
+/// The first signed a revision that is in force with the third alone, who signed an epoch that passes over it as well. It learns of
+/// that epoch, and is called back.
+fn who_goes_on_from_a_line_that_parted_before_is_not_named(suite: Suite, kept: Keep) {
+    let mut devices = devices(4);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2);
+    let copy = Device::new(&devices[THIRD].contents());
+    let card = members[FOURTH].card();
+    let invitation = members[FIRST].session.invite_enrolment(key.id, id(4), card, &ids(&[1, 3])).unwrap();
+    let mut runs = [FIRST, THIRD, FOURTH].map(|place| members[place].session.start(&invitation).unwrap());
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 && message.round() == 1 { Vec::new() } else { vec![message] }
+    });
+    drop((runs, members));
+    devices.push(copy);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    assert_eq!([FIRST, THIRD].map(|place| members[place].key(key.id).revision), [0, 1]);
+    let seats = [(2, SECOND), (3, 4)];
+    go_on(&members, key.id, &seats, 1);
+    let told = || members[SECOND].session.certificate(key.id).unwrap();
+    let parted = told();
+    members[FIRST].session.complete(&parted).unwrap();
+    let invitation = call_back(&members, key.id, &seats);
+    let mut runs = [FIRST, SECOND, 4].map(|place| members[place].session.start(&invitation).unwrap());
+    exchange(&mut runs);
+    for told in [parted, told()] {
+        forks(&members[THIRD], key.id, &told, (key.epoch, told.epoch_id()));
+    }
+    let forks = members[THIRD].key(key.id).forks;
+    assert_eq!(forks.iter().map(|fork| &fork.culprits[..]).collect::<Vec<_>>(), [[id(3)], [id(3)]]);
+}
+
+/// The second's token was restored from an older backup, and the third, who lies, does not show the epoch that both have signed.
+fn who_had_forgotten_one_line_is_not_named_beside_who_lied(suite: Suite, kept: Keep) {
+    let mut devices = devices(4);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[THIRD].contents());
+    let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
+    let backup = members[SECOND].session.export(key, &sheet.recipient()).unwrap();
+    let who = members[SECOND].session.export_identity(&sheet.recipient()).unwrap();
+    go_on(&members, key, &[(2, SECOND), (3, THIRD), (4, FOURTH)], 1);
+    let with = Identity::X25519(sheet);
+    let (again, restored) = Device::restored(&who, &with);
+    restored.session.restore(&backup, &with).unwrap();
+    drop((members, restored));
+    devices.extend([copy, again]);
+    let (copy, again) = (4, 5);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let card = quorumkey::NewCard { identifier: id(2), card: members[again].card(), reason: Reason::Lost };
+    let invitation = members[FIRST].session.invite_refresh(key, vec![card]).unwrap();
+    exchange(&mut [FIRST, again, copy].map(|place| members[place].session.start(&invitation).unwrap()));
+    let [one, other] = [FIRST, FOURTH].map(|place| members[place].session.certificate(key).unwrap());
+    for (place, ours, theirs) in [(FOURTH, &other, &one), (FIRST, &one, &other), (again, &one, &other)] {
+        forks(&members[place], key, theirs, (ours.epoch_id(), theirs.epoch_id()));
+        assert_eq!(members[place].key(key).forks[0].culprits, [id(3)]);
+    }
+}
+
+/// Two revisions that follow one of the losing side, each signed by its quorum: by copies of the same tokens.
+fn every_roster_of_the_losing_side_is_undone_by_its_name(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
+    let copies = [THIRD, COPY, OTHER].map(|place| Device::new(&devices[place].contents()));
+    let first_new = devices.len() + copies.len();
+    devices.extend(copies);
+    devices.extend(super::device::devices(2));
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    for (new, helpers) in [[THIRD, COPY, OTHER], [COPY + 1, COPY + 2, COPY + 3]].into_iter().enumerate() {
+        let card = members[first_new + new].card();
+        let invitation = members[helpers[0]].session.invite_enrolment(key.id, id(5), card, &ids(&[2, 3, 4])).unwrap();
+        let runs = helpers
+            .into_iter()
+            .chain([first_new + new])
+            .map(|place| members[place].session.start(&invitation).unwrap());
+        exchange(&mut runs.collect::<Vec<_>>());
+        let told = members[helpers[0]].session.certificate(key.id).unwrap();
+        forks(&members[FIRST], key.id, &told, (key.epoch, key.epoch));
+    }
+    assert_eq!(
+        members[FIRST].key(key.id).forks.iter().map(|fork| fork.revision).collect::<Vec<_>>(),
+        [Some(1), Some(2)]
+    );
+    let seats = [(1, FIRST), (2, SECOND), (4, FOURTH)];
+    for told in [THIRD, COPY + 1] {
+        let told = members[told].session.certificate(key.id).unwrap();
+        [SECOND, FOURTH].iter().for_each(|place| forks(&members[*place], key.id, &told, (key.epoch, key.epoch)));
+    }
+    let invitation = members[FIRST].session.invite_refresh(key.id, Vec::new()).unwrap();
+    let undone: Vec<_> = invitation.undone().iter().map(|one| one.card().clone()).collect();
+    for new in [OTHER, first_new, first_new + 1] {
+        assert!(undone.contains(&members[new].card()), "{new}");
+    }
+    let invitation = go_without(&members, key.id, &seats, (3, Reason::Stolen));
+    let now = renew(&members, &[FIRST, SECOND, FOURTH], &invitation);
+    let report = now.old_epochs.iter().find(|old| old.epoch == key.epoch).unwrap();
+    assert!(report.identifiers().filter(|holder| *holder == id(5)).count() >= 1, "{report}");
+    let chain = members[FIRST].session.certificates(key.id).unwrap();
+    for place in [THIRD, COPY + 1] {
+        forks(&members[place], key.id, &chain[0], (key.epoch, key.epoch));
+        let lost = members[place].session.complete(&chain[1]).unwrap();
+        assert_eq!((lost.state, lost.forks.len()), (KeyState::Retired, 0));
+    }
 }
 
 fn nonces_made_beforehand_die_when_a_run_shows_a_clash(suite: Suite, kept: Keep) {

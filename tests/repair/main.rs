@@ -46,6 +46,7 @@ mount! {
         a_member_is_repaired_on_its_own_token_after_it_erased_its_share
         who_gets_the_key_from_a_backup_meanwhile_is_not_repaired
         who_gets_the_key_from_a_backup_meanwhile_signs_under_its_number_alone
+        who_gets_the_key_from_a_backup_meanwhile_catches_up_first
         a_repaired_member_has_forgotten_what_it_signed
         an_enrolled_token_that_was_restored_has_forgotten_what_it_signed
         the_old_token_of_a_repaired_member_has_no_voice

@@ -359,6 +359,34 @@ pub fn who_gets_the_key_from_a_backup_meanwhile_signs_under_its_number_alone(set
     assert_eq!(members[2].key(key), restored.unwrap());
 }
 
+/// It has a share again, of an epoch that is over: the history that it was told is not the one to go on from.
+pub fn who_gets_the_key_from_a_backup_meanwhile_catches_up_first(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
+    let backup = members[2].session.export(key, &sheet.recipient()).unwrap();
+    let leaving = vec![quorumkey::Leaving { identifier: id(3), reason: Reason::Routine }];
+    let of = || quorumkey::Reshare::of(&members[0].key(key));
+    let (two, with) = (roster(&members[..2]), Identity::X25519(sheet));
+    let without = quorumkey::Reshare { members: two, leaving, ..of() };
+    deal(&members, &members[0].session.invite_reshare(key, without).unwrap());
+    members[2].session.destroy(key).unwrap();
+    let again = quorumkey::Reshare { members: roster(&members), ..of() };
+    let invitation = members[0].session.invite_reshare(key, again).unwrap();
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let mut restored = None;
+    let results = exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 2 && message.round() == 1 && restored.is_none() {
+            restored = Some(members[2].session.restore(&backup, &with).unwrap());
+        }
+        vec![message]
+    });
+    let Err(Error::Stale { certificates, .. }) = &results[2] else { panic!("{results:?}") };
+    assert_eq!(*certificates, [members[0].session.certificate(key).unwrap()]);
+    assert_eq!(members[2].key(key), restored.unwrap());
+    assert_eq!(members[2].session.complete(&certificates[0]).unwrap().state, KeyState::Retired);
+}
+
 pub fn a_repaired_member_has_forgotten_what_it_signed(setting: &Setting) {
     let (mut members, _, key) = with_a_new_third(setting);
     repair(&members, &invite_repair(&members, key, 3, &[1, 2]));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::clash::{Descent, descent};
-use super::fork::{change_line, lines, set_aside};
+use super::fork::{change_line, set_aside, superseding};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
 use super::old::OldEpoch;
 use super::record::{KeyRecord, Standing};
@@ -66,11 +66,13 @@ impl<S: Storage> SoftToken<S> {
             return self.learn_revisions(login, key, &chain, certificate, commit);
         }
         let others = self.other_lines(&login.unlocked, key)?;
-        if let Some(known) = others.iter().find(|known| known.epoch_id() == certificate.epoch_id()) {
-            return self.hear_again(login, key, known, certificate, &lines(&chain, &others)?);
-        }
         let rosters = self.other_rosters(&login.unlocked, key)?;
         let stated = certificate.epoch()?;
+        let stranded =
+            key.record.standing == Standing::Retired && self.share(&login.unlocked, key, stated.id)?.is_some();
+        if let Some(known) = others.iter().find(|known| known.epoch_id() == stated.id && !stranded) {
+            return self.hear_again(login, key, known, certificate, &[&chain[..], &others, &rosters].concat());
+        }
         let parent = match stated.parent() {
             // Who holds a key signed its making: strangers can sign a transcript with the same group key as well.
             None if holds!(FirstEpochSignedHere, has_signed_making(key, &chain, stated.id)?) => None,
@@ -86,35 +88,47 @@ impl<S: Storage> SoftToken<S> {
         let descent = descent(&epoch, &chain, &others, &rosters)?;
         if key.is_certified() && forbids!(LinesNeverMix, !goes_on(&epoch, descent.as_ref(), &key.epoch)) {
             let mut aside = Commit::default();
+            let (ours, theirs) = (key.epoch.id, epoch.id);
+            if stranded && superseding(&chain, &epoch)?.is_none() {
+                // Another line has left this token without a share, and it holds one of this line: it is of use here alone.
+                let passed = change_line(key, &epoch, (&chain, &others), false, &mut aside)?;
+                self.enthrone(login, key, (certificate, epoch), &passed, &mut aside)?;
+                self.commit(&login.unlocked, aside)?;
+                return Err(Error::Fork { ours: theirs, theirs: ours });
+            }
             let forks = set_aside(key, certificate, (&epoch, descent.as_ref()), &chain, &mut aside)?;
             self.commit(&login.unlocked, aside)?;
-            return if forks { Err(Error::Fork { ours: key.epoch.id, theirs: epoch.id }) } else { Ok(()) };
+            return if forks { Err(Error::Fork { ours, theirs }) } else { Ok(()) };
         }
-        change_line(key, &epoch, &chain, &others, commit)?;
-        self.enthrone(login, key, certificate, epoch, commit)?;
+        let mut passed = change_line(key, &epoch, (&chain, &others), true, commit)?;
+        if key.is_certified() {
+            passed.insert(0, key.epoch.clone());
+        }
+        self.enthrone(login, key, (certificate, epoch), &passed, commit)?;
         descent.map_or(Ok(()), |descent| self.end_clashes(login, key, &chain, &descent, commit))
     }
 
-    /// Makes an epoch the key's, and erases what it supersedes, in one transaction.
+    /// Makes an epoch the key's, and erases what it supersedes, in one transaction: what it names, and of the epochs that it
+    /// has passed what is here.
     fn enthrone(
         &self,
         login: &Login,
         key: &mut Key,
-        certificate: &Certificate,
-        epoch: Epoch,
+        (certificate, epoch): (&Certificate, Epoch),
+        passed: &[Epoch],
         commit: &mut Commit,
     ) -> Result<()> {
-        let mut superseded = Vec::new();
-        if key.is_certified() {
-            superseded.push(key.epoch.clone());
-        }
+        let signed = |epoch: &Epoch| key.record.pending.contains(&epoch.id);
+        let mut superseded: Vec<_> =
+            passed.iter().filter(|old| old.id == key.epoch.id || signed(old)).cloned().collect();
         for attempt in key.record.pending.iter().filter(|attempt| holds!(ErasedWhatIsNamed, epoch.names(**attempt))) {
             superseded.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?);
         }
         for old in &superseded {
             self.supersede(login, key, old, &epoch, commit)?;
         }
-        key.record.pending.retain(|attempt| *attempt != epoch.id && !epoch.names(*attempt));
+        let ended = |attempt: &EpochId| superseded.iter().any(|old| old.id == *attempt);
+        key.record.pending.retain(|attempt| *attempt != epoch.id && !ended(attempt));
         let KeyRecord { abandoned, pending, .. } = &mut key.record;
         abandoned.retain(|attempt| pending.contains(attempt));
         epoch.entrants.named.iter().for_each(|attempt| key.record.end_fork(attempt.epoch));

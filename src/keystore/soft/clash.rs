@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fork::who_remembered;
 use super::keys::{Key, certificate_key};
 use super::record::ClashRecord;
 use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
@@ -70,7 +71,7 @@ pub(super) fn passed_over(ours: &Certificate, from: &Epoch, epoch: &Epoch) -> Re
         let now = epoch.card(*id).map(crate::wire::Card::identity);
         now.is_some() && now == known.roster().card(*id).map(crate::wire::Card::identity)
     };
-    Ok(signers.into_iter().filter(same).collect())
+    Ok(who_remembered(signers.into_iter().filter(same).collect(), &[epoch]))
 }
 
 /// Who signed both revisions, or theirs and an epoch that does not go by it.
@@ -114,22 +115,33 @@ impl<S: Storage> SoftToken<S> {
             }
         }
         let error = Error::Fork { ours: key.epoch.id, theirs: ours.id };
-        let kept = key.record.clashes.iter().position(|clash| clash.roster == first.roster);
-        if let Some(clash) = kept.and_then(|place| key.record.clashes.get(place)) {
-            let kept = self.rival(&login.unlocked, key, clash)?;
-            if told.signed_revisions().len() <= kept.signed_revisions().len() {
+        let (mut first, mut longer) = (first, None);
+        for (place, clash) in key.record.clashes.iter().enumerate().filter(|(_, clash)| clash.epoch == ours.id) {
+            let kept = self.rival(&login.unlocked, key, clash)?.epoch()?;
+            let Some(other) = theirs.beyond(&kept).first() else {
                 return if clash.ended { Ok(()) } else { Err(error) };
+            };
+            if kept.beyond(&theirs).is_empty() {
+                longer = Some(place);
+            } else if other.number > first.number {
+                // It goes a part of the way with that one, which is kept as it is.
+                first = other;
             }
         }
-        if let Some(clash) = kept.and_then(|place| key.record.clashes.get_mut(place)) {
-            clash.ended = false;
-        } else {
-            let culprits = signed_both(known, later.first(), told)?;
-            let (epoch, number, roster) = (ours.id, first.number, first.roster);
-            key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: false });
-        }
+        let roster = match longer.and_then(|place| key.record.clashes.get_mut(place)) {
+            Some(clash) => {
+                clash.ended = false;
+                clash.roster
+            }
+            None => {
+                let culprits = signed_both(known, later.first(), told)?;
+                let (epoch, number, roster) = (ours.id, first.number, first.roster);
+                key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: false });
+                roster
+            }
+        };
         let mut commit = Commit::default();
-        commit.put(key.object(), &clash_key(&first.roster), told.to_bytes());
+        commit.put(key.object(), &clash_key(&roster), told.to_bytes());
         commit.event(key.epoch_event(EventKind::ForkSeen, ours.id)?);
         key.save(&mut commit)?;
         self.commit(&login.unlocked, commit)?;

@@ -4,7 +4,7 @@ use super::keys::{Key, SHARE, encode_position, index_key, promise_key};
 use super::record::{Standing, Tombstone};
 use super::{Commit, KeyInfo, Login, Result, Scene, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
-use crate::guard::unless_off;
+use crate::guard::{forbids, unless_off};
 use crate::keystore::vault::VaultError;
 use crate::protocol::Certificate;
 use crate::wire::KeyId;
@@ -44,6 +44,12 @@ impl<S: Storage> SoftToken<S> {
         let promise = key.record.promise.max(self.promised(login, founding)?);
         commit.put(Space::Token, &promise_key(founding), encode_position(promise));
         Ok(())
+    }
+
+    /// Whether the key was destroyed here once, and with it what this token remembered to have signed.
+    pub(super) fn has_destroyed(&self, unlocked: &Unlocked, id: KeyId) -> Result<bool> {
+        let tombstone = self.vault.get(unlocked, Space::Token, &tombstone_key(id))?;
+        Ok(forbids!(DestroyedIsForgotten, tombstone.is_some()))
     }
 
     /// What is still known of the keys that were destroyed here and did not come back.

@@ -37,12 +37,11 @@ impl<S: Storage> SoftToken<S> {
         key: &Key,
         known: &Certificate,
         told: &Certificate,
-        lines: &[Epoch],
+        lines: &[Certificate],
     ) -> Result<()> {
         let theirs = known.epoch_id();
-        let parent = known.epoch()?.parent();
-        let parent = lines.iter().find(|epoch| Some(epoch.id) == parent);
-        if has_more_revisions(known, told, parent)? {
+        let parent = known.epoch()?.bound().and_then(|roster| lines.iter().find_map(|one| one.as_of(roster)));
+        if has_more_revisions(known, told, parent.map(|(_, parent)| parent).as_ref())? {
             let mut commit = Commit::default();
             commit.put(key.object(), &fork_key(theirs), told.to_bytes());
             self.commit(&login.unlocked, commit)?;
@@ -111,13 +110,8 @@ fn proven(chain: &[Certificate], told: &[Certificate], known: usize) -> Result<V
     Ok(line)
 }
 
-/// The epochs of all lines that are known here.
-pub(super) fn lines(chain: &[Certificate], others: &[Certificate]) -> Result<Vec<Epoch>> {
-    chain.iter().chain(others).map(|known| Ok(known.epoch()?)).collect()
-}
-
 /// The epoch of this line that supersedes that one.
-fn superseding(chain: &[Certificate], epoch: &Epoch) -> Result<Option<EpochId>> {
+pub(super) fn superseding(chain: &[Certificate], epoch: &Epoch) -> Result<Option<EpochId>> {
     for known in chain {
         if supersedes(&known.epoch()?, epoch) {
             return Ok(Some(known.epoch_id()));
@@ -143,9 +137,13 @@ pub(super) fn set_aside(
     let parts = chain.iter().skip_while(renews_another).find(|known| !is_named(known));
     let parts = parts.or(chain.last()).ok_or(VaultError::Corrupt)?;
     let forks = superseding.is_none();
-    let culprits = match descent.filter(|descent| descent.from.id == parts.epoch_id()) {
-        Some(descent) => passed_over(parts, &descent.from, epoch)?,
-        None => signed_both(&parts.epoch()?, epoch),
+    // Who goes on from there may have known of nothing else.
+    let parted = |fork: &&ForkRecord| Some(fork.theirs) == epoch.parent() && !fork.culprits.is_empty();
+    let before = key.record.forks.iter().find(|fork| forbids!(CulpritsWhereTheLinesPart, parted(fork)));
+    let culprits = match (before, descent.filter(|descent| descent.from.id == parts.epoch_id())) {
+        (Some(before), _) => before.culprits.clone(),
+        (None, Some(descent)) => passed_over(parts, &descent.from, epoch)?,
+        (None, None) => signed_both(&parts.epoch()?, epoch),
     };
     let fork = ForkRecord {
         ours: superseding.unwrap_or(parts.epoch_id()),
@@ -163,15 +161,17 @@ pub(super) fn set_aside(
     Ok(forks)
 }
 
-/// A certificate of another line that names this one: the other line is the key's from here on.
+/// A certificate of another line: that is the key's from here on, and the epochs that lead to it are returned. The one that is
+/// left has `lost`, where the certificate names it; else the key has forked.
 pub(super) fn change_line(
     key: &mut Key,
     epoch: &Epoch,
-    chain: &[Certificate],
-    others: &[Certificate],
+    (chain, others): (&[Certificate], &[Certificate]),
+    lost: bool,
     commit: &mut Commit,
-) -> Result<()> {
-    let (mut follows, mut heights) = (epoch.clone(), vec![epoch.plan.height]);
+) -> Result<Vec<Epoch>> {
+    let (mut follows, mut heights, mut passed) = (epoch.clone(), vec![epoch.plan.height], Vec::new());
+    key.record.end_fork(epoch.id);
     while let Some(other) = others.iter().find(|one| Some(one.epoch_id()) == follows.parent()) {
         // With the roster that the line goes by, or the chain would prove nothing to whoever is told it.
         let now = follows.bound().and_then(|roster| other.as_of(roster));
@@ -179,29 +179,48 @@ pub(super) fn change_line(
         commit.put(key.object(), &certificate_key(stated.plan.height), other.to_bytes());
         key.record.end_fork(stated.id);
         heights.push(stated.plan.height);
+        passed.push(stated.clone());
         follows = stated;
     }
     let parent = follows.parent();
     let stays = chain.iter().position(|known| Some(known.epoch_id()) == parent).map_or(0, |place| place + 1);
+    let mut culprits = Vec::new();
     for left in chain.iter().skip(stays) {
         let stated = left.epoch()?;
+        if !lost && culprits.is_empty() {
+            culprits = signed_both(epoch, &stated);
+            commit.event(key.epoch_event(EventKind::ForkSeen, stated.id)?);
+        }
         if !heights.contains(&stated.plan.height) {
             commit.delete(key.object(), &certificate_key(stated.plan.height));
         }
         // What descends from it may still come to light.
         commit.put(key.object(), &fork_key(stated.id), left.to_bytes());
         let (ours, position) = (epoch.id, stated.position());
-        let fork = ForkRecord { ours, theirs: stated.id, position, culprits: Vec::new(), ended: true };
-        key.record.forks.push(fork);
+        key.record.forks.push(ForkRecord {
+            ours,
+            theirs: stated.id,
+            position,
+            culprits: culprits.clone(),
+            ended: lost,
+        });
     }
-    Ok(())
+    Ok(passed)
 }
 
 /// Who signed both lines, without naming the first in the second: by lying, or by forgetting under an override.
 fn signed_both(ours: &Epoch, theirs: &Epoch) -> Vec<Identifier> {
     let Some(signers) = theirs.plan.participants() else { return Vec::new() };
     let both = signers.iter().filter(|(id, card)| ours.card(*id).is_some_and(|one| one.identity() == card.identity()));
-    both.map(|(id, _)| id).collect()
+    who_remembered(both.map(|(id, _)| id).collect(), &[ours, theirs])
+}
+
+/// Of these not who had forgotten what it signed, as its transcript says, if anybody else is left: with whoever forgot a
+/// quorum signs that remembers, and some of them lied.
+pub(super) fn who_remembered(signers: Vec<Identifier>, lines: &[&Epoch]) -> Vec<Identifier> {
+    let forgot = |id: &Identifier| lines.iter().any(|line| line.entrants.forgetful.contains(id));
+    let remembered: Vec<_> = signers.iter().copied().filter(|id| !forgot(id)).collect();
+    if forbids!(ForgetfulIsNoCulprit, !remembered.is_empty()) { remembered } else { signers }
 }
 
 /// A forked key is renewed by a plan that names every line that is to lose, and with the officer's leave.

@@ -114,6 +114,19 @@ pub(super) fn keep_chain(key: &Key, chain: &[Certificate], commit: &mut Commit) 
     }
 }
 
+/// The certificates that lead on from `epoch`; empty if that epoch is not in the chain, or is the newest. If its roster was
+/// revised its own comes first, because what follows goes by the roster, and who is behind may have missed that as well.
+pub(super) fn leading_on(mut chain: Vec<Certificate>, epoch: EpochId) -> Vec<Certificate> {
+    let Some(place) = chain.iter().position(|certificate| certificate.epoch_id() == epoch) else {
+        return Vec::new();
+    };
+    let mut following = chain.split_off(place + 1);
+    if let Some(known) = chain.pop().filter(|known| !following.is_empty() && !known.signed_revisions().is_empty()) {
+        following.insert(0, known);
+    }
+    following
+}
+
 /// Where a key is listed among the token's.
 pub(super) fn index_key(id: KeyId) -> Vec<u8> {
     [INDEX, id.as_bytes()].concat()
@@ -196,18 +209,9 @@ impl<S: Storage> SoftToken<S> {
         }
     }
 
-    /// The certificates that lead on from `epoch`; empty if that epoch is not in the chain, or is the newest. If its roster was
-    /// revised its own comes first, because what follows goes by the roster, and who is behind may have missed that as well.
+    /// The certificates that lead on from `epoch`, as they are kept here.
     pub(super) fn chain_after(&self, unlocked: &Unlocked, id: KeyId, epoch: EpochId) -> Result<Vec<Certificate>> {
-        let mut chain = self.chain(unlocked, id)?;
-        let Some(place) = chain.iter().position(|certificate| certificate.epoch_id() == epoch) else {
-            return Ok(Vec::new());
-        };
-        let mut following = chain.split_off(place + 1);
-        if let Some(known) = chain.pop().filter(|known| !following.is_empty() && !known.signed_revisions().is_empty()) {
-            following.insert(0, known);
-        }
-        Ok(following)
+        Ok(leading_on(self.chain(unlocked, id)?, epoch))
     }
 
     /// The first epoch of a key. It names the key's history, where the key's own name is only a hash of public points that

@@ -111,7 +111,8 @@ impl<S: Storage> SoftToken<S> {
         commit: &mut Commit,
     ) -> Result<()> {
         if revised(&key.epoch, revision).is_err() {
-            return Err(self.other_roster(unlocked, key, &[])?);
+            let certificates = self.chain(unlocked, key.id)?.pop().into_iter().collect();
+            return Err(Error::Stale { have: key.epoch.id, certificates });
         }
         self.check_vote(unlocked, key, revision, overridden)?;
         commit.put(key.space_of(key.epoch.id), &vote_key(revision.number), revision.to_bytes());

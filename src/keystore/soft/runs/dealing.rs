@@ -14,7 +14,7 @@ use crate::keystore::imported::ImportedKey;
 use crate::keystore::object::Origin;
 use crate::keystore::soft::fork::check_ends_forks;
 use crate::keystore::soft::keys::{
-    ATTEMPT, CHAIN_CODE, Key, SHARE, encode_position, index_key, keep_chain, promise_key,
+    ATTEMPT, CHAIN_CODE, Key, SHARE, encode_position, index_key, keep_chain, leading_on, promise_key,
 };
 use crate::keystore::soft::propose::check_template;
 use crate::keystore::soft::record::{KeyRecord, Standing};
@@ -177,6 +177,11 @@ impl<S: Storage> SoftToken<S> {
         }
         if let Some(key) = key {
             self.check_history(login, key, invitation, (parent, &chain))?;
+            // What it signed it completes, or it would hold a share that no certificate ends.
+            let signed = chain.iter().any(|told| key.record.pending.contains(&told.epoch_id()));
+            if forbids!(SignedIsCompletedFirst, signed) {
+                return Err(Error::Stale { have: key.epoch.id, certificates: leading_on(chain, key.epoch.id) });
+            }
         }
         Ok((newest, chain))
     }
@@ -263,7 +268,7 @@ impl<S: Storage> SoftToken<S> {
             if mine(plan.dealers()) || plan.witnesses().is_some_and(mine) {
                 return Err(Misuse::NoShare.into());
             }
-            let restored = has_forgotten(parent, &login.card);
+            let restored = has_forgotten(parent, &login.card) || self.has_destroyed(unlocked, parent.key)?;
             let standing = Memory { restored, overridden, attempts: Vec::new(), dealt: Vec::new() };
             let (parent, ancestors) = (parent.clone(), Vec::new());
             return Ok(Succession { parent, share: None, chain_code: None, standing, ancestors });
@@ -330,7 +335,11 @@ impl<S: Storage> SoftToken<S> {
         let epoch = certificate.epoch()?;
         let mut key = match self.load(&scene.login.unlocked, epoch.key)? {
             Some(key) => key,
-            None => new_key(scene, live, &epoch, commit)?,
+            None => {
+                let mut key = new_key(scene, live, &epoch, commit)?;
+                key.record.forgetful |= live.parent.is_some() && self.has_destroyed(&scene.login.unlocked, key.id)?;
+                key
+            }
         };
         // Another run may have given this token the key since.
         check_number(Some(&key), live.exchange.frame().me.ok_or(Misuse::NotAMember)?)?;
@@ -348,7 +357,10 @@ impl<S: Storage> SoftToken<S> {
         // A certificate may have come since: what it superseded must not come to life again.
         let over = |parent: &&Epoch| forbids!(SignsWhileItHoldsTheParent, !is_renewed(&key, parent, &live.chain));
         if let Some(parent) = live.parent.as_ref().filter(over) {
-            let certificates = self.chain_after(&scene.login.unlocked, key.id, parent.id)?;
+            let mut certificates = self.chain_after(&scene.login.unlocked, key.id, parent.id)?;
+            if certificates.is_empty() {
+                certificates = leading_on(live.chain.clone(), key.epoch.id);
+            }
             return Err(Error::Stale { have: key.epoch.id, certificates });
         }
         let overridden = self.is_overridden(&scene.login, epoch.run)?;
@@ -392,9 +404,11 @@ pub(super) fn check_number(key: Option<&Key>, me: Identifier) -> Result<()> {
     Ok(())
 }
 
-/// Whether the epoch that the run renews is the one that is held here, or follows it by what the invitation told.
+/// Whether the epoch that the run renews is the one that is held here, or follows it by what the invitation told who has no
+/// share. A backup may have come since.
 fn is_renewed(key: &Key, parent: &Epoch, told: &[Certificate]) -> bool {
-    key.epoch.id == parent.id || told.iter().any(|certificate| certificate.epoch_id() == key.epoch.id)
+    let follows = told.iter().any(|certificate| certificate.epoch_id() == key.epoch.id);
+    key.epoch.id == parent.id || follows && holds!(HistoryForWhoHasNoShare, key.record.standing == Standing::Retired)
 }
 
 /// A key that this token comes to know by the run: a new one, or one whose chain the invitation told.

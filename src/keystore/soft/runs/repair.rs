@@ -169,7 +169,7 @@ impl<S: Storage> SoftToken<S> {
             if let Some(other) = chain.last().and_then(|newest| newest.with_other(signed)) {
                 self.learn_revisions(&scene.login, &mut key, &chain, &other, commit)?;
             }
-            return Err(self.other_roster(unlocked, &key, &[])?);
+            return Err(Error::Stale { have: key.epoch.id, certificates: chain.last().cloned().into_iter().collect() });
         }
         self.take_revision(unlocked, &mut key, signed, commit)?;
         Ok(Some(key.info()))
@@ -193,7 +193,7 @@ impl<S: Storage> SoftToken<S> {
                 key.record
             }
             None => KeyRecord {
-                forgetful: is_restored(&scene.login.card),
+                forgetful: is_restored(&scene.login.card) || self.has_destroyed(unlocked, epoch.key)?,
                 ..KeyRecord::new(me, Origin::Repaired, Standing::Active, epoch)
             },
         };
