@@ -80,7 +80,8 @@ impl Session {
     ///
     /// # Security
     ///
-    /// Whoever knew the key before can sign alone for ever; see [`Origin::Imported`](crate::Origin::Imported).
+    /// Whoever knew the key before can sign alone for ever; see [`Origin::Imported`](crate::Origin::Imported). A key
+    /// whose address is spent by ECDSA can't spend from it here; see [`ImportedKey`].
     pub fn invite_import(&self, import: Import<'_>) -> Result<Invitation> {
         let Import { key, threshold, members, template, least_attempt } = import;
         let (group_key, chain_hash) = (key.group_key().clone(), key.chain_hash());

@@ -21,7 +21,8 @@ impl Session {
     ///
     /// # Security
     ///
-    /// Whoever has it can't spend, but sees every address of the group.
+    /// Whoever has it can't spend, but sees every address of the group. Give it only to software that makes P2TR
+    /// addresses of it: others show addresses that this key can't spend from. See [`ExtendedPublicKey`].
     pub fn extended_public_key(&self, key: KeyId) -> Result<ExtendedPublicKey> {
         self.token.extended_public_key(self.id, key)
     }
