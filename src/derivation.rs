@@ -62,6 +62,10 @@ impl core::error::Error for DerivationError {}
 /// It can't spend. But whoever has it sees every address that the group has or will have: keep it like the books, not like
 /// an address. And with the secret of *one* unhardened child it gives the group's key away; that secret is nowhere, and
 /// no call makes it.
+///
+/// Give it only to software that makes P2TR addresses of it (descriptor `tr(xpub…/0/*)`). A wallet that shows `1…` or
+/// `bc1q…` addresses for it shows addresses that this key can't spend from. Of a [`Suite::Secp256k1`] key no Bitcoin
+/// address can be spent from at all.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ExtendedPublicKey {
     key: GroupKey,
@@ -146,7 +150,8 @@ impl ExtendedPublicKey {
 
     /// BIP-32's text: `xpub…` for the main network, `tpub…` for the others.
     ///
-    /// There is no `Display`, so that it gets into no log by chance.
+    /// There is no `Display`, so that it gets into no log by chance. The text does not say that its addresses are P2TR:
+    /// who reads it must be told.
     pub fn to_base58(&self, network: Network) -> String {
         let version = match network {
             Network::Mainnet => Self::XPUB,

@@ -8,14 +8,15 @@ use crate::wire::{EpochId, Export, Fingerprint, Identifier, KeyId, KeyTemplate, 
 /// Where a key's share here stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyState {
-    /// A share was dealt, and the certificate is not here yet.
+    /// A share was dealt, and the certificate is not here yet, of a key of which no epoch is certified here.
     Pending,
     /// The share is of the newest certified epoch that is known here.
     Active,
     /// The share came from a backup. It deals, and it signs once a refresh has renewed it. Whether its epoch is still
     /// the newest is not known before a peer or a certificate says so.
     Restored,
-    /// A certificate has shown that the share was of the past; it is erased.
+    /// No share of the newest certified epoch that is known here. The one that was here is of the past, and erased; or
+    /// this token is about to join, and waits for the certificate: [`KeyInfo::pending`].
     Retired,
     /// The key was destroyed here: share and chain code are erased, and what is public about it is still known. Such a
     /// key answers as one that is not here, and is found only by a [`Filter`] that asks for this state.
@@ -166,11 +167,76 @@ pub struct KeyInfo {
 
 /// Two certified epochs of a key of which neither supersedes the other; or two revisions of one epoch's roster that exclude
 /// each other, each signed by a quorum.
+///
+/// # How it ends
+///
+/// The security officers decide which line stays.
+///
+/// 1. Every token of that line is given the other's certificates, by [`catch_up`](crate::Session::catch_up), and
+///    answers [`Fork`](crate::Error::Fork). One that has not seen a higher line refuses a renewal that stands above it,
+///    as [`Misuse`](crate::Error::Misuse).
+/// 2. A member of the line that stays invites to a renewal. Look at what loses by it:
+///    [`Invitation::losing`](crate::Invitation::losing) and [`Invitation::undone`](crate::Invitation::undone). Who
+///    holds an epoch of the losing line can't take part: a reshare leaves it out, as [`Lost`](crate::Reason::Lost).
+/// 3. In the token of each old member that takes part the officer [allows
+///    it](crate::OfficerSession::override_fork_rules), then the user [starts](crate::Session::start). A token that
+///    hears of a fork of rosters from the invitation says `Fork` once: start again.
+/// 4. Every token of the line that lost is given the certificates of the other, by `catch_up`. It is
+///    [`Retired`](KeyState::Retired) then, and the next renewal may deal it in, under its number.
+///
+/// ```
+/// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
+/// # use prelude::*;
+/// # use quorumkey::wrap::Identity;
+/// # use quorumkey::{KeyStore, NewCard, Reason, Restore, Session};
+/// use quorumkey::{Error, KeyState};
+///
+/// # let (stores, init) = ([token(), token()], init(""));
+/// # let ours = [stores[0].login(&init.user)?, stores[1].login(&init.user)?];
+/// # let key = key(&ours);
+/// # let Identity::X25519(offline) = Identity::generate() else { unreachable!() };
+/// # let (to, with) = (offline.recipient(), Identity::X25519(offline));
+/// # let restored = |member: &Session| -> Result<KeyStore, Error> {
+/// #     let (who, share) = (member.export_identity(&to)?, member.export(key.id, &to)?);
+/// #     let from = Restore { init: &init, identity: &who, with: &with, incarnation: 0 };
+/// #     let store = KeyStore::restore_in_memory(&from)?;
+/// #     store.login(&init.user)?.restore(&share, &with)?;
+/// #     Ok(store)
+/// # };
+/// # let devices = [restored(&ours[0])?, restored(&ours[1])?];
+/// # let theirs = [devices[0].login(&init.user)?, devices[1].login(&init.user)?];
+/// # deal(&ours, &ours[0].invite_refresh(key.id, Vec::new())?);
+/// # let card = |place: usize, number| -> Result<NewCard, Error> {
+/// #     Ok(NewCard { identifier: id(number), card: theirs[place].card()?, reason: Reason::Lost })
+/// # };
+/// # let refresh = theirs[0].invite_refresh(key.id, vec![card(0, 1)?, card(1, 2)?])?;
+/// # for device in &devices {
+/// #     device.login_so(&init.officer)?.override_fork_rules(&refresh)?;
+/// # }
+/// # deal(&theirs, &refresh);
+/// // Two members have renewed the shares, and so have tokens that were restored from their backups: two lines. `ours`
+/// // is to stay.
+/// for member in &ours {
+///     let told = member.catch_up(&theirs[0].certificates(key.id)?);
+///     assert!(matches!(told, Err(Error::Fork { .. })));
+/// }
+/// let invitation = ours[0].invite_refresh(key.id, Vec::new())?;
+/// assert_eq!(invitation.losing(), [theirs[0].key(key.id)?.epoch]);
+/// for store in &stores {
+///     store.login_so(&init.officer)?.override_fork_rules(&invitation)?;
+/// }
+/// assert!(deal(&ours, &invitation).forks.is_empty());
+/// // The others learn that their line has lost.
+/// for member in &theirs {
+///     assert_eq!(member.catch_up(&ours[0].certificates(key.id)?)?.state, KeyState::Retired);
+/// }
+/// # Ok::<(), quorumkey::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fork {
     /// The epoch of the line here that excludes the other.
     pub ours: EpochId,
-    /// The other one; the same, when its roster has forked.
+    /// The other one; the same, an epoch of the line here, when its roster has forked.
     pub theirs: EpochId,
     /// Which revision of its roster is the first that the others have and that is not here; `None` for a fork of epochs.
     pub revision: Option<u32>,
@@ -184,10 +250,11 @@ pub struct Fork {
 #[non_exhaustive]
 pub enum Advice {
     /// This token signed an attempt, and has no certificate of it. Look for the certificate, or renew the shares again: the
-    /// next renewal names it. Until then shares of it are out that nobody erases.
+    /// next renewal names it. Until then shares of it are out that nobody erases. A key that is
+    /// [`Pending`](KeyState::Pending) can't be renewed: [destroy](crate::Session::destroy) it, or import it again.
     FinishAttempt(EpochId),
-    /// The key has forked. The security officers decide which line goes on; a member of that one invites to one renewal, which
-    /// names all of the other, however many epochs it has.
+    /// The key has forked; this is [`Fork::theirs`]. The security officers decide which line goes on, and one renewal
+    /// ends the other, however many epochs it has: [`Fork`] says how.
     EndFork(EpochId),
 }
 

@@ -186,6 +186,12 @@ impl<P: Protocol> Run<P> {
     ///
     /// [`Rejected`](crate::Error::Rejected) changes nothing, and the run goes on: anybody can send such bytes. After any
     /// other error the run is dead.
+    ///
+    /// In a renewal the others' first messages may lead to [`Denied`](crate::Error::Denied):
+    /// [`RestoredNeedsQuorum`](crate::Denial::RestoredNeedsQuorum),
+    /// [`AttemptTooLow`](crate::Denial::AttemptTooLow), [`AttemptNotEnded`](crate::Denial::AttemptNotEnded) or
+    /// [`TooManyAttempts`](crate::Denial::TooManyAttempts), before anything is dealt. What this token has learned or
+    /// signed in another run meanwhile is told as by [`Session::start`](crate::Session::start).
     pub fn handle(&mut self, message: &Message) -> Result<()> {
         let progress = self.token.advance(self.session, self.id, message)?;
         match self.note(progress) {

@@ -208,25 +208,28 @@ pub enum Proposal {
         key: KeyId,
         /// Which member, and its card from now on. The reason is [`Destroyed`](Reason::Destroyed).
         card: NewCard,
-        /// Who helps: at least q = max(t, n − t + 1) members, this one among them.
+        /// Who helps: at least q = max(t, n − t + 1) members, more with
+        /// [`PreventsForks`](crate::Quorum::PreventsForks), this one among them.
         helpers: Vec<Identifier>,
     },
     /// A share for a new member, in the same epoch.
     Enrol {
         /// The key.
         key: KeyId,
-        /// Its number, which nobody had before.
+        /// Its number, which no member of this epoch has.
         identifier: Identifier,
         /// Its card.
         card: Card,
-        /// Who helps: at least q = max(t, n − t + 1) members, this one among them.
+        /// Who helps: at least q = max(t, n − t + 1) members, more with
+        /// [`PreventsForks`](crate::Quorum::PreventsForks), this one among them.
         helpers: Vec<Identifier>,
     },
     /// Signatures on the revision of a repair or an enrolment that was left behind, without the share.
     Revise {
         /// The revision.
         revision: Revision,
-        /// Who signs: at least q = max(t, n − t + 1) members, this one among them.
+        /// Who signs: at least q = max(t, n − t + 1) members, more with
+        /// [`PreventsForks`](crate::Quorum::PreventsForks), this one among them.
         helpers: Vec<Identifier>,
     },
     /// A signature.

@@ -40,6 +40,11 @@ pub enum Suite {
     /// FROST(Ed25519, SHA-512) of RFC 9591: ordinary Ed25519 signatures, 64 bytes (Solana and others).
     Ed25519,
     /// FROST(secp256k1, SHA-256) of RFC 9591: Schnorr signatures, 65 bytes.
+    ///
+    /// # Security
+    ///
+    /// Bitcoin and Ethereum don't take them: nothing that is sent to an address of such a key (P2PKH, P2WPKH, P2TR,
+    /// Ethereum) can be spent with it. For Bitcoin take [`Secp256k1Taproot`](Self::Secp256k1Taproot).
     Secp256k1,
     /// BIP-340 signatures, 64 bytes, under the BIP-341 output key of the group's internal key (Bitcoin taproot).
     Secp256k1Taproot,

@@ -7,7 +7,8 @@ use super::identifier::Identifier;
 use super::plan::{Reason, Replaced};
 
 /// A numbered change of an epoch's roster: a member comes with a new card and gets its share again, or a new member is
-/// enrolled. It counts once q = max(t, n − t + 1) members of the roster before it have signed it.
+/// enrolled. It counts once q = max(t, n − t + 1) members of the roster before it, more with
+/// [`PreventsForks`](crate::Quorum::PreventsForks), have signed it.
 ///
 /// It follows from the epoch and from who comes why; nothing in it is of one run. So a run that failed after some had
 /// signed can be followed by one for the same revision, and their signatures are the same.

@@ -107,7 +107,10 @@ pub enum Quorum {
     /// stops and the liar is named.
     Available,
     /// The same, and at least ⌈(n + t) / 2⌉: any two renewals share t members, so that t − 1 liars can't fork the key. Fewer
-    /// members may be absent: of a 2-of-3 key none. Where n ≥ 3t − 2 it asks for no more than the other.
+    /// members may be absent: of a 2-of-3 key none. Nobody can be repaired there, or replaced by a new card of another
+    /// identity: a lost member comes back by its officer's
+    /// [override](crate::OfficerSession::override_fork_rules) and from its backups alone. Make those first. Where
+    /// n ≥ 3t − 2 it asks for no more than the other.
     PreventsForks,
 }
 

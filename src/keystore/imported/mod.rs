@@ -50,6 +50,15 @@ impl core::error::Error for ImportError {}
 /// The chain code comes along, so that derived addresses stay. A key that has none gets one made from its secret: another
 /// attempt to import it makes the same.
 ///
+/// Of a wallet's key tree the node of an account (BIP-86: `m/86'/0'/0'`) brings all its addresses, as children of the
+/// group's key; that of a leaf (`m/86'/0'/0'/0/0`) brings the one. The group's
+/// [extended public key](crate::Session::extended_public_key) is written as a root: its text differs from that of the
+/// old account, key and chain code don't. The address of a key with scripts is that of [`GroupKey::verifying_key`] with
+/// their root, not of [`KeyInfo::verifying_key`](crate::KeyInfo::verifying_key).
+///
+/// With the feature `phrase` there are `from_phrase`, `from_master_seed` and `from_extended` as well: BIP-39, BIP-32
+/// and SLIP-10.
+///
 /// ```
 /// use quorumkey::{ImportedKey, Suite};
 /// use zeroize::Zeroizing;
@@ -68,6 +77,10 @@ impl core::error::Error for ImportError {}
 /// ```
 ///
 /// # Security
+///
+/// What signs is Ed25519 or Schnorr. A secp256k1 key whose address is spent by ECDSA (P2PKH, P2WPKH, Ethereum) keeps
+/// its public key here and can't spend from that address: move its funds first, and keep the old secret until they have
+/// moved.
 ///
 /// Whoever knew the secret before knows it for ever: no refresh of the shares changes the key. Where you can, make a new
 /// key and move the funds instead. What the caller keeps of seed and phrase is the caller's to wipe.

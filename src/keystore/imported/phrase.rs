@@ -22,6 +22,9 @@ impl ImportedKey {
     /// The phrase may be in any of BIP-39's languages. Most wallets have no passphrase: then it is empty. Every passphrase
     /// leads to some key; that it is the right one shows in [`group_key`](Self::group_key) alone.
     ///
+    /// The path begins with `m`; a step is hardened by `'` or `h`, as in `m/86'/0'/0'`. An account's node brings all
+    /// its addresses, a leaf one: see [`ImportedKey`]. Needs the feature `phrase`.
+    ///
     /// ```
     /// use quorumkey::{ImportedKey, Suite};
     /// use zeroize::Zeroizing;
@@ -37,7 +40,8 @@ impl ImportedKey {
     ///
     /// # Errors
     ///
-    /// [`ImportError::Phrase`] for a word or a checksum that is wrong, [`ImportError::Path`] for a path that is none.
+    /// [`ImportError::Phrase`] for a word or a checksum that is wrong, [`ImportError::Path`] for a path that is none,
+    /// and for one of Ed25519 with a step that is not hardened.
     pub fn from_phrase(
         suite: Suite,
         phrase: Zeroizing<String>,
@@ -52,16 +56,17 @@ impl ImportedKey {
     }
 
     /// The key at a path of the tree with that master seed of 16, 32 or 64 bytes. What a BIP-39 phrase makes has 64.
+    /// Needs the feature `phrase`.
     ///
     /// # Errors
     ///
-    /// [`ImportError::Node`] for another length, [`ImportError::Path`] for a path that is none.
+    /// [`ImportError::Node`] for another length, [`ImportError::Path`] as of [`from_phrase`](Self::from_phrase).
     pub fn from_master_seed(suite: Suite, seed: Zeroizing<Vec<u8>>, path: &str) -> Result<Self, ImportError> {
         Self::at(suite, &seed, path)
     }
 
     /// The key at a path below an extended private key (`xprv…`, and the prefixes of other networks and scripts). `m` is
-    /// the extended key itself.
+    /// the extended key itself. Needs the feature `phrase`.
     ///
     /// # Errors
     ///

@@ -47,11 +47,27 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Stale`](crate::Error::Stale) when it renews another epoch than the one held here,
-    /// [`Denied`](crate::Error::Denied) when this token has promised more than it proposes.
+    /// - [`Stale`](crate::Error::Stale) when it is about another epoch than the one held here, or an older or newer
+    ///   roster of it; the certificates tell who is behind.
+    /// - [`Fork`](crate::Error::Fork) when its certificates show that the key has forked. That is kept, and this token
+    ///   signs nothing more with the key before the fork has ended: see [`KeyInfo::forks`](crate::KeyInfo::forks).
+    /// - [`Denied`](crate::Error::Denied) when the key may not be used for it
+    ///   ([`Operation`](crate::Denial::Operation)); this token has entered a higher attempt
+    ///   ([`AttemptTooLow`](crate::Denial::AttemptTooLow)), has signed what excludes it
+    ///   ([`RevisionSigned`](crate::Denial::RevisionSigned), [`AttemptSigned`](crate::Denial::AttemptSigned)) or may
+    ///   have forgotten it ([`RestoredVotesAfterRefresh`](crate::Denial::RestoredVotesAfterRefresh)), or has no room to
+    ///   tell of what it has signed ([`TooManyAttempts`](crate::Denial::TooManyAttempts)); the key has forked
+    ///   ([`Forked`](crate::Denial::Forked)); a member broke an earlier run ([`Convicted`](crate::Denial::Convicted)).
+    /// - [`RolledBack`](crate::Error::RolledBack) when a member comes with an older card than it has shown.
+    /// - [`Exists`](crate::Error::Exists) when this token has the key that is imported, or the share that it would be
+    ///   given by a repair or an enrolment; [`NotFound`](crate::Error::NotFound) when it is to help and does not have
+    ///   the key.
+    /// - [`Misuse`](crate::Error::Misuse) when this token is not in it, or deals and holds no share; a member did not
+    ///   sign it; it was entered before; or it breaks a rule, which the error names.
+    /// - [`Certificate`](crate::Error::Certificate) when its certificates prove nothing or it does not follow from
+    ///   them, [`Decode`](crate::Error::Decode) when they can't be read or it contradicts itself.
     ///
-    /// [`Misuse`](crate::Error::Misuse) when this token is not in it, a member did not sign it, or it was entered before;
-    /// [`RolledBack`](crate::Error::RolledBack) when a member comes with an older card than it has shown.
+    /// What only the others' messages show comes from [`Run::handle`].
     ///
     /// # Security
     ///

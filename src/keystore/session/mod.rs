@@ -109,6 +109,7 @@ macro_rules! common {
             }
 
             /// Erases a key's shares and chain code here, by a new file under a new root key. The other members keep theirs.
+            /// User and officer can both do it.
             ///
             /// The key answers as one that is not here. What is public about it is found by a filter for
             /// [`Destroyed`](crate::KeyState::Destroyed), and what this token promised of its epochs goes on binding it.
@@ -127,9 +128,16 @@ macro_rules! common {
             /// # Ok::<(), quorumkey::Error>(())
             /// ```
             ///
+            /// # Errors
+            ///
+            /// [`NotFound`](crate::Error::NotFound) when the key is not here; [`Storage`](crate::Error::Storage) when
+            /// the file could not be rewritten: the key may still be here, and its runs have ended.
+            ///
             /// # Security
             ///
-            /// The others are not told. If fewer than t members are left that hold a share or a backup, the key is lost.
+            /// The others are not told. If fewer than t members are left that hold a share or a backup, the key is
+            /// lost. A backup of the share brings the key back, as [`Restored`](crate::KeyState::Restored): destroy
+            /// that too.
             pub fn destroy(&self, key: KeyId) -> Result<()> {
                 self.token.destroy_object(self.id, key)
             }

@@ -25,7 +25,8 @@ impl OfficerSession {
     /// It lifts, for this run alone, what these denials say: [`RestoredNeedsQuorum`](crate::Denial::RestoredNeedsQuorum),
     /// [`RestoredVotesAfterRefresh`](crate::Denial::RestoredVotesAfterRefresh) and
     /// [`RevisionSigned`](crate::Denial::RevisionSigned) for this token; [`AttemptNotEnded`](crate::Denial::AttemptNotEnded) if the
-    /// officers of a quorum do it; and [`Forked`](crate::Denial::Forked), in a renewal that ends the fork.
+    /// officers of a quorum do it; and [`Forked`](crate::Denial::Forked), in a renewal that ends the fork, as
+    /// [`Fork`](crate::Fork) says.
     ///
     /// ```
     /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }

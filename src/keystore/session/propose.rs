@@ -80,7 +80,8 @@ impl Session {
     ///
     /// # Security
     ///
-    /// Whoever knew the key before can sign alone for ever; see [`Origin::Imported`](crate::Origin::Imported).
+    /// Whoever knew the key before can sign alone for ever; see [`Origin::Imported`](crate::Origin::Imported). A key
+    /// whose address is spent by ECDSA can't spend from it here; see [`ImportedKey`].
     pub fn invite_import(&self, import: Import<'_>) -> Result<Invitation> {
         let Import { key, threshold, members, template, least_attempt } = import;
         let (group_key, chain_hash) = (key.group_key().clone(), key.chain_hash());
@@ -123,8 +124,14 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Certificate`](crate::Error::Certificate) when fewer than q = max(t, n − t + 1) members would deal: restore some from their
-    /// backups first. [`Denied`](crate::Error::Denied) when the key may not be refreshed.
+    /// [`Certificate`](crate::Error::Certificate) when fewer than q = max(t, n − t + 1) members would deal, more with
+    /// [`PreventsForks`](crate::Quorum::PreventsForks): restore some from their backups first.
+    /// [`Denied`](crate::Error::Denied) when the key may not be refreshed; [`NotFound`](crate::Error::NotFound) when it
+    /// is not here.
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when no share of its newest epoch is here, as of a key that is pending or
+    /// retired; when a new card is of no member, or has the identity of one that was stolen; when this token itself is
+    /// replaced by another. [`Roster`](crate::Error::Roster) when an identity would stand in it twice.
     ///
     /// # Security
     ///
@@ -136,6 +143,11 @@ impl Session {
 
     /// The same, with an attempt no lower than that, after another token has denied a lower one:
     /// [`Denial::AttemptTooLow`](crate::Denial::AttemptTooLow) says which.
+    ///
+    /// # Errors
+    ///
+    /// As [`invite_refresh`](Self::invite_refresh). Nobody [starts](Self::start) an attempt more than 1,024 above the
+    /// last that it entered.
     pub fn invite_refresh_from(&self, key: KeyId, cards: Vec<NewCard>, least_attempt: u32) -> Result<Invitation> {
         self.token.invite(self.id, &Proposal::Refresh { key, cards, least_attempt })
     }
@@ -144,7 +156,7 @@ impl Session {
     ///
     /// Members may be added, removed and replaced, and the threshold may go up and down, all at once. A new member needs no
     /// more than its card: the invitation carries the key's certificates. See [`Invitation::lineage`] for what it compares with
-    /// the others.
+    /// the others. [`catch_up`](Self::catch_up) has an example that goes on without a lost member.
     ///
     /// ```
     /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
@@ -164,9 +176,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Certificate`](crate::Error::Certificate) when fewer than q = max(t, n − t + 1) old members would sign, when somebody who
-    /// does not go on is not named as leaving, or a member would get another number; [`Decode`](crate::Error::Decode) for a
-    /// threshold below 2 or above the number of members.
+    /// [`Certificate`](crate::Error::Certificate) when fewer than q = max(t, n − t + 1) old members would sign, more
+    /// with [`PreventsForks`](crate::Quorum::PreventsForks), when somebody who does not go on is not named as leaving,
+    /// or a member would get another number; [`Decode`](crate::Error::Decode) for a threshold below 2 or above the
+    /// number of members.
+    ///
+    /// [`Misuse`](crate::Error::Misuse) when who leaves is no member, nobody is left to deal, or this token neither
+    /// deals, witnesses nor receives, as one that leaves by another reason than routine.
+    /// [`Denied`](crate::Error::Denied), [`NotFound`](crate::Error::NotFound) and, without a share, `Misuse` as
+    /// [`invite_refresh`](Self::invite_refresh).
     ///
     /// # Security
     ///
@@ -203,10 +221,15 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Misuse`](crate::Error::Misuse) for fewer than q = max(t, n − t + 1) helpers, without this member among them, and for a
-    /// device that is not destroyed: the share on it stays good for whoever has it, so renew all shares, with a new card for
-    /// that member ([`invite_refresh`](Self::invite_refresh)). [`Denied`](crate::Error::Denied) when the key's template or a
-    /// restriction forbids it.
+    /// [`Misuse`](crate::Error::Misuse) for fewer than q = max(t, n − t + 1) helpers, more with
+    /// [`PreventsForks`](crate::Quorum::PreventsForks), without this member among them, and for a device that is not
+    /// destroyed: the share on it stays good for whoever has it, so renew all shares, with a new card for that member
+    /// ([`invite_refresh`](Self::invite_refresh)). `Misuse` also for a number that no member has, and for the identity
+    /// of another member. [`Decode`](crate::Error::Decode) for fewer than two helpers, one named twice, one that is no
+    /// member, or the one that is helped.
+    ///
+    /// [`Denied`](crate::Error::Denied) when the key's template or a restriction forbids it, or the key has forked.
+    /// [`NotFound`](crate::Error::NotFound) and, without a share, `Misuse` as [`invite_refresh`](Self::invite_refresh).
     ///
     /// # Security
     ///
@@ -215,8 +238,9 @@ impl Session {
         self.token.invite(self.id, &Proposal::Repair { key, card, helpers: helpers.to_vec() })
     }
 
-    /// Proposes that the helpers give a share of the same epoch to a new member, under a number that nobody had before. They
-    /// sign a revision of the roster first; the threshold stays.
+    /// Proposes that the helpers give a share of the same epoch to a new member, under a number that no member of this
+    /// epoch has. They sign a revision of the roster first; the threshold stays. A token that still knows the key from
+    /// before comes under the number that it had then.
     ///
     /// ```
     /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }

@@ -21,7 +21,8 @@ impl Session {
     ///
     /// # Security
     ///
-    /// Whoever has it can't spend, but sees every address of the group.
+    /// Whoever has it can't spend, but sees every address of the group. Give it only to software that makes P2TR
+    /// addresses of it: others show addresses that this key can't spend from. See [`ExtendedPublicKey`].
     pub fn extended_public_key(&self, key: KeyId) -> Result<ExtendedPublicKey> {
         self.token.extended_public_key(self.id, key)
     }
@@ -47,7 +48,8 @@ impl Session {
     /// # Errors
     ///
     /// [`Certificate`](crate::Error::Certificate) when it proves nothing here, [`Fork`](crate::Error::Fork) when it proves
-    /// an epoch that excludes the one held here.
+    /// an epoch that excludes the one held here. [`NotFound`](crate::Error::NotFound) when the key is not here: a new
+    /// member whose run ended before it signed has no share, and must be dealt in anew.
     pub fn complete(&self, certificate: &Certificate) -> Result<KeyInfo> {
         self.token.complete(self.id, certificate)
     }
@@ -94,7 +96,9 @@ impl Session {
     /// ends here, if it still goes, and nothing below it is entered any more.
     ///
     /// It erases nothing: as long as no certificate supersedes the attempt, one of the attempt itself may turn up, and this
-    /// token [completes](Self::complete) it. Renew the shares again, which names it; that certificate erases it.
+    /// token [completes](Self::complete) it. Renew the shares again, which names it; that certificate erases it. An
+    /// attempt at a new key has nothing to renew: its certificate completes it, or [`destroy`](Self::destroy) ends it.
+    /// One at an import is followed by importing again.
     ///
     /// ```
     /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }
