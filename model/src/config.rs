@@ -31,6 +31,8 @@ pub enum Rule {
     PromisesApart,
     /// 6: who named in the second line what it signed of the first is no culprit.
     NamedIsNoCulprit,
+    /// 6: who was left without a share goes on in the line of which it holds one.
+    WhoIsLeftGoesOn,
     /// 6: who had forgotten what it signed, and said so, is no culprit where others are.
     ForgetfulIsNoCulprit,
     /// 7: who signed an attempt signs no revision of its parent, and who signed a revision signs what binds it only.

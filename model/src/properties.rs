@@ -115,7 +115,13 @@ fn is_kept(state: &State, config: &Config) -> bool {
 /// honest members are enough. An epoch of which liars and lost devices hold more than it tolerates is none of the rules'.
 fn signs(state: &State, config: &Config, place: u8) -> bool {
     let transcript = state.transcript(place);
-    let holders = state.holders(place, config);
+    // Who has a share of another line goes on there. Who was left without one goes on in the line of which it holds one.
+    let goes_on = |id: &u8| {
+        let member = state.member(*id);
+        let left = config.keeps(Rule::WhoIsLeftGoesOn) && !member.share;
+        left || member.epoch == NONE || state.ordered(member.epoch, place)
+    };
+    let holders: Set = state.holders(place, config).iter().filter(goes_on).collect();
     let remembering = holders.iter().filter(|id| !state.member(*id).forgetful).count() as u8;
     // What a member signed and does not hold, and nothing supersedes, went with its device.
     let went = |id: u8| transcript.signed.has(id) && !holders.has(id);
