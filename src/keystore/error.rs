@@ -61,9 +61,9 @@ pub enum Error {
     Stale {
         /// The newest epoch that is known here.
         have: EpochId,
-        /// What whoever is behind lacks, oldest first: the certificates that lead on from the epoch that was asked for, before them
-        /// its own if its roster was revised. Empty if it is not known here,
-        /// in which case it may be this token that is behind.
+        /// What whoever is behind lacks, oldest first: the certificates that lead on from the epoch that was asked for, before
+        /// them its own if its roster was revised. Empty if it is not known here, in which case it may be this token that is
+        /// behind. [`catch_up`](crate::Session::catch_up) takes them.
         certificates: Vec<Certificate>,
     },
     /// A certificate and the epoch that is held here both descend from one epoch, and neither names the other. Or their
@@ -71,7 +71,7 @@ pub enum Error {
     Fork {
         /// The epoch that is held here.
         ours: EpochId,
-        /// The other one; if it is the same, the roster has forked.
+        /// The other one; if it is one of the line here, the roster of that epoch has forked.
         theirs: EpochId,
     },
     /// This token's rules forbid it.

@@ -312,7 +312,8 @@ impl Session {
     /// # Errors
     ///
     /// [`Misuse`](crate::Error::Misuse) for fewer signers than the threshold, a signer that is no member, or more than 1 MiB;
-    /// [`Denied`](crate::Error::Denied) when the key may not sign, or its share was restored.
+    /// [`Denied`](crate::Error::Denied) when the key may not sign, has forked, or its share was restored;
+    /// [`NotFound`](crate::Error::NotFound) for a key that is not here.
     pub fn invite_sign(&self, key: KeyId, signers: &[Identifier], message: &[u8]) -> Result<Invitation> {
         self.invite_sign_under(key, signers, message, &Derivation::default())
     }
@@ -387,7 +388,8 @@ impl Session {
     /// # Errors
     ///
     /// [`Misuse`](crate::Error::Misuse) for another number, fewer signers than the threshold, or a signer that is no member;
-    /// [`Denied`](crate::Error::Denied) when the key may not sign.
+    /// [`Denied`](crate::Error::Denied) when the key may not sign or has forked; [`NotFound`](crate::Error::NotFound) for a key
+    /// that is not here.
     ///
     /// # Security
     ///
