@@ -123,6 +123,8 @@ mod switch {
         KeyHasOneEncoding,
         /// A point of small order is no key of a signature.
         SmallOrderIsNoKey,
+        /// Nor is it a commitment, also where the signature was made here and never read.
+        SmallOrderIsNoCommitment,
         /// A scalar of ed25519 is below the order.
         Ed25519ScalarBelowTheOrder,
         /// A scalar of secp256k1 is below the order.
@@ -131,6 +133,8 @@ mod switch {
         KeyAlwaysTweaked,
         /// A signature that does not verify is refused.
         SignatureVerifies,
+        /// Nor is one of ed25519, whose key is kept decoded.
+        Ed25519SignatureVerifies,
         /// Nothing is dealt with a threshold below 2.
         OneShareIsNoThreshold,
         /// No run key stands under two members.
@@ -141,6 +145,8 @@ mod switch {
         CommitmentOfTheThreshold,
         /// A dealer of old shares deals the part that it holds.
         ConstantAsAgreed,
+        /// So do all dealers, whose deals are checked as one.
+        ConstantsAsAgreed,
         /// A dealer proves that it knows what it commits to.
         ConstantProven,
         /// So do all dealers, checked as one.
@@ -245,6 +251,10 @@ mod switch {
         AttemptToldIsSigned,
         /// Who tells of an attempt tells nothing of it that others have not signed.
         AttemptToldAlone,
+        /// Nor a revision beside it.
+        AttemptToldWithoutRevisions,
+        /// What is told of is the renewal of a key, and not its making.
+        AttemptToldIsOfARenewal,
         /// Rule 2: nobody tells of two attempts at one place.
         OneAttemptAtAPlace,
         /// Who tells of a dealing dealt in it.
@@ -253,6 +263,8 @@ mod switch {
         DealtIsBelow,
         /// A join tells of so many dealings and no more.
         FewDealingsTold,
+        /// Who has signed more attempts than a join lists is denied before they are put together.
+        FewAttemptsInAJoin,
         /// Who has signed more than a join has room for is denied before anything is said.
         RoomInAJoin,
         /// Nothing is dealt when a transcript has no room for what was told.

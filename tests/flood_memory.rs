@@ -13,7 +13,12 @@ use quorumkey::{Error, MemoryStorage, Message, Protocol, Run, Suite};
 
 /// What a run has allocated after the 100th of the messages, and after the 300th.
 fn after_each<P: Protocol>(run: &mut Run<P>, message: &dyn Fn(u64) -> Message, is_fine: Expected) -> [usize; 2] {
-    [0..100, 100..300].map(|numbers| {
+    after(100, run, message, is_fine)
+}
+
+/// What a run has allocated after that many messages, and after three times as many.
+fn after<P: Protocol>(first: u64, run: &mut Run<P>, message: &dyn Fn(u64) -> Message, is_fine: Expected) -> [usize; 2] {
+    [0..first, first..3 * first].map(|numbers| {
         for number in numbers {
             let answer = run.handle(&message(number));
             assert!(is_fine(&answer), "{answer:?}");
@@ -96,9 +101,41 @@ fn valid_messages_without_end_cost_bounded_memory() {
     assert!(highest < 64 << 10, "{highest} bytes were taken");
 }
 
+/// As long as a message may be, all of it shown by a member in good order, and none of it ever said by anybody.
+fn disputes_without_end_cost_bounded_memory() {
+    const MAX_BODY: usize = 4 << 20;
+    let Flooded { members, liar } = Flooded::new();
+    let invitation = dkg_invitation(&members, Suite::Ed25519, 2);
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let joins = [0, 1].map(|at: usize| runs[at].poll_transmit().unwrap());
+    runs[0].handle(&joins[1]).unwrap();
+    runs[0].poll_transmit().unwrap();
+    let stranger = Forger::new([99; 32]);
+    let mut body = 2_u32.to_be_bytes().to_vec();
+    for join in &joins {
+        let shown = stranger.alter(join, |forgery| forgery.body = vec![0; MAX_BODY / 2 - 512]).to_bytes();
+        body.extend(u32::try_from(shown.len()).unwrap().to_be_bytes());
+        body.extend(shown);
+    }
+    assert!((MAX_BODY - 1024..=MAX_BODY).contains(&body.len()));
+    let bytes = joins[1].to_bytes();
+    let dispute = Message::from_bytes(&[&bytes[..101], &[8], &bytes[102..]].concat()).unwrap();
+    let longest = |number| liar.alter(&dispute, |forgery| (forgery.counter, forgery.body) = (number, body.clone()));
+    let before = allocated();
+    let [early, late] = after(4, &mut runs[0], &longest, |answer| matches!(answer, Err(Error::Rejected(_))));
+    assert_eq!(early, late);
+    assert!(late.saturating_sub(before) < 1024, "{} bytes are kept", late - before);
+    // What is read of one is as long as that one, and gone when it is answered.
+    let message = longest(99);
+    let (answer, highest) = at_most(|| runs[0].handle(&message));
+    assert!(matches!(answer, Err(Error::Rejected(_))), "{answer:?}");
+    assert!(highest < 3 * MAX_BODY, "{highest} bytes were taken");
+}
+
 // One test, so that no other thread's memory is counted.
 #[test]
 fn a_flood_costs_no_memory_beyond_its_bound() {
     garbage_costs_no_memory();
     valid_messages_without_end_cost_bounded_memory();
+    disputes_without_end_cost_bounded_memory();
 }

@@ -3,12 +3,17 @@
 //! Each runs in a process of its own, this program once more: there is no way back from any of it.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "what is wrong in a test may panic")]
+#![allow(unreachable_pub, reason = "modules of one program")]
+
+#[path = "common/host.rs"]
+mod host;
 
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 
+use host::not_checked;
 use quorumkey::memory::{MemoryError, forbid_core_dumps, lock_memory};
 use rustix::process::{DumpableBehavior, Resource, Rlimit, dumpable_behavior, getrlimit, setrlimit};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
@@ -68,7 +73,7 @@ fn forbidden_core_dumps_are_not_written() {
             assert!(control.signal().is_some());
             if !control.core_dumped() {
                 assert!(!writes_dumps_here(), "a dump is not written otherwise, either");
-                println!("not checked: that a dump would be written otherwise (this system writes none)");
+                not_checked("that a dump would be written otherwise (this system writes none)");
             }
         }
         Some("forbids") => {
@@ -95,7 +100,7 @@ fn locked_memory_stays_in_memory_also_what_is_allocated_later() {
     let most = lift(Resource::Memlock);
     if let Err(error) = lock_memory() {
         assert!(most.is_some() && !may(CapabilitySet::IPC_LOCK), "what the system allows is refused: {error}");
-        return println!("not checked: memory can't be locked here ({error})");
+        return not_checked(&format!("memory that is locked (it can't be here: {error})"));
     }
     let before = locked();
     assert!(before > 0);

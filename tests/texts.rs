@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 /// Public types that are never given a secret: names, numbers, hashes, choices, and what everybody may read.
 const NEVER_GIVEN_ANY: &str = "
     Advice BackupGate Batch CardId CertificateError Bus Dealing DecodeError Declaration Denial Derivation DerivationError DerivationPath
-    Digest Dkg Endpoint EpochId EpochReport EventKind Export ExtendedPublicKey Faults Filter Fingerprint Fork GroupKey Head Holder
+    Digest Dkg Endpoint EpochId EpochReport EventKind Export Faults Filter Fingerprint Fork GroupKey Head Holder
     Holding Identifier ImportError Judgement KdfCost KeyId KeyState KeyTemplate Leaving Lineage MemoryError Misbehaviour Misuse
     Network NewCard Operations Origin Patience PathError PinError Preprocessing Protection PublicKey Quorum Reason Reconstructing Rejection Replaced Reshare Revision
     Restriction Roster RosterError RunId RunProgress SessionId Signature Signing StorageError Suite SuiteError TokenInfo UserType
@@ -58,8 +58,19 @@ fn forms(secret: &[u8]) -> Vec<String> {
     vec![hex.to_uppercase(), hex, list, BASE64_STANDARD.encode(secret)]
 }
 
-/// Whether the text shows eight bytes of the secret that follow each other, or twelve as they are.
+/// What a key is written down as, of 32 bytes: without what every such text begins with, and without its checksum.
+fn bech32(secret: &[u8]) -> Option<String> {
+    let text = SecretKey::from_bytes(secret.try_into().ok()?).ok()?.to_text().to_lowercase();
+    Some(text.strip_prefix("age-secret-key-1")?[..51].to_owned())
+}
+
+/// Whether the text shows eight bytes of the secret that follow each other, or twelve as they are, or twelve characters of
+/// what it is written down as.
 fn shows(text: &str, secret: &[u8]) -> bool {
+    let lower = text.to_lowercase();
+    if bech32(secret).is_some_and(|form| (0..form.len() - 11).any(|at| lower.contains(&form[at..at + 12]))) {
+        return true;
+    }
     if secret.windows(12).any(|part| std::str::from_utf8(part).is_ok_and(|part| text.contains(part))) {
         return true;
     }
@@ -132,6 +143,25 @@ fn show_tokens(texts: &Texts, world: &World) {
     let id = token.login(UserType::User, &user_pin()).unwrap();
     texts.debug(&token);
     texts.debug(&token.card(id).unwrap());
+}
+
+/// The extended key, which whoever shows it tells of every address. Its chain code, and what it is written down as.
+fn show_extended_key(texts: &Texts, world: &World) -> Vec<Vec<u8>> {
+    let extended = world.members[0].session.extended_public_key(world.key.id);
+    if world.key.suite == Suite::Ed25519 {
+        texts.error(extended);
+        return Vec::new();
+    }
+    let extended = extended.unwrap();
+    texts.debug(&extended);
+    [Network::Mainnet, Network::Testnet]
+        .into_iter()
+        .flat_map(|network| {
+            let text = extended.to_base58(network);
+            let chain_code = text.parse::<bitcoin::bip32::Xpub>().unwrap().chain_code;
+            [chain_code.to_bytes().to_vec(), text.into_bytes()]
+        })
+        .collect()
 }
 
 fn show_backups(texts: &Texts, world: &World) {
@@ -265,9 +295,10 @@ fn everything(suite: Suite) -> (Texts, Vec<Vec<u8>>) {
     show_tokens(&texts, &world);
     show_backups(&texts, &world);
     show_runs(&texts, &world);
+    let extended = show_extended_key(&texts, &world);
     let whole = show_whole_keys(&texts, &world);
     show_errors(&texts, &world);
-    (texts, [world.secrets(), whole].concat())
+    (texts, [world.secrets(), extended, whole].concat())
 }
 
 #[test]
@@ -298,6 +329,8 @@ fn a_text_that_shows_a_secret_is_noticed() {
         format!("share {}", hex.to_uppercase()),
         format!("share {}", BASE64_STANDARD.encode(SECRET)),
         format!("half of it: {:?}", &SECRET[7..20]),
+        format!("key {}", *SecretKey::from_bytes(&SECRET).unwrap().to_text()),
+        format!("part of it: {}", SecretKey::from_bytes(&SECRET).unwrap().to_text()[30..50].to_lowercase()),
     ];
     for text in texts {
         assert!(shows(&text, &SECRET), "{text}");
@@ -332,7 +365,8 @@ fn public_types() -> BTreeSet<String> {
 
 #[test]
 fn every_public_type_is_shown_or_is_never_given_a_secret() {
-    let (texts, _) = everything(Suite::Ed25519);
+    // Of the other suites, one has no extended keys.
+    let (texts, _) = everything(Suite::Secp256k1Taproot);
     let shown: BTreeSet<String> = texts.0.into_inner().into_iter().map(|(name, _)| name).collect();
     let words: BTreeSet<&str> = shown.iter().flat_map(|name| name.split(|one: char| !one.is_alphanumeric())).collect();
     let excused: BTreeSet<&str> = NEVER_GIVEN_ANY.split_whitespace().chain(NO_TYPES.split_whitespace()).collect();

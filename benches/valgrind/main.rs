@@ -1,7 +1,7 @@
 //! What `scripts/constant-time` runs under valgrind: every operation on secrets, and leaks on purpose.
 //!
-//! `memcheck SUITE` runs each operation on eight secrets or more, which memcheck takes for undefined: it shows every branch and
-//! every address that depends on one. `callgrind SUITE` counts the instructions of signing for sixteen secrets in each
+//! `memcheck SUITE OPERATION` runs the operation on eight secrets or more, which memcheck takes for undefined: it shows every
+//! branch and every address that depends on one. `callgrind SUITE` counts the instructions of signing for sixteen secrets in each
 //! public case.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 #![allow(unreachable_pub, reason = "a program of four files")]
@@ -34,16 +34,20 @@ fn main() {
     }
     let arguments: Vec<String> = args().skip(1).filter(|argument| argument != "--bench").collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["memcheck", suite] => memcheck(suite_of(suite)),
+        ["memcheck", suite, operation] => memcheck(suite_of(suite), operation_of(operation)),
         ["callgrind", suite] => callgrind(suite_of(suite)),
         ["leak", how] => planted::leak(how, &mut secret(1), &Memcheck),
         ["count-leak", how] => count_leak(how),
-        other => panic!("memcheck SUITE, callgrind SUITE, leak HOW or count-leak HOW, not {other:?}"),
+        other => panic!("memcheck SUITE OPERATION, callgrind SUITE, leak HOW or count-leak HOW, not {other:?}"),
     }
 }
 
 fn suite_of(name: &str) -> Suite {
     Suite::ALL.into_iter().find(|suite| format!("{suite:?}") == name).unwrap()
+}
+
+fn operation_of(name: &str) -> Operation {
+    Operation::ALL.into_iter().find(|operation| format!("{operation:?}") == name).unwrap()
 }
 
 fn rng(seed: u64) -> ChaCha20Rng {
@@ -71,19 +75,16 @@ fn public_cases(suite: Suite, operation: Operation) -> usize {
     if suite == Suite::Secp256k1Taproot && operation == Operation::Sign { 4 } else { 1 }
 }
 
-fn memcheck(suite: Suite) {
-    for operation in Operation::ALL {
-        let before = errors();
-        let mut cases = BTreeSet::new();
-        let mut seeds = 0;
-        let wanted = public_cases(suite, operation);
-        while seeds < SEEDS || cases.len() < wanted {
-            cases.insert(run(operation, suite, seeds, &Memcheck));
-            seeds += 1;
-        }
-        let cases = cases.into_iter().filter(|case| !case.is_empty()).collect::<Vec<_>>().join("; ");
-        println!("{suite:?} {operation:?}: {seeds} secrets, {} branches or addresses; {cases}", errors() - before);
+fn memcheck(suite: Suite, operation: Operation) {
+    let mut cases = BTreeSet::new();
+    let mut seeds = 0;
+    let wanted = public_cases(suite, operation);
+    while seeds < SEEDS || cases.len() < wanted {
+        cases.insert(run(operation, suite, seeds, &Memcheck));
+        seeds += 1;
     }
+    let cases = cases.into_iter().filter(|case| !case.is_empty()).collect::<Vec<_>>().join("; ");
+    println!("{suite:?} {operation:?}: {seeds} secrets, {} branches or addresses; {cases}", errors());
 }
 
 fn callgrind(suite: Suite) {

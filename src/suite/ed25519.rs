@@ -95,7 +95,7 @@ impl Ed25519Element {
         let challenge = Ed25519::challenge(commitment, encoded, message);
         let Self(expected) = Self::vartime_mul_base_add(&response, &challenge, &-*self);
         let equal = expected.compress().as_bytes() == commitment;
-        holds!(SignatureVerifies, equal) && !forbids!(SmallOrderIsNoKey, expected.is_small_order())
+        holds!(Ed25519SignatureVerifies, equal) && !forbids!(SmallOrderIsNoCommitment, expected.is_small_order())
     }
 
     /// The key or commitment of a signature: canonical and not of small order, but perhaps with a torsion component,

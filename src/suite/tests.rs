@@ -65,8 +65,13 @@ fn every_ed25519_case_of_wycheproof_gets_its_verdict() {
 
 /// A signature by a key with a torsion component: `A = aB + T`, `R = rB + U`, `s = r + ca`.
 fn torsioned(secret: u64, key: usize, commitment: usize, message: &[u8]) -> ([u8; 32], [u8; 64]) {
+    torsioned_from([secret, secret / 3], key, commitment, message)
+}
+
+/// The same of any two scalars, `a` and `r`.
+fn torsioned_from(scalars: [u64; 2], key: usize, commitment: usize, message: &[u8]) -> ([u8; 32], [u8; 64]) {
     use curve25519_dalek::{EdwardsPoint, Scalar};
-    let (a, r) = (Scalar::from(secret), Scalar::from(secret / 3));
+    let [a, r] = scalars.map(Scalar::from);
     let key = (EdwardsPoint::mul_base(&a) + EIGHT_TORSION[key]).compress().to_bytes();
     let commitment = (EdwardsPoint::mul_base(&r) + EIGHT_TORSION[commitment]).compress().to_bytes();
     let challenge = Scalar::from_bytes_mod_order_wide(&hash::sha512(&[&commitment, &key, message]));
@@ -217,6 +222,33 @@ fn ed25519_refuses_small_order_torsion_second_encodings_and_large_scalars() {
     let mut next = order.clone();
     next[0] += 1;
     refuses::<Ed25519>(&points, &[order.try_into().unwrap(), next.try_into().unwrap(), [0xff; 32]]);
+}
+
+/// With it a signature says nothing of its maker: nobody has to know anything for it.
+#[test]
+fn a_key_of_small_order_is_no_key() {
+    for pair in 0..64 {
+        for message in 0..8_u8 {
+            let (key, signature) = torsioned_from([0, 5], pair / 8, pair % 8, &[message]);
+            assert_eq!(verify(Suite::Ed25519, &key, &[message], &signature), Err(SuiteError::MalformedKey));
+        }
+    }
+}
+
+/// A signature that is read is refused for it at once; one that signers make together is not read before it is verified.
+#[test]
+fn a_commitment_of_small_order_verifies_nothing_also_when_it_was_not_read() {
+    for pair in 0..64 {
+        for message in 0..8_u8 {
+            let (key, signature) = torsioned_from([5, 0], pair / 8, pair % 8, &[message]);
+            assert_eq!(Signature::from_bytes(Suite::Ed25519, &signature), Err(SuiteError::MalformedSignature));
+            let (commitment, response) = signature.split_last_chunk().unwrap();
+            let response = <Ed25519 as Ciphersuite>::Scalar::from_bytes(response).unwrap();
+            let key = VerifyingKey::from_bytes(Suite::Ed25519, &key).unwrap();
+            let verdict = key.verify(&[message], &Signature::new::<Ed25519>(commitment, &response));
+            assert_eq!(verdict, Err(SuiteError::Unverified));
+        }
+    }
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn a_process_that_is_killed_has_lost_nothing_that_it_told() {
     }
     let kills = rounds("QUORUMKEY_KILLS", KILLS);
     let mut rng = ChaCha20Rng::seed_from_u64(9);
-    let (mut signed, mut killed) = (0, 0);
+    let (mut signed, mut killed, mut lost) = (0, 0, Vec::new());
     for begun in (0..kills).step_by(50) {
         // A log is read whole at each login: new tokens now and then.
         let folder = fast_folder();
@@ -208,8 +208,15 @@ fn a_process_that_is_killed_has_lost_nothing_that_it_told() {
         for kill in begun..kills.min(begun + 50) {
             let delay = Duration::from_micros(u64::from(rng.next_u32() % 4_000));
             let child = spawn(folder.path(), &known);
-            assert!(watch(child, &mut known, rng.next_u32() % 12, delay), "something is gone at kill {kill}");
             killed += 1;
+            if !watch(child, &mut known, rng.next_u32() % 12, delay) {
+                lost.push(kill);
+                // What is gone stays gone: new tokens.
+                break;
+            }
+        }
+        if lost.last().is_some_and(|kill| *kill >= begun) {
+            continue;
         }
         let members = open(folder.path());
         settle([&members[0].session, &members[1].session]);
@@ -220,7 +227,9 @@ fn a_process_that_is_killed_has_lost_nothing_that_it_told() {
         assert_eq!(store_names(folder.path()), ["one", "two"], "what a kill left beside the stores is gone");
     }
     let caught = found_out();
-    println!("kill: {killed} kills, 0 lost, {signed} claims; of those that tell too early {caught} of {CONTROL}");
+    let gone = lost.len();
+    println!("kill: {killed} kills, {gone} lost, {signed} claims; of those that tell too early {caught} of {CONTROL}");
+    assert!(lost.is_empty(), "something is gone at the kills {lost:?}");
     assert!(signed >= kills / 10, "they were killed before they did anything: {signed} claims");
     assert_eq!((killed, caught), (kills, CONTROL), "what was told and never written went unnoticed");
 }

@@ -11,6 +11,9 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(target_os = "linux")]
+#[path = "../common/host.rs"]
+mod host;
 
 mod hosts;
 mod kill;

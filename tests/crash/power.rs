@@ -30,7 +30,7 @@ struct Ack {
     moment: usize,
     log: usize,
     keys: Vec<KeyInfo>,
-    certificates: usize,
+    certificates: BTreeMap<KeyId, usize>,
     /// The last run that it entered.
     entered: Option<Invitation>,
 }
@@ -58,11 +58,11 @@ impl Recording<'_> {
         self.log.extend(self.session.audit(after, 1000).unwrap());
         let mut keys = self.session.find(&Filter::default()).unwrap();
         keys.extend(self.session.find(&Filter { state: Some(KeyState::Destroyed), ..Filter::default() }).unwrap());
-        let of = |key: &KeyInfo| self.session.certificates(key.id).map_or(0, |chain| chain.len());
+        let of = |key: &KeyInfo| (key.id, self.session.certificates(key.id).map_or(0, |chain| chain.len()));
         self.acks.push(Ack {
             moment: self.recorder.moments(),
             log: self.log.len(),
-            certificates: keys.iter().map(of).sum(),
+            certificates: keys.iter().map(of).collect(),
             keys,
             entered: self.entered.clone(),
         });
@@ -168,7 +168,7 @@ fn check(life: &Life, cut: &Cut, store: &Path, before: &Ack) -> Result<(), Lost>
             holds!(refused, "a run is entered twice: {again:?}");
         }
     }
-    check_secrets(storage, before)
+    check_secrets(storage)
 }
 
 fn check_log(life: &Life, session: &Session, before: &Ack) -> Result<(), Lost> {
@@ -186,7 +186,6 @@ fn check_keys(session: &Session, before: &Ack) -> Result<(), Lost> {
         let keys = session.find(&Filter { state, ..Filter::default() }).map_err(|error| format!("no keys: {error}"))?;
         found.extend(keys.into_iter().map(|key| (key.id, key)));
     }
-    let mut certificates = 0;
     for known in &before.keys {
         let Some(now) = found.get(&known.id) else { return Err(format!("key {} is gone", known.id)) };
         holds!(now.height >= known.height, "key {} is back at height {}", known.id, now.height);
@@ -202,16 +201,18 @@ fn check_keys(session: &Session, before: &Ack) -> Result<(), Lost> {
         holds!(states.contains(&now.state), "key {} is {:?}", known.id, now.state);
         let gone = known.state == KeyState::Destroyed && now.state != KeyState::Destroyed;
         holds!(!gone, "key {} is back", known.id);
-        certificates += session.certificates(known.id).map_or(0, |chain| chain.len());
+        // With a key that is destroyed its certificates go, and no other's.
+        let (kept, told) =
+            (session.certificates(known.id).map_or(0, |chain| chain.len()), before.certificates[&known.id]);
+        let destroyed = now.state == KeyState::Destroyed;
+        holds!(destroyed || kept >= told, "{kept} of {told} certificates of key {} are there", known.id);
     }
-    let destroyed = before.keys.iter().any(|known| found[&known.id].state != known.state);
-    holds!(destroyed || certificates >= before.certificates, "{certificates} of {} certificates", before.certificates);
     Ok(())
 }
 
 /// Every key that is there has the share that its certificate speaks of, by arithmetic that is not ours; and every nonce
 /// that the log calls claimed is claimed, unless its key was destroyed.
-fn check_secrets(storage: Shared<FileStorage>, before: &Ack) -> Result<(), Lost> {
+fn check_secrets(storage: Shared<FileStorage>) -> Result<(), Lost> {
     let token = KeyStore::open_in(storage.clone()).map_err(|error| format!("no token: {error}"))?;
     let session = token.login(&user_pin()).map_err(|error| format!("no login: {error}"))?;
     let log = session.audit(None, 10_000).unwrap();
@@ -225,9 +226,12 @@ fn check_secrets(storage: Shared<FileStorage>, before: &Ack) -> Result<(), Lost>
         holds!(publics.contains(share), "the share of key {} is not there", key.id);
     }
     let claimed: BTreeSet<_> = loot.claims().iter().cloned().collect();
-    let all_there = claims(&log).into_iter().all(|claim| claimed.contains(&claim));
-    let destroyed = keys.len() < before.keys.len() || before.keys.iter().any(|key| key.state == KeyState::Destroyed);
-    holds!(destroyed || all_there, "a claim is gone that the log knows");
+    for key in &keys {
+        let of_the_key = |record: &&Record| record.event().object_id() == Some(key.id.as_bytes());
+        let told: Vec<_> = log.iter().filter(of_the_key).cloned().collect();
+        let gone = claims(&told).into_iter().filter(|claim| !claimed.contains(claim)).count();
+        holds!(gone == 0, "{gone} claims of key {} are gone that the log knows", key.id);
+    }
     Ok(())
 }
 

@@ -130,7 +130,9 @@ impl Restore {
         let (me, share) = (Identifier::new(1).ok_or("identifier")?, *sample.shares.first().ok_or("shares")?);
         let certificate = Certificate::from_bytes(&sample.certificate).map_err(|_| "certificate")?;
         let mut content = WatchedContent::new(me, share, sample.chain_code, certificate);
-        hide(watch, content.secrets_mut().ok_or("the content is short")?);
+        let secrets = content.secrets_mut().ok_or("the content is short")?;
+        ensure(*secrets == *[share, sample.chain_code].concat(), "the secrets lie elsewhere in the content")?;
+        hide(watch, secrets);
         Ok(Box::new(Self { content, fits: false }))
     }
 }
@@ -140,8 +142,9 @@ impl Prepared for Restore {
         self.fits = self.content.fits().unwrap_or(false);
     }
 
-    /// Its result is one public bit, out of many verdicts.
-    fn finish(&mut self, _watch: &dyn Watch) -> Result<String, &'static str> {
+    /// Its result is one public bit, out of many verdicts: what shows that it was made of secrets is that they still are.
+    fn finish(&mut self, watch: &dyn Watch) -> Result<String, &'static str> {
+        publish(watch, self.content.secrets_mut().ok_or("the content is short")?)?;
         ensure(self.fits, "the content does not fit")?;
         Ok(String::new())
     }

@@ -70,7 +70,7 @@ impl<'a, C: Ciphersuite> Gathered<'a, C> {
             let constant = deal.commitment.get(..C::Element::LEN)?;
             let key = C::Element::from_taken_bytes(constant)?;
             let other = ceremony.constants().is_some_and(|constants| constants.get(dealer) != Some(&key));
-            if forbids!(ConstantAsAgreed, other) {
+            if forbids!(ConstantsAsAgreed, other) {
                 return None;
             }
             let proof = Proof::<C>::from_parts(C::Element::from_taken_bytes(deal.nonce())?, deal.response);

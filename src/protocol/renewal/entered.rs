@@ -86,7 +86,7 @@ fn tells_of_the_past<C: Ciphersuite>(
             epoch.position() < below
                 // Rule 2: a member signs one attempt at each place.
                 && (loses(deal, epoch.id) || holds!(OneAttemptAtAPlace, places.insert(epoch.position())))
-                && holds!(ProofsOfTheRun, !matches!(epoch.plan.source, Source::Fresh))
+                && holds!(AttemptToldIsOfARenewal, !matches!(epoch.plan.source, Source::Fresh))
                 && holds!(AttemptToldIsOfTheKey, (&epoch.group_key, epoch.chain_hash) == (group_key, chain_hash))
                 && (identity(epoch.card(sender)) == identity(members.card(sender)) || loses(deal, epoch.id))
         }) && holds!(AttemptToldIsSigned, is_endorsed(certificate, loses(deal, certificate.epoch_id()), sender))
@@ -109,7 +109,7 @@ pub(super) fn loses(deal: &DealPlan, epoch: EpochId) -> bool {
 /// its sender has not signed could keep the attempt from being seen to be complete.
 fn is_endorsed(certificate: &Certificate, loses: bool, sender: Identifier) -> bool {
     let members = certificate.epoch().ok().filter(|_| loses).and_then(|epoch| epoch.plan.participants());
-    let bare = holds!(AttemptToldAlone, certificate.revisions().next().is_none());
+    let bare = holds!(AttemptToldWithoutRevisions, certificate.revisions().next().is_none());
     bare && match members {
         Some(members) => certificate.unendorsed(members.identifiers()).is_empty(),
         None => {

@@ -47,7 +47,7 @@ impl<C: Ciphersuite> Join<C> {
         // Whatever else is in it is far shorter than what is left of that.
         let few = self.attempts.len() <= Self::MAX_ATTEMPTS && attempts <= Message::MAX_JOIN;
         let fits = |bytes: &Vec<u8>| holds!(RoomInAJoin, bytes.len() <= Message::MAX_JOIN);
-        holds!(RoomInAJoin, few).then(|| self.encode()).filter(fits)
+        holds!(FewAttemptsInAJoin, few).then(|| self.encode()).filter(fits)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {

@@ -82,26 +82,48 @@ fn enter(plan: &Plan, me: u16) -> (Box<dyn Machine>, Message) {
     (machine, say(plan, me, 0, Subject::Join, body, &[]))
 }
 
+/// What a member says that has signed attempts with such transcripts, before it enters an import.
+fn joined_after(transcripts: Vec<Vec<u8>>) -> Result<Vec<u8>, Halt> {
+    let plan = with_suite!(Suite::Ed25519, C => import_plan::<C>(Suite::Ed25519, &[8; 32]));
+    let attempts = transcripts.into_iter().map(|bytes| Certificate::unsigned(plan.clone(), bytes)).collect();
+    let setup = Setup {
+        plan: plan.clone(),
+        deal: deal_plan(&plan).clone(),
+        participants: deal_plan(&plan).receivers.clone(),
+        me: id(1),
+        identity: identity(1).into(),
+        succession: None,
+        importing: Some(Importing { brought: None, attempts }),
+    };
+    start(setup, &mut rng(1)).map(|(_, said)| said)
+}
+
 /// Attempts with transcripts as long as those of the largest groups, of which the second has no room in a join.
 #[test]
 fn who_has_signed_more_than_a_join_has_room_for_is_denied_before_anything_is_said() {
-    let plan = with_suite!(Suite::Ed25519, C => import_plan::<C>(Suite::Ed25519, &[8; 32]));
-    let attempt = |fill: u8| Certificate::unsigned(plan.clone(), vec![fill; 17 << 20]);
-    let enter = |attempts: Vec<Certificate>| {
-        let setup = Setup {
-            plan: plan.clone(),
-            deal: deal_plan(&plan).clone(),
-            participants: deal_plan(&plan).receivers.clone(),
-            me: id(1),
-            identity: identity(1).into(),
-            succession: None,
-            importing: Some(Importing { brought: None, attempts }),
-        };
-        start(setup, &mut rng(1))
-    };
-    let (_, said) = enter(vec![attempt(1)]).unwrap();
+    let attempt = |fill: u8| vec![fill; 17 << 20];
+    let said = joined_after(vec![attempt(1)]).unwrap();
     assert!(said.len() > 17 << 20 && said.len() <= Message::MAX_JOIN);
-    let denied = enter(vec![attempt(1), attempt(2)]);
+    let denied = joined_after(vec![attempt(1), attempt(2)]);
+    assert!(matches!(denied, Err(Halt::Denied(Denial::TooManyAttempts))));
+}
+
+/// So many are refused by who reads a join, though they would have room in it.
+#[test]
+fn who_has_signed_more_attempts_than_a_join_lists_is_denied_however_short_they_are() {
+    let attempts = |count: u16| (0..count).map(|number| number.to_be_bytes().to_vec()).collect();
+    assert!(joined_after(attempts(4096)).unwrap().len() < Message::MAX_JOIN / 4);
+    let denied = joined_after(attempts(4097));
+    assert!(matches!(denied, Err(Halt::Denied(Denial::TooManyAttempts))));
+}
+
+/// One that would have room if nothing stood around it.
+#[test]
+fn attempts_that_have_no_room_for_their_lengths_are_denied_before_anything_is_said() {
+    let around = joined_after(vec![vec![1; 1000]]).unwrap().len() - 1000;
+    let attempt = |len: usize| vec![vec![1; len]];
+    assert_eq!(joined_after(attempt(Message::MAX_JOIN - around)).unwrap().len(), Message::MAX_JOIN);
+    let denied = joined_after(attempt(Message::MAX_JOIN - around + 1));
     assert!(matches!(denied, Err(Halt::Denied(Denial::TooManyAttempts))));
 }
 

@@ -48,7 +48,8 @@ fn a_missing_or_additional_ciphertext_is_a_wrong_length<C: Ciphersuite>() {
     misdeal(run.check(2), 2, Misdeal::Length);
 }
 
-fn another_constant_term_than_the_agreed_one_is_found_by_all<C: Ciphersuite>() {
+/// A renewal by dealers 1 and 2, each of which deals, with a good proof, another constant than the agreed one.
+fn with_shifted_constants<C: Ciphersuite>() -> Run<C> {
     let old = dkg::<C>(2, 3, 1).receive_all();
     let mut run = redeal(&old, &[1, 2], 2, &[1, 2, 3], 2);
     // Dealers 1 and 2 agree to shift the key from one to the other: the sum stays, and yet both are found.
@@ -63,22 +64,54 @@ fn another_constant_term_than_the_agreed_one_is_found_by_all<C: Ciphersuite>() {
         let constant = lagrange::<C>(id(number), &set) * *old[&id(number)].share.expose() + shift;
         let key = &run.dealer_keys[&id(number)];
         let constant = Some(Secret::new(constant));
-        let dealt = deal(&other, id(number), key, constant, &[], &mut rng(3), Hedge::Deterministic).unwrap();
+        let told = payload(id(number));
+        let dealt = deal(&other, id(number), key, constant, &told, &mut rng(3), Hedge::Deterministic).unwrap();
         run.deals.insert(id(number), dealt);
+    }
+    run
+}
+
+fn another_constant_term_than_the_agreed_one_is_found_by_all<C: Ciphersuite>() {
+    let run = with_shifted_constants::<C>();
+    for number in [1, 2] {
         misdeal(run.check(number), number, Misdeal::Constant);
     }
+}
+
+/// Whether all deals of a run are good, read and checked as one.
+fn are_good<C: Ciphersuite>(run: &Run<C>) -> bool {
+    let bytes: Vec<_> = run.deals.iter().map(|(dealer, deal)| (*dealer, deal.encode())).collect();
+    let messages = bytes.iter().map(|(dealer, bytes)| (*dealer, bytes.as_slice()));
+    Gathered::read(&run.ceremony, messages, PAYLOAD_LEN).expect("the points are good").are_good(&run.ceremony)
+}
+
+fn another_constant_term_than_the_agreed_one_is_found_among_all_deals<C: Ciphersuite>() {
+    let old = dkg::<C>(2, 3, 1).receive_all();
+    assert!(are_good(&redeal(&old, &[1, 2], 2, &[1, 2, 3], 2)));
+    assert!(!are_good(&with_shifted_constants::<C>()));
+}
+
+/// What was dealt by the same members with the same keys, but elsewhere.
+fn dealt_elsewhere<C: Ciphersuite>(run: &Run<C>, dealer: u16) -> Deal<C> {
+    let members = run.ceremony.dealers().to_vec();
+    let ceremony = Ceremony::new(b"elsewhere".to_vec(), 2, members.clone(), members, None).unwrap();
+    let (dealer, key) = (id(dealer), &run.dealer_keys[&id(dealer)]);
+    deal(&ceremony, dealer, key, None, &payload(dealer), &mut rng(4), Hedge::Deterministic).unwrap()
+}
+
+fn a_proof_of_another_ceremony_is_found_among_all_deals<C: Ciphersuite>() {
+    let mut run = dkg::<C>(2, 3, 1);
+    assert!(are_good(&run));
+    let elsewhere = dealt_elsewhere(&run, 1);
+    run.change(1, |deal| *deal = elsewhere);
+    assert!(!are_good(&run));
 }
 
 type Change<'a, C> = &'a dyn Fn(&mut Deal<C>);
 
 fn a_proof_of_possession_counts_for_one_key_commitment_and_context<C: Ciphersuite>() {
     let honest = dkg::<C>(2, 3, 1);
-    let same_keys_elsewhere = {
-        let members = honest.ceremony.dealers().to_vec();
-        let ceremony = Ceremony::new(b"elsewhere".to_vec(), 2, members.clone(), members, None).unwrap();
-        let key = &honest.dealer_keys[&id(1)];
-        deal(&ceremony, id(1), key, None, &payload(id(1)), &mut rng(4), Hedge::Deterministic).unwrap()
-    };
+    let same_keys_elsewhere = dealt_elsewhere(&honest, 1);
     let another = dkg::<C>(2, 3, 2).deals[&id(1)].clone();
     let changes: [Change<'_, C>; 6] = [
         &|deal| *deal = same_keys_elsewhere.clone(),
@@ -225,6 +258,8 @@ in_every_suite!(
     a_prolonged_polynomial_with_a_good_proof_is_a_wrong_length,
     a_missing_or_additional_ciphertext_is_a_wrong_length,
     another_constant_term_than_the_agreed_one_is_found_by_all,
+    another_constant_term_than_the_agreed_one_is_found_among_all_deals,
+    a_proof_of_another_ceremony_is_found_among_all_deals,
     a_proof_of_possession_counts_for_one_key_commitment_and_context,
     a_ciphertext_for_somebody_else_or_with_a_changed_byte_does_not_open,
     a_sealed_lie_is_named_by_what_it_is,
