@@ -11,7 +11,7 @@ use super::scene::{Output, Scene};
 
 /// A run that nobody disturbed, told wrongly. What the oracles say to it.
 fn told_wrongly(play: Play, change: impl FnOnce(&Stage, &mut Scene)) -> String {
-    let stage = Stage::new(Suite::Secp256k1, play.stage());
+    let stage = Stage::of(Suite::Secp256k1, play);
     let mut scene = Scene::new(&stage, play);
     scene.undisturbed();
     Oracle::new(&stage, &[]).look(&scene).unwrap();
