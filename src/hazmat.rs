@@ -27,7 +27,7 @@ pub use cocktail::{
     CocktailFigures, CocktailRecovery, CocktailRound, CocktailRun, CocktailSignature, cocktail_dkg, cocktail_recover,
     cocktail_sign,
 };
-pub use fields::{BODY, Field, FieldKind, fields, subjects};
+pub use fields::{BODY, Field, FieldKind, NAMES as FIELD_NAMES, fields, subjects};
 pub use forge::{Forger, Forgery, SigningForgery, body, plan, prepared_index, subject};
 pub use loot::Loot;
 pub use power::{Cut, Recorder, Replay, Syncs};

@@ -27,6 +27,83 @@ pub enum FieldKind {
     End,
 }
 
+macro_rules! names {
+    ($($name:ident: $text:literal)*) => {
+        /// What a layout can name: nothing else, so that a test can tell what it has never met.
+        #[derive(Clone, Copy)]
+        enum Name {
+            $($name,)*
+        }
+
+        impl Name {
+            const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+        }
+
+        /// What the fields of messages are called, each once.
+        pub const NAMES: &[&str] = &[$($text,)*];
+    };
+}
+
+names! {
+    Version: "version"
+    Suite: "suite"
+    Group: "group"
+    Epoch: "epoch"
+    Run: "run"
+    Round: "round"
+    Sender: "sender"
+    Subject: "subject"
+    Counter: "counter"
+    AuditHead: "audit head"
+    View: "view"
+    BodyLength: "body length"
+    Contribution: "contribution"
+    ChainCommitment: "chain commitment"
+    Restored: "restored"
+    Overridden: "overridden"
+    SignedAttempts: "signed attempts"
+    LengthOfASignedAttempt: "length of a signed attempt"
+    SignedAttempt: "signed attempt"
+    DealtAttempts: "dealt attempts"
+    DealtAttempt: "dealt attempt"
+    RunKey: "run key"
+    PossessionCommitment: "possession commitment"
+    PossessionResponse: "possession response"
+    Commitment: "commitment"
+    EphemeralKey: "ephemeral key"
+    CiphertextLength: "ciphertext length"
+    SealedShare: "sealed share"
+    SealedPayload: "sealed payload"
+    Tag: "tag"
+    EpochOfTheTranscript: "epoch of the transcript"
+    IdentitySignature: "identity signature"
+    LengthOfTheRunKeysSignature: "length of the run key's signature"
+    SignatureCommitment: "signature commitment"
+    SignatureResponse: "signature response"
+    Accused: "accused"
+    PointSharedByTheEphemeralKey: "point shared by the ephemeral key"
+    PointSharedByTheRunKeys: "point shared by the run keys"
+    Challenge: "challenge"
+    Response: "response"
+    ErasedEpochs: "erased epochs"
+    ErasedEpoch: "erased epoch"
+    BackedUpEpochs: "backed up epochs"
+    BackedUpEpoch: "backed up epoch"
+    HidingCommitment: "hiding commitment"
+    BindingCommitment: "binding commitment"
+    PackageHash: "package hash"
+    SignatureShare: "signature share"
+    ShownMessages: "shown messages"
+    LengthOfAShownMessage: "length of a shown message"
+    ShownMessage: "shown message"
+    RevisionSignature: "revision signature"
+    End: "end"
+}
+
 /// A part of a message with a meaning of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
@@ -72,14 +149,14 @@ pub fn fields(message: &Message) -> Option<Vec<Field>> {
         Subject::Dispute => layout.dispute()?,
         Subject::Consent => layout.proven_key()?,
         Subject::Handover => layout.handover()?,
-        Subject::Vote => layout.take("revision signature", FieldKind::Signed, 64)?,
+        Subject::Vote => layout.take(Name::RevisionSignature, FieldKind::Signed, 64)?,
         Subject::Prepare => layout.prepare()?,
         Subject::Receipt | Subject::Ready => {}
     }
     if layout.read != layout.body.len() {
         return None;
     }
-    layout.push("end", 0, FieldKind::End, 0);
+    layout.push(Name::End, 0, FieldKind::End, 0);
     Some(layout.found)
 }
 
@@ -103,77 +180,77 @@ struct Layout {
 }
 
 impl Layout {
-    fn push(&mut self, name: &'static str, item: usize, kind: FieldKind, len: usize) {
-        self.found.push(Field { name, item, kind, at: self.at, len });
+    fn push(&mut self, name: Name, item: usize, kind: FieldKind, len: usize) {
+        self.found.push(Field { name: name.text(), item, kind, at: self.at, len });
         self.at += len;
     }
 
     fn header(&mut self) {
         use FieldKind::{Bytes, Count, Number};
         let fields = [
-            ("version", Number, 1),
-            ("suite", Number, 1),
-            ("group", Bytes, 32),
-            ("epoch", Bytes, 32),
-            ("run", Bytes, 32),
-            ("round", Number, 1),
-            ("sender", Number, 2),
-            ("subject", Number, 1),
-            ("counter", Number, 8),
-            ("audit head", Bytes, 32),
-            ("view", Bytes, 32),
-            ("body length", Count, 4),
+            (Name::Version, Number, 1),
+            (Name::Suite, Number, 1),
+            (Name::Group, Bytes, 32),
+            (Name::Epoch, Bytes, 32),
+            (Name::Run, Bytes, 32),
+            (Name::Round, Number, 1),
+            (Name::Sender, Number, 2),
+            (Name::Subject, Number, 1),
+            (Name::Counter, Number, 8),
+            (Name::AuditHead, Bytes, 32),
+            (Name::View, Bytes, 32),
+            (Name::BodyLength, Count, 4),
         ];
         for (name, kind, len) in fields {
             self.push(name, 0, kind, len);
         }
     }
 
-    fn nth(&mut self, name: &'static str, item: usize, kind: FieldKind, len: usize) -> Option<()> {
+    fn nth(&mut self, name: Name, item: usize, kind: FieldKind, len: usize) -> Option<()> {
         self.read = self.read.checked_add(len).filter(|read| *read <= self.body.len())?;
         self.push(name, item, kind, len);
         Some(())
     }
 
-    fn take(&mut self, name: &'static str, kind: FieldKind, len: usize) -> Option<()> {
+    fn take(&mut self, name: Name, kind: FieldKind, len: usize) -> Option<()> {
         self.nth(name, 0, kind, len)
     }
 
-    fn point(&mut self, name: &'static str, item: usize) -> Option<()> {
+    fn point(&mut self, name: Name, item: usize) -> Option<()> {
         self.nth(name, item, FieldKind::Point, self.point)
     }
 
-    fn scalar(&mut self, name: &'static str) -> Option<()> {
+    fn scalar(&mut self, name: Name) -> Option<()> {
         self.take(name, FieldKind::Scalar, 32)
     }
 
     /// A length or a number of items, and its value.
-    fn count(&mut self, name: &'static str, item: usize) -> Option<usize> {
+    fn count(&mut self, name: Name, item: usize) -> Option<usize> {
         let value = u32::from_be_bytes(*self.body.get(self.read..)?.first_chunk()?);
         self.nth(name, item, FieldKind::Count, 4)?;
         usize::try_from(value).ok()
     }
 
     fn join(&mut self) -> Option<()> {
-        self.take("contribution", FieldKind::Bytes, 32)?;
-        self.take("chain commitment", FieldKind::Bytes, 32)?;
+        self.take(Name::Contribution, FieldKind::Bytes, 32)?;
+        self.take(Name::ChainCommitment, FieldKind::Bytes, 32)?;
         self.proven_key()?;
-        self.take("restored", FieldKind::Number, 1)?;
-        self.take("overridden", FieldKind::Number, 1)?;
-        for item in 0..self.count("signed attempts", 0)? {
-            let len = self.count("length of a signed attempt", item)?;
-            self.nth("signed attempt", item, FieldKind::Signed, len)?;
+        self.take(Name::Restored, FieldKind::Number, 1)?;
+        self.take(Name::Overridden, FieldKind::Number, 1)?;
+        for item in 0..self.count(Name::SignedAttempts, 0)? {
+            let len = self.count(Name::LengthOfASignedAttempt, item)?;
+            self.nth(Name::SignedAttempt, item, FieldKind::Signed, len)?;
         }
-        match self.count("dealt attempts", 0)? {
+        match self.count(Name::DealtAttempts, 0)? {
             0 => Some(()),
-            _ => self.take("dealt attempt", FieldKind::Bytes, self.body.len() - self.read),
+            _ => self.take(Name::DealtAttempt, FieldKind::Bytes, self.body.len() - self.read),
         }
     }
 
     fn proven_key(&mut self) -> Option<()> {
-        self.point("run key", 0)?;
-        self.point("possession commitment", 0)?;
-        self.scalar("possession response")
+        self.point(Name::RunKey, 0)?;
+        self.point(Name::PossessionCommitment, 0)?;
+        self.scalar(Name::PossessionResponse)
     }
 
     /// The encoding says neither how many points there are nor how many ciphertexts: these are what stands at the end,
@@ -186,34 +263,34 @@ impl Layout {
         let receivers = (1..=self.body.len() / SEALED).take_while(is_sealed).count();
         let points = self.body.len().checked_sub(receivers * SEALED + 2 * self.point + 32)? / self.point;
         for item in 0..points {
-            self.point("commitment", item)?;
+            self.point(Name::Commitment, item)?;
         }
-        self.point("possession commitment", 0)?;
-        self.scalar("possession response")?;
-        self.point("ephemeral key", 0)?;
+        self.point(Name::PossessionCommitment, 0)?;
+        self.scalar(Name::PossessionResponse)?;
+        self.point(Name::EphemeralKey, 0)?;
         for item in 0..receivers {
-            self.nth("ciphertext length", item, FieldKind::Count, 8)?;
-            self.nth("sealed share", item, FieldKind::Sealed, 32)?;
-            self.nth("sealed payload", item, FieldKind::Sealed, 32)?;
-            self.nth("tag", item, FieldKind::Sealed, 16)?;
+            self.nth(Name::CiphertextLength, item, FieldKind::Count, 8)?;
+            self.nth(Name::SealedShare, item, FieldKind::Sealed, 32)?;
+            self.nth(Name::SealedPayload, item, FieldKind::Sealed, 32)?;
+            self.nth(Name::Tag, item, FieldKind::Sealed, 16)?;
         }
         Some(())
     }
 
     fn certify(&mut self) -> Option<()> {
-        self.take("epoch of the transcript", FieldKind::Bytes, 32)?;
-        self.take("identity signature", FieldKind::Signed, 64)?;
-        self.count("length of the run key's signature", 0)?;
-        self.point("signature commitment", 0)?;
-        self.scalar("signature response")
+        self.take(Name::EpochOfTheTranscript, FieldKind::Bytes, 32)?;
+        self.take(Name::IdentitySignature, FieldKind::Signed, 64)?;
+        self.count(Name::LengthOfTheRunKeysSignature, 0)?;
+        self.point(Name::SignatureCommitment, 0)?;
+        self.scalar(Name::SignatureResponse)
     }
 
     fn accuse(&mut self) -> Option<()> {
-        self.take("accused", FieldKind::Number, 2)?;
-        self.point("point shared by the ephemeral key", 0)?;
-        self.point("point shared by the run keys", 0)?;
-        self.scalar("challenge")?;
-        self.scalar("response")
+        self.take(Name::Accused, FieldKind::Number, 2)?;
+        self.point(Name::PointSharedByTheEphemeralKey, 0)?;
+        self.point(Name::PointSharedByTheRunKeys, 0)?;
+        self.scalar(Name::Challenge)?;
+        self.scalar(Name::Response)
     }
 
     /// In a repair there is nothing to confirm but the share itself.
@@ -221,7 +298,7 @@ impl Layout {
         if self.body.is_empty() {
             return Some(());
         }
-        for (list, one) in [("erased epochs", "erased epoch"), ("backed up epochs", "backed up epoch")] {
+        for (list, one) in [(Name::ErasedEpochs, Name::ErasedEpoch), (Name::BackedUpEpochs, Name::BackedUpEpoch)] {
             for item in 0..self.count(list, 0)? {
                 self.nth(one, item, FieldKind::Bytes, 32)?;
             }
@@ -230,8 +307,8 @@ impl Layout {
     }
 
     fn pair(&mut self, item: usize) -> Option<()> {
-        self.point("hiding commitment", item)?;
-        self.point("binding commitment", item)
+        self.point(Name::HidingCommitment, item)?;
+        self.point(Name::BindingCommitment, item)
     }
 
     fn prepare(&mut self) -> Option<()> {
@@ -239,21 +316,21 @@ impl Layout {
     }
 
     fn share(&mut self) -> Option<()> {
-        self.take("package hash", FieldKind::Bytes, 32)?;
-        self.scalar("signature share")
+        self.take(Name::PackageHash, FieldKind::Bytes, 32)?;
+        self.scalar(Name::SignatureShare)
     }
 
     fn dispute(&mut self) -> Option<()> {
-        for item in 0..self.count("shown messages", 0)? {
-            let len = self.count("length of a shown message", item)?;
-            self.nth("shown message", item, FieldKind::Signed, len)?;
+        for item in 0..self.count(Name::ShownMessages, 0)? {
+            let len = self.count(Name::LengthOfAShownMessage, item)?;
+            self.nth(Name::ShownMessage, item, FieldKind::Signed, len)?;
         }
         Some(())
     }
 
     fn handover(&mut self) -> Option<()> {
-        self.point("ephemeral key", 0)?;
-        self.take("sealed share", FieldKind::Sealed, 32)?;
-        self.take("tag", FieldKind::Sealed, 16)
+        self.point(Name::EphemeralKey, 0)?;
+        self.take(Name::SealedShare, FieldKind::Sealed, 32)?;
+        self.take(Name::Tag, FieldKind::Sealed, 16)
     }
 }

@@ -3,11 +3,18 @@
 use quorumkey::Message;
 use quorumkey::hazmat::{BODY, Field, FieldKind, Forger, fields};
 
+use super::fields::everything;
+
+/// Whatever else stands there, the bytes are no message.
+pub const UNTOLD: [&str; 2] = ["version", "body length"];
+
 /// What a field becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Its lowest bit is another; of a count, one more or one less.
     Low,
+    /// Its lowest bit but one is another: this makes a code of 1 and of 14, beside which there is none.
+    Second,
     /// Its highest bit is another.
     High,
     Zero,
@@ -21,11 +28,13 @@ pub enum Change {
 }
 
 impl Change {
-    pub const ALL: [Self; 7] = [Self::Low, Self::High, Self::Zero, Self::Ones, Self::Others, Self::Cut, Self::Grow];
+    pub const ALL: [Self; 8] =
+        [Self::Low, Self::Second, Self::High, Self::Zero, Self::Ones, Self::Others, Self::Cut, Self::Grow];
 
     /// Whether it makes sense of a field: the header has one length.
     pub fn fits(self, field: &Field) -> bool {
         match self {
+            Self::Second => field.kind == FieldKind::Number,
             Self::Cut => field.at >= BODY && field.kind != FieldKind::End,
             Self::Grow => field.at >= BODY,
             _ => field.kind != FieldKind::End,
@@ -38,6 +47,7 @@ impl Change {
         let place = field.at..field.at + field.len;
         match self {
             Self::Low => bytes[place.end - 1] ^= 1,
+            Self::Second => bytes[place.end - 1] ^= 2,
             Self::High => bytes[place.start] ^= 0x80,
             Self::Zero => bytes[place].fill(0),
             Self::Ones => bytes[place].fill(0xff),
@@ -80,6 +90,31 @@ impl Lie {
     /// Every one that there is of this message. Of one that is a lie already, and not laid out as its subject's, none.
     pub fn all(message: &Message) -> Vec<Self> {
         fields(message).into_iter().flatten().flat_map(Self::all_of).collect()
+    }
+
+    /// For each field every lie about it, beginning with another one at each turn. To lie about each of them the first that
+    /// is none of the truth is told: where a flag is 0 already, or all say the same, some are.
+    pub fn by_turns(message: &Message, turn: usize) -> Vec<Vec<Self>> {
+        let of = |(nth, field): (usize, Field)| {
+            let mut lies: Vec<_> = Self::all_of(field).collect();
+            let first = (turn + nth) % lies.len();
+            lies.rotate_left(first);
+            lies
+        };
+        fields(message).into_iter().flatten().enumerate().map(of).collect()
+    }
+
+    /// What a test says in the place of a message: of each field one lie, another one at each turn; if it is to tell
+    /// everything, each there is.
+    pub fn told<T>(message: &Message, turn: usize, tell: impl Fn(&Self) -> Option<T>) -> Vec<T> {
+        let fields = Self::by_turns(message, turn).into_iter();
+        let about = |lies: Vec<Self>| {
+            let told = lies.iter().filter_map(&tell);
+            let told: Vec<_> = if everything() { told.collect() } else { told.take(1).collect() };
+            assert!(!told.is_empty(), "no lie about {:?}", lies[0].field);
+            told
+        };
+        fields.filter(|lies| !UNTOLD.contains(&lies[0].field.name)).flat_map(about).collect()
     }
 
     pub fn all_of(field: Field) -> impl Iterator<Item = Self> {

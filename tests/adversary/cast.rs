@@ -2,13 +2,15 @@
 
 use std::sync::OnceLock;
 
-use quorumkey::hazmat::Forger;
+use quorumkey::hazmat::{Forger, subject};
+use quorumkey::wrap::Identity;
 use quorumkey::{
     Certificate, Dkg, Entry, Invitation, KeyInfo, KeyTemplate, Message, Operations, Protocol, Run, Suite, VerifyingKey,
 };
 
 use super::common::*;
 use super::device::Device;
+use super::play::Play;
 
 /// The path of the child that signs, where the suite has children.
 pub const PATH: &str = "m/0/7";
@@ -24,6 +26,8 @@ pub struct Cast {
     /// What was said in other runs: of this key and of another one, in this epoch and in the next.
     pub past: Vec<Message>,
     contents: Vec<Vec<Entry>>,
+    /// The same with a backup of each share, and after an attempt to renew them that came to nothing.
+    burdened: Vec<Vec<Entry>>,
 }
 
 static CASTS: [OnceLock<Cast>; 3] = [const { OnceLock::new() }; 3];
@@ -68,12 +72,33 @@ impl Cast {
         let chain = members[0].session.certificates(key.id).unwrap();
         let extended = members[0].session.extended_public_key(key.id).ok();
         let child = extended.map(|key| key.derive(&PATH.parse().unwrap()).unwrap().verifying_key(None));
-        let contents = devices.iter().map(Device::contents).collect();
+        let contents: Vec<_> = devices.iter().map(Device::contents).collect();
         // What is played begins here. What is said of a later epoch may be shown to one that does not know it.
         let renewed = deal(members, &members[0].session.invite_refresh(key.id, Vec::new()).unwrap(), &mut past);
         past.extend(signing(members, &renewed));
-        Self { suite, key, chain, child, past, contents }
+        let burdened = burdened(&key, &contents[..3]);
+        Self { suite, key, chain, child, past, contents, burdened }
     }
+}
+
+/// Each makes a backup. The first two then sign an attempt of which the third gets no deal, and give it up.
+fn burdened(key: &KeyInfo, contents: &[Vec<Entry>]) -> Vec<Vec<Entry>> {
+    let mut devices: Vec<_> = contents.iter().map(|one| Device::new(one)).collect();
+    let members: Vec<_> = devices.iter_mut().map(Device::open).collect();
+    let Identity::X25519(offline) = Identity::generate() else { panic!("a key of another kind") };
+    for member in &members {
+        member.session.export(key.id, &offline.recipient()).unwrap();
+    }
+    let invitation = members[0].session.invite_refresh(key.id, Vec::new()).unwrap();
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 2 && subject(&message) == "deal" { Vec::new() } else { vec![message] }
+    });
+    drop(runs);
+    for member in &members[..2] {
+        member.session.abandon(key.id, member.key(key.id).pending[0]).unwrap();
+    }
+    devices.iter().map(Device::contents).collect()
 }
 
 fn deal(members: &[Member], invitation: &Invitation, past: &mut Vec<Message>) -> KeyInfo {
@@ -112,6 +137,13 @@ impl Stage {
         let cast = Cast::of(suite);
         let open = |contents: &Vec<Entry>| Device::new(contents).open();
         Self { cast, people: cast.contents[..people].iter().map(open).collect() }
+    }
+
+    /// Whoever a play takes, with the past that it takes.
+    pub fn of(suite: Suite, play: Play) -> Self {
+        let cast = Cast::of(suite);
+        let contents = if play == Play::RefreshAgain { &cast.burdened } else { &cast.contents };
+        Self { cast, people: contents[..play.stage()].iter().map(|one| Device::new(one).open()).collect() }
     }
 
     /// Everybody, and another copy of somebody's token.

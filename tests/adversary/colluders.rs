@@ -1,9 +1,9 @@
 //! Two members that lie together.
 
-use quorumkey::hazmat::{body, subject};
+use quorumkey::hazmat::{FieldKind, Forgery, body, subject};
 use quorumkey::{Message, Suite};
 
-use super::attack::Lie;
+use super::attack::{Change, Lie};
 use super::cast::{Stage, forger};
 use super::fields::{IGNORED, Lying, everything, rehearsed};
 use super::oracle::{End, Oracle};
@@ -28,19 +28,18 @@ fn every_colluding_lie(about: &str, plays: &[Play]) {
     for (turn, play) in plays.iter().enumerate() {
         let suites: Vec<_> = Suite::ALL.into_iter().filter(|suite| play.fits(*suite)).collect();
         let suite = suites[turn % suites.len()];
-        // A field is changed in five ways or in seven.
-        let (mut nth, mut more) = (if everything() { 0 } else { turn % 6 }, true);
-        while more {
-            more = one_colluding_lie(suite, *play, about, nth);
-            nth += if everything() { 1 } else { 6 };
+        let mut cases = 0;
+        while one_colluding_lie(suite, *play, about, (cases, turn)) {
+            cases += 1;
         }
-        assert!(nth > 60, "{play:?} {about}: there was nothing to change");
+        assert!(cases > 14, "{play:?} {about}: there was little to change");
+        println!("cases: {cases}");
     }
 }
 
 /// Whether there is such a lie.
-fn one_colluding_lie(suite: Suite, play: Play, about: &str, nth: usize) -> bool {
-    let stage = Stage::new(suite, play.stage());
+fn one_colluding_lie(suite: Suite, play: Play, about: &str, (nth, turn): (usize, usize)) -> bool {
+    let stage = Stage::of(suite, play);
     let mut scene = Scene::new(&stage, play);
     // Who gets a share from the others, and who sends it a bad one.
     let (accuser, dealer) = if play == Play::Reconstruct { (0, 2) } else { (2, 0) };
@@ -60,10 +59,9 @@ fn one_colluding_lie(suite: Suite, play: Play, about: &str, nth: usize) -> bool 
             })];
         }
         if from == accuser && subject(message) == about {
-            let lies = Lie::all(message);
-            let Some(lie) = lies.get(nth) else { return vec![message.clone()] };
-            there = true;
-            return lie.tell(&forger(people[0]), message, None).into_iter().collect();
+            let told = Lie::told(message, turn, |lie| lie.tell(&forger(people[0]), message, None));
+            there = nth < told.len();
+            return vec![told.get(nth).unwrap_or(message).clone()];
         }
         vec![message.clone()]
     });
@@ -77,8 +75,8 @@ fn one_colluding_lie(suite: Suite, play: Play, about: &str, nth: usize) -> bool 
 #[test]
 fn a_dispute_of_no_round_counts_for_nothing() {
     for suite in Suite::ALL {
-        let stage = Stage::new(suite, Play::SignPrepared.stage());
-        let dispute = a_dispute(&Stage::new(suite, 3));
+        let stage = Stage::of(suite, Play::SignPrepared);
+        let dispute = said_in_a_quarrel(suite, "dispute");
         let mut scene = Scene::new(&stage, Play::SignPrepared);
         scene.run(&mut |Passing { from, message, .. }| {
             let bodies = [Vec::new(), vec![0; 4], body(&dispute).to_vec()];
@@ -91,15 +89,21 @@ fn a_dispute_of_no_round_counts_for_nothing() {
     }
 }
 
-/// What somebody says that was shown another commitment than the others.
-fn a_dispute(stage: &Stage) -> Message {
-    let mut scene = Scene::new(stage, Play::Sign);
+/// What the third says that was shown another commitment than the others, or that was dealt what it can't open.
+pub fn said_in_a_quarrel(suite: Suite, about: &str) -> Message {
+    let (play, round) = if about == "dispute" { (Play::Sign, 0) } else { (Play::Dkg, 1) };
+    let stage = Stage::of(suite, play);
+    let mut scene = Scene::new(&stage, play);
     scene.run(&mut |Passing { from, to, message, .. }| {
-        let other = (from, to, message.round()) == (0, 2, 0);
-        vec![if other { forger(0).alter(message, |one| one.counter += 1) } else { message.clone() }]
+        let other = (from, to, message.round()) == (0, 2, round);
+        let spoil = |forgery: &mut Forgery| match about {
+            "dispute" => forgery.counter += 1,
+            _ => *forgery.body.last_mut().unwrap() ^= 1,
+        };
+        vec![if other { forger(0).alter(message, spoil) } else { message.clone() }]
     });
     let mut said = scene.seats.into_iter().flat_map(|seat| seat.said);
-    said.find(|message| subject(message) == "dispute").unwrap()
+    said.find(|message| subject(message) == about).unwrap()
 }
 
 /// As many as do not reach the threshold, each of which lies in a place of its own. Three that are honest name one of them
@@ -113,27 +117,34 @@ fn two_of_five_that_lie_at_once_are_named_and_nobody_else() {
         let pairs = [[0, 4], [1, 2], [3, 0]];
         let pairs = if everything() { &pairs[..] } else { &pairs[turn..=turn] };
         for [one, other] in pairs.iter().copied() {
-            let [ones, others] = [one, other].map(|seat| lies(&said[seat]));
-            // The one lies about everything in its turn, the other about something else each time.
-            for (nth, place) in ones.iter().enumerate().step_by(if everything() { 1 } else { 5 }) {
-                cases += 1;
-                let another = others[nth * 29 % others.len()];
-                two_lies(suite, &said, [(one, *place), (other, another)]);
+            let [ones, others] = [one, other].map(|seat| lies(&said[seat], turn));
+            // The one lies about everything in its turn, the other about something else each time, and not before: the run
+            // would end.
+            for (nth, (at, lies)) in ones.iter().enumerate() {
+                let others: Vec<_> = others.iter().filter(|(place, _)| place >= at).collect();
+                let (place, another) = others[nth * 29 % others.len()];
+                let another = (*place, another[nth % another.len()]);
+                let mut told = lies.iter().map(|lie| two_lies(suite, &said, [(one, (*at, *lie)), (other, another)]));
+                let told =
+                    if everything() { told.filter(|told| *told).count() } else { usize::from(told.any(|it| it)) };
+                assert!(told > 0, "{suite:?}, seat {one}, message {at}: no lie about {:?}", lies[0].field);
+                cases += told;
             }
         }
     }
     println!("cases: {cases}");
 }
 
-/// Every lie about what somebody says, and about which of its messages it is.
-fn lies(said: &[Message]) -> Vec<(usize, Lie)> {
-    let of = |(at, message)| Lie::all(message).into_iter().map(move |lie| (at, lie));
-    said.iter().enumerate().flat_map(of).filter(|(_, lie)| !IGNORED.contains(&lie.field.name)).collect()
+/// The lies about each field of what somebody says, and about which of its messages they are.
+fn lies(said: &[Message], turn: usize) -> Vec<(usize, Vec<Lie>)> {
+    let of = |(at, message)| Lie::by_turns(message, turn).into_iter().map(move |lies| (at, lies));
+    said.iter().enumerate().flat_map(of).filter(|(_, lies)| !IGNORED.contains(&lies[0].field.name)).collect()
 }
 
-fn two_lies(suite: Suite, said: &[Vec<Message>], lies: [(usize, (usize, Lie)); 2]) {
+/// Whether the first is a lie.
+fn two_lies(suite: Suite, said: &[Vec<Message>], lies: [(usize, (usize, Lie)); 2]) -> bool {
     let play = Play::DkgOfFive;
-    let stage = Stage::new(suite, play.stage());
+    let stage = Stage::of(suite, play);
     let mut scene = Scene::new(&stage, play);
     let mut lying = lies.map(|(seat, (at, lie))| Lying::new(&scene, seat, (said[seat].as_slice(), at), lie));
     scene.run(&mut |Passing { from, message, said, .. }| {
@@ -142,8 +153,17 @@ fn two_lies(suite: Suite, said: &[Vec<Message>], lies: [(usize, (usize, Lie)); 2
     });
     let liars = [lying[0].person, lying[1].person];
     let ends = Oracle::new(&stage, &liars).look(&scene).unwrap_or_else(|broken| panic!("{suite:?} {lies:?}: {broken}"));
-    let seen = |lying: &Lying<'_>| lying.told.is_some() && !lying.may_end(play, &[End::Waits]);
+    let unseen = |lying: &Lying<'_>| [End::Waits, End::Done].into_iter().any(|end| lying.may_end(play, &[end]));
+    // What is sealed to the other liar nobody honest opens.
+    let seats = lying.each_ref().map(|lying| lying.seat);
+    let sealed = |Lie { field, change }: Lie| {
+        field.kind == FieldKind::Sealed
+            && !matches!(change, Change::Cut | Change::Grow)
+            && seats.contains(&play.receives(1, field.item))
+    };
+    let seen = |lying: &Lying<'_>| lying.told.is_some() && !unseen(lying) && !sealed(lying.lie);
     let all_name = ends.iter().all(|end| *end == End::Names);
     assert!(all_name || !lying.iter().all(seen), "{suite:?} {lies:?}: {ends:?}");
     assert!(!ends.contains(&End::Stops), "{suite:?} {lies:?}: {ends:?}");
+    lying[0].told.is_some()
 }

@@ -1,11 +1,12 @@
 //! Every field of every message, of every member, in every round of every protocol.
 
-use quorumkey::hazmat::{Field, fields as laid_out, subject, subjects};
+use quorumkey::hazmat::{FIELD_NAMES, Field, fields as laid_out, subject, subjects};
 use quorumkey::{Message, Suite};
 use std::collections::BTreeSet;
 
 use super::attack::{Change, Lie, unsigned};
 use super::cast::{Stage, forger};
+use super::colluders::said_in_a_quarrel;
 use super::oracle::{End, Oracle};
 use super::play::Play;
 use super::scene::{Passing, Scene};
@@ -20,6 +21,7 @@ plays! {
     every_lie_in_a_dealing_names_the_liar: Dkg
     every_lie_in_an_import_names_the_liar: Import
     every_lie_in_a_refresh_names_the_liar: Refresh
+    every_lie_in_a_refresh_after_another_names_the_liar: RefreshAgain
     every_lie_in_a_reshare_names_the_liar: Reshare
     every_lie_in_a_signature_names_the_liar: Sign
     every_lie_in_a_childs_signature_names_the_liar: SignChild
@@ -39,9 +41,14 @@ pub fn everything() -> bool {
 /// Whoever changes these speaks of something else, or as somebody else: the message counts for nothing.
 pub const IGNORED: [&str; 7] = ["version", "suite", "group", "epoch", "run", "sender", "body length"];
 
+/// Every play that there is, and the one with more to say of the past.
+fn plays(suite: Suite) -> impl Iterator<Item = Play> {
+    Play::ALL.into_iter().chain([Play::RefreshAgain]).filter(move |play| play.fits(suite))
+}
+
 /// What an undisturbed run says, by seats.
 pub fn rehearsed(suite: Suite, play: Play) -> Vec<Vec<Message>> {
-    let stage = Stage::new(suite, play.stage());
+    let stage = Stage::of(suite, play);
     let mut scene = Scene::new(&stage, play);
     scene.undisturbed();
     let ends = Oracle::new(&stage, &[]).look(&scene).unwrap();
@@ -57,18 +64,18 @@ fn every_lie(play: Play) {
     let mut turn = 0;
     for seat in seats {
         for (at, message) in rehearsals[0][seat].iter().enumerate() {
-            for field in laid_out(message).unwrap().iter().filter(|field| !IGNORED.contains(&field.name)) {
-                let lies: Vec<_> = Lie::all_of(*field).collect();
+            let fields = Lie::by_turns(message, turn);
+            for lies in fields.iter().filter(|lies| !IGNORED.contains(&lies[0].field.name)) {
                 turn += 1;
-                for (nth, lie) in lies.iter().enumerate() {
-                    for (suite, said) in suites.iter().zip(&rehearsals) {
-                        let chosen = nth % lies.len() == turn % lies.len() && suite == &suites[turn % suites.len()];
-                        if everything() || chosen {
-                            cases += 1;
-                            one_lie(*suite, play, seat, (said[seat].as_slice(), at), *lie);
-                        }
-                    }
-                }
+                let tell = |lie: &Lie, nth: usize| one_lie(suites[nth], play, seat, (&rehearsals[nth], at), *lie);
+                let told = if everything() {
+                    let all = lies.iter().flat_map(|lie| (0..suites.len()).map(move |nth| (lie, nth)));
+                    all.filter(|(lie, nth)| tell(lie, *nth)).count()
+                } else {
+                    usize::from(lies.iter().any(|lie| tell(lie, turn % suites.len())))
+                };
+                assert!(told > 0, "{play:?}, seat {seat}, message {at}: no lie about {:?}", lies[0].field);
+                cases += told;
             }
         }
     }
@@ -91,16 +98,13 @@ pub struct Lying<'a> {
 impl<'a> Lying<'a> {
     /// The lie is about a field of that name, wherever it stands in this suite.
     pub fn new(scene: &Scene, seat: usize, (rehearsed, at): (&'a [Message], usize), lie: Lie) -> Self {
-        let fields = laid_out(&rehearsed[at]).unwrap();
-        let same = |field: &&Field| (field.name, field.item) == (lie.field.name, lie.field.item);
-        let lie = Lie { field: *fields.iter().find(same).unwrap(), ..lie };
+        let lie = in_place(lie, &rehearsed[at]);
         Self { seat, person: scene.seats[seat].person, rehearsed, at, lie, lied: false, told: None }
     }
 
     /// What others get of what it says.
     pub fn says(&mut self, message: &Message, said: &[(usize, Message)]) -> Vec<Message> {
-        let model = &self.rehearsed[self.at];
-        let here = (message.round(), subject(message)) == (model.round(), subject(model));
+        let here = place_of(message) == place_of(&self.rehearsed[self.at]);
         if here && !self.lied {
             let others = said.iter().find(|(one, other)| *one != self.seat && subject(other) == subject(message));
             let others = others.map(|(_, message)| message);
@@ -121,18 +125,25 @@ impl<'a> Lying<'a> {
     }
 }
 
-fn one_lie(suite: Suite, play: Play, seat: usize, rehearsed: (&[Message], usize), lie: Lie) {
-    let stage = Stage::new(suite, play.stage());
+/// Whether it is a lie: what is the truth after all, or no message, is told to nobody.
+fn one_lie(suite: Suite, play: Play, seat: usize, (rehearsed, at): (&[Vec<Message>], usize), lie: Lie) -> bool {
+    let model = &rehearsed[seat][at];
+    let others = rehearsed.iter().enumerate().filter(|(other, _)| *other != seat).flat_map(|(_, said)| said);
+    let others = others.clone().find(|other| place_of(other) == place_of(model));
+    if in_place(lie, model).tell(&forger(0), model, others).is_none() {
+        return false;
+    }
+    let stage = Stage::of(suite, play);
     let mut scene = Scene::new(&stage, play);
-    let mut lying = Lying::new(&scene, seat, rehearsed, lie);
+    let mut lying = Lying::new(&scene, seat, (rehearsed[seat].as_slice(), at), lie);
     scene.run(&mut |Passing { from, message, said, .. }| {
         if from == seat { lying.says(message, said) } else { vec![message.clone()] }
     });
     let looked = Oracle::new(&stage, &[lying.person]).look(&scene);
-    let model = &rehearsed.0[rehearsed.1];
     let what = format!("{suite:?} {play:?}, seat {seat}, round {}: {}, {lie:?}", model.round(), subject(model));
     let ends = looked.unwrap_or_else(|broken| panic!("{what}: {broken}"));
     assert!(lying.may_end(play, &ends), "{what}: {ends:?}");
+    lying.told.is_some()
 }
 
 /// Where a message stands, for whoever expects it.
@@ -148,13 +159,23 @@ enum Place {
     Dispute,
 }
 
+/// Where one member has one thing to say.
+fn place_of(message: &Message) -> (u8, &'static str) {
+    (message.round(), subject(message))
+}
+
+/// The lie about the field of that name, wherever it stands in this suite.
+fn in_place(lie: Lie, message: &Message) -> Lie {
+    let same = |field: &Field| (field.name, field.item) == (lie.field.name, lie.field.item);
+    Lie { field: laid_out(message).unwrap().into_iter().find(same).unwrap(), ..lie }
+}
+
 /// The place of a lie among what its sender says.
 fn place(said: &[Message], at: usize, told: &Message) -> Place {
-    let of = |message: &Message| (message.round(), subject(message));
-    if of(told) == of(&said[at]) {
+    if place_of(told) == place_of(&said[at]) {
         return Place::Its;
     }
-    match said.iter().position(|message| of(message) == of(told)) {
+    match said.iter().position(|message| place_of(message) == place_of(told)) {
         Some(other) if other > at => Place::Later,
         None if subject(told) == "dispute" => Place::Dispute,
         _ => Place::Taken,
@@ -203,30 +224,38 @@ fn expected(
 #[test]
 fn every_kind_of_message_is_laid_out_field_by_field() {
     let mut seen = BTreeSet::new();
+    let mut names = BTreeSet::new();
     for suite in Suite::ALL {
-        for play in Play::ALL.into_iter().filter(|play| play.fits(suite)) {
-            for message in rehearsed(suite, play).iter().flatten() {
-                let fields = laid_out(message).expect("an honest message is laid out as its subject's");
-                let ends = fields.iter().scan(0, |end, field| {
-                    assert_eq!(field.at, *end, "{field:?}");
-                    *end = field.at + field.len;
-                    Some(*end)
-                });
-                assert_eq!(ends.last(), Some(message.to_bytes().len() - 64));
+        let of_play = |play| rehearsed(suite, play).into_iter().flatten();
+        let mut said: Vec<_> = plays(suite).flat_map(of_play).collect();
+        let undisturbed = said.len();
+        // What is said only when something went wrong.
+        said.extend(["accuse", "dispute"].map(|about| said_in_a_quarrel(suite, about)));
+        for (nth, message) in said.iter().enumerate() {
+            let fields = laid_out(message).expect("an honest message is laid out as its subject's");
+            let ends = fields.iter().scan(0, |end, field| {
+                assert_eq!(field.at, *end, "{field:?}");
+                *end = field.at + field.len;
+                Some(*end)
+            });
+            assert_eq!(ends.last(), Some(message.to_bytes().len() - 64));
+            names.extend(fields.iter().map(|field| field.name));
+            if nth < undisturbed {
                 seen.insert(subject(message));
             }
         }
     }
-    // What is said only when something went wrong.
     let rest: Vec<_> = subjects().into_iter().filter(|one| !seen.contains(one)).collect();
     assert_eq!(rest, ["accuse", "dispute"]);
+    let never_met: Vec<_> = FIELD_NAMES.iter().filter(|name| !names.contains(*name)).collect();
+    assert!(never_met.is_empty(), "nobody lies about what nobody says: {never_met:?}");
 }
 
 #[test]
 fn what_a_transport_changes_counts_for_nothing() {
     for suite in Suite::ALL {
-        for play in Play::ALL.into_iter().filter(|play| play.fits(suite)) {
-            let stage = Stage::new(suite, play.stage());
+        for play in plays(suite) {
+            let stage = Stage::of(suite, play);
             let mut scene = Scene::new(&stage, play);
             scene.run(&mut |Passing { message, said, from, .. }| {
                 let others = said.iter().find(|(one, other)| *one != from && subject(other) == subject(message));

@@ -52,7 +52,7 @@ fn look(stage: &Stage, scene: &Scene, liar: usize) -> BTreeSet<End> {
 #[test]
 fn messages_of_other_runs_epochs_groups_and_suites_count_for_nothing() {
     each(|suite, play| {
-        let stage = Stage::new(suite, play.stage());
+        let stage = Stage::of(suite, play);
         let mut earlier = Scene::new(&stage, Play::Sign);
         earlier.undisturbed();
         let mut foreign: Vec<Message> = Suite::ALL.iter().flat_map(|suite| Cast::of(*suite).past.clone()).collect();
@@ -72,7 +72,7 @@ fn messages_of_other_runs_epochs_groups_and_suites_count_for_nothing() {
 #[test]
 fn repeated_reflected_reordered_and_lost_messages_do_no_harm() {
     each(|suite, play| {
-        let stage = Stage::new(suite, play.stage());
+        let stage = Stage::of(suite, play);
         let mut scene = Scene::new(&stage, play);
         let (mut passed, mut lost) = (Vec::new(), BTreeSet::new());
         for round in 0..12 {
@@ -116,7 +116,7 @@ fn who_falls_silent_is_waited_for_and_nobody_is_blamed() {
         let mut said_all = true;
         // To all, or to one member alone.
         for to_one in [None, Some((liar + 1) % 3)] {
-            let stage = Stage::new(suite, play.stage());
+            let stage = Stage::of(suite, play);
             let mut scene = Scene::new(&stage, play);
             let mut told = Vec::new();
             scene.run(&mut |Passing { from, to, message, .. }| {
@@ -192,7 +192,7 @@ impl Differs {
 
 /// Whether the liar says so many messages.
 fn two_tongues(suite: Suite, play: Play, (liar, nth): (usize, usize), fooled: usize, differs: Differs) -> bool {
-    let stage = Stage::new(suite, play.stage());
+    let stage = Stage::of(suite, play);
     let mut scene = Scene::new(&stage, play);
     let person = scene.seats[liar].person;
     let (mut told, mut last): (Vec<Message>, bool) = (Vec::new(), true);
@@ -230,14 +230,14 @@ fn two_tongues(suite: Suite, play: Play, (liar, nth): (usize, usize), fooled: us
 #[test]
 fn what_a_member_says_again_from_another_run_names_it() {
     each(|suite, play| {
-        let stage = Stage::new(suite, play.stage());
+        let stage = Stage::of(suite, play);
         let mut earlier = Scene::new(&stage, play);
         // To the end would change the key; the last message is withheld from all.
         let last = |message: &Message| play.deals() && matches!(subject(message), "certify" | "confirm");
         earlier.run(&mut |passing| if last(passing.message) { Vec::new() } else { vec![passing.message.clone()] });
         for liar in play.roles() {
             for old in &earlier.seats[*liar].said {
-                let stage = Stage::new(suite, play.stage());
+                let stage = Stage::of(suite, play);
                 let mut scene = Scene::new(&stage, play);
                 let person = scene.seats[*liar].person;
                 let like = |message: &Message| (message.round(), subject(message)) == (old.round(), subject(old));
@@ -265,7 +265,7 @@ fn what_a_member_says_again_from_another_run_names_it() {
 #[test]
 fn who_invites_some_to_one_run_and_some_to_another_gets_neither() {
     each(|suite, play| {
-        let stage = Stage::new(suite, play.stage());
+        let stage = Stage::of(suite, play);
         let mut one = Scene::new(&stage, play);
         let batched = play.prelude(&stage);
         let invitation = play.propose(&stage, batched.as_deref()).unwrap();
@@ -295,7 +295,7 @@ fn who_invites_some_to_one_run_and_some_to_another_gets_neither() {
 #[test]
 fn who_speaks_of_something_else_or_as_somebody_else_is_not_heard() {
     each(|suite, play| {
-        let stage = Stage::new(suite, play.stage());
+        let stage = Stage::of(suite, play);
         let mut scene = Scene::new(&stage, play);
         let people: Vec<_> = scene.seats.iter().map(|seat| seat.person).collect();
         scene.run(&mut |Passing { from, message, said, .. }| {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorumkey::hazmat::{body, prepared_index, subject};
-use quorumkey::{Certificate, Error, Evidence, Identifier, ImportedKey, KeyInfo, Message, Run, Signature, Signing};
+use quorumkey::{
+    Certificate, Error, Evidence, Identifier, ImportedKey, Invitation, KeyInfo, Message, Misbehaviour, Run, Signature,
+    Signing,
+};
 use zeroize::Zeroizing;
 
 use super::cast::{MESSAGE, Stage};
@@ -65,6 +68,9 @@ impl<'a> Oracle<'a> {
         self.nobody_honest_is_framed(scene, &chain, &honest)?;
         honest.iter().try_for_each(|seat| self.one_share_for_each_nonce(scene, seat))?;
         honest.iter().try_for_each(|seat| self.output_is_right(scene, seat))?;
+        if !ends.contains(&End::Names) {
+            nobody_guilty_is_spared(scene, &chain, &honest)?;
+        }
         Ok(ends)
     }
 
@@ -228,6 +234,62 @@ impl<'a> Oracle<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// What a run looked at convicts nobody whom no honest member named.
+///
+/// It is enough that one did, and named one of several: its run ends with that, and the others wait for what it would have
+/// said next. What came when a run was over, with an output or without, nobody looked at.
+fn nobody_guilty_is_spared(scene: &Scene, chain: &[Certificate], honest: &[&Seat]) -> Result<(), Broken> {
+    let before = scene.batched.as_ref().map_or(&[][..], |batched| &batched.said);
+    let awaits = |seat: &Seat| seat.run.as_ref().is_some_and(|run| !run.awaits().is_empty());
+    let seen = |seat: &&Seat| Seen::new(before, &seat.said, &seat.heard, awaits(seat));
+    let all: BTreeMap<_, _> = honest.iter().map(seen).map(|seen| (seen.name(), seen)).collect();
+    all.into_values().try_for_each(|seen| seen.spares_nobody(&scene.invitation, chain))
+}
+
+/// What somebody saw of a run.
+pub struct Seen {
+    messages: Vec<Message>,
+    /// Before which round it saw all that there was to see, if it waits for more.
+    waits_in: Option<u8>,
+}
+
+impl Seen {
+    /// What was said before the run, what it said itself, what it looked at, and whether it waits for anybody.
+    pub fn new(before: &[Message], said: &[Message], heard: &[Message], awaits: bool) -> Self {
+        // In a dispute one speaks of a round that is over.
+        let spoke_in = said.iter().filter(|message| subject(message) != "dispute").map(Message::round).max();
+        let mut messages = [before, said, heard].concat();
+        messages.sort_by_key(Message::to_bytes);
+        messages.dedup();
+        Self { messages, waits_in: awaits.then(|| spoke_in.unwrap_or(0)) }
+    }
+
+    /// Most see the same.
+    pub fn name(&self) -> (Vec<Vec<u8>>, Option<u8>) {
+        (self.messages.iter().map(Message::to_bytes).collect(), self.waits_in)
+    }
+
+    /// Nobody is convicted by it.
+    ///
+    /// A round is looked at when all have spoken in it, so that all say the same of it: who withholds a message puts off
+    /// what the others of that round prove, but for two versions of one.
+    ///
+    /// # Errors
+    ///
+    /// Who is.
+    pub fn spares_nobody(self, invitation: &Invitation, chain: &[Certificate]) -> Result<(), Broken> {
+        let Self { mut messages, waits_in } = self;
+        let judge = |messages: &[Message]| Evidence::new(messages.to_vec()).judge(invitation, chain).ok().flatten();
+        let mut judged = judge(&messages);
+        let twice = judged.as_ref().is_none_or(|judged| judged.misbehaviour == Misbehaviour::Equivocation);
+        if let Some(round) = waits_in.filter(|_| !twice) {
+            messages.retain(|message| message.round() < round || message.run_id() != invitation.run_id());
+            judged = judge(&messages);
+        }
+        judged.map_or(Ok(()), |judged| Err(format!("nobody names whom a judge blames: {judged:?}")))
     }
 }
 

@@ -1,17 +1,17 @@
 //! The oracles themselves: each notices what it is there for, so none of them is content with everything.
 
 use quorumkey::hazmat::{body, subject};
-use quorumkey::{Error, Evidence, Misbehaviour, Suite};
+use quorumkey::{Error, Evidence, Fork, Misbehaviour, StorageError, Suite};
 
 use super::cast::{Stage, forger};
 use super::common::id;
-use super::oracle::Oracle;
+use super::oracle::{End, Oracle};
 use super::play::Play;
-use super::scene::{Output, Scene};
+use super::scene::{Output, Passing, Scene};
 
 /// A run that nobody disturbed, told wrongly. What the oracles say to it.
 fn told_wrongly(play: Play, change: impl FnOnce(&Stage, &mut Scene)) -> String {
-    let stage = Stage::new(Suite::Secp256k1, play.stage());
+    let stage = Stage::of(Suite::Secp256k1, play);
     let mut scene = Scene::new(&stage, play);
     scene.undisturbed();
     Oracle::new(&stage, &[]).look(&scene).unwrap();
@@ -68,6 +68,49 @@ fn a_signature_of_another_key_is_noticed() {
         scene.seats[0].output = another(stage, Play::SignChild).seats[0].output.take();
     });
     assert!(broken.contains("invalid signature"), "{broken}");
+}
+
+#[test]
+fn a_liar_that_nobody_names_is_noticed() {
+    let stage = Stage::of(Suite::Secp256k1, Play::Sign);
+    let mut scene = Scene::new(&stage, Play::Sign);
+    scene.run(&mut |Passing { from, to, message, .. }| {
+        let other = forger(0).alter(message, |one| one.counter += 1);
+        if (from, to) == (0, 1) { vec![message.clone(), other] } else { vec![message.clone()] }
+    });
+    let ends = Oracle::new(&stage, &[0]).look(&scene).unwrap();
+    assert!(ends.contains(&End::Names), "{ends:?}");
+    scene.seats[1].failure = None;
+    let broken = Oracle::new(&stage, &[0]).look(&scene).unwrap_err();
+    assert!(broken.contains("nobody names"), "{broken}");
+}
+
+#[test]
+fn a_fork_that_somebody_sees_is_noticed() {
+    let broken = told_wrongly(Play::Refresh, |_, scene| {
+        let Some(Output::Key(key)) = &mut scene.seats[0].output else { panic!("no key") };
+        let (ours, theirs) = (key.epoch, key.epoch);
+        key.forks.push(Fork { ours, theirs, revision: Some(1), culprits: vec![id(1)] });
+    });
+    assert!(broken.contains("sees a fork"), "{broken}");
+}
+
+#[test]
+fn another_key_that_is_put_together_is_noticed() {
+    let broken = told_wrongly(Play::Reconstruct, |_, scene| {
+        // Of another cast, which has a key of its own.
+        let stage = Stage::of(Suite::Secp256k1Taproot, Play::Reconstruct);
+        scene.seats[0].output = another(&stage, Play::Reconstruct).seats[0].output.take();
+    });
+    assert!(broken.contains("another key was put together"), "{broken}");
+}
+
+#[test]
+fn a_token_that_breaks_is_noticed() {
+    let broken = told_wrongly(Play::Sign, |_, scene| {
+        scene.seats[1].failure = Some(Error::Storage(StorageError::Corrupt));
+    });
+    assert!(broken.contains("is broken: Storage"), "{broken}");
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn every_plan(play: Play) {
     let turn = Play::ALL.iter().position(|one| *one == play).unwrap();
     let suites: Vec<_> = suites.cycle().skip(turn).take(by_turns).collect();
     for suite in suites {
-        let mut stage = Stage::new(suite, play.stage());
+        let mut stage = Stage::of(suite, play);
         let mut batched = play.prelude(&stage);
         let mut invitation = play.propose(&stage, batched.as_deref()).unwrap();
         let len = plan(&invitation).len();
@@ -58,12 +58,12 @@ fn every_plan(play: Play) {
             let ends = ends.unwrap_or_else(|broken| panic!("{suite:?} {play:?} {at}: {broken}"));
             assert!(!ends.contains(&End::Names), "{suite:?} {play:?} {at}: nobody broke the run: {ends:?}");
             drop(scene);
-            stage = Stage::new(suite, play.stage());
+            stage = Stage::of(suite, play);
             batched = play.prelude(&stage);
             invitation = play.propose(&stage, batched.as_deref()).unwrap();
         }
         assert!(entered > 0, "{suite:?} {play:?}: no changed plan was entered");
-        println!("cases: {len}");
+        println!("cases: {entered}");
     }
 }
 
@@ -80,7 +80,7 @@ fn an_invitation_that_was_changed_on_its_way_leads_to_no_other_run() {
     for (turn, play) in Play::ALL.into_iter().enumerate() {
         let suite = Suite::ALL[turn % 3];
         let suite = if play.fits(suite) { suite } else { Suite::Secp256k1 };
-        let stage = Stage::new(suite, play.stage());
+        let stage = Stage::of(suite, play);
         let batched = play.prelude(&stage);
         let invitation = play.propose(&stage, batched.as_deref()).unwrap();
         let bytes = invitation.to_bytes();

@@ -19,6 +19,8 @@ pub enum Play {
     DkgOfFive,
     Import,
     Refresh,
+    /// After one that was given up, of shares of which there are backups. It is left out where every play is played.
+    RefreshAgain,
     Reshare,
     Sign,
     SignChild,
@@ -100,13 +102,20 @@ impl Play {
     pub fn deals(self) -> bool {
         matches!(
             self,
-            Self::Dkg | Self::DkgOfFive | Self::Import | Self::Refresh | Self::Reshare | Self::Repair | Self::Enrol
+            Self::Dkg
+                | Self::DkgOfFive
+                | Self::Import
+                | Self::Refresh
+                | Self::RefreshAgain
+                | Self::Reshare
+                | Self::Repair
+                | Self::Enrol
         )
     }
 
     /// Whether it is about the key that is there, in another epoch or with another roster afterwards.
     pub fn changes_the_key(self) -> bool {
-        matches!(self, Self::Refresh | Self::Reshare | Self::Repair | Self::Enrol)
+        matches!(self, Self::Refresh | Self::RefreshAgain | Self::Reshare | Self::Repair | Self::Enrol)
     }
 
     /// The first person proposes it.
@@ -124,7 +133,7 @@ impl Play {
                 let import = Import { key, threshold: 2, members, template, least_attempt: 0 };
                 stage.people[IMPORTER].session.invite_import(import)
             }
-            Self::Refresh => session.invite_refresh(key, Vec::new()),
+            Self::Refresh | Self::RefreshAgain => session.invite_refresh(key, Vec::new()),
             Self::Reshare => {
                 let members = [(1, 0), (2, 1), (4, 3)].map(|(number, person)| (id(number), card(person)));
                 let members = Roster::new(members.to_vec()).unwrap();

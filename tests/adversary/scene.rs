@@ -120,6 +120,8 @@ pub struct Seat {
     pub failure: Option<Error>,
     /// Everything that it has said, once.
     pub said: Vec<Message>,
+    /// Everything that its run looked at, once.
+    pub heard: Vec<Message>,
     _officer: Option<OfficerSession>,
 }
 
@@ -129,7 +131,16 @@ impl Seat {
             Ok(Entered { run, officer }) => (Some(run), officer, None),
             Err(error) => (None, None, Some(error)),
         };
-        Self { person, id: id(number), run, output: None, failure, said: Vec::new(), _officer: officer }
+        Self {
+            person,
+            id: id(number),
+            run,
+            output: None,
+            failure,
+            said: Vec::new(),
+            heard: Vec::new(),
+            _officer: officer,
+        }
     }
 
     /// A coordinator, which says nothing.
@@ -152,7 +163,11 @@ impl Seat {
         if self.failure.is_some() {
             return;
         }
-        match run.hear(message) {
+        let result = run.hear(message);
+        if self.output.is_none() && !self.heard.contains(message) && looked_at(&result) {
+            self.heard.push(message.clone());
+        }
+        match result {
             Ok(()) => self.output = run.output().or(self.output.take()),
             Err(Error::Rejected(_)) => {}
             Err(error) => self.failure = Some(error),
@@ -169,6 +184,13 @@ impl Seat {
         }
         said
     }
+}
+
+/// Whether a run kept a message, or broke off over it. What speaks of another suite, key or epoch is not of the run,
+/// whatever it calls itself; nothing is kept of a round that can't have begun, so that nobody fills the memory, and whoever
+/// says the like in its time is heard then; and a run that was ended from elsewhere looks at nothing more.
+pub const fn looked_at(result: &Result<(), Error>) -> bool {
+    matches!(result, Ok(()) | Err(Error::PeerMisbehaved { .. } | Error::RolledBack { .. }))
 }
 
 pub struct Scene {

@@ -16,7 +16,7 @@ use super::troupes::of_actors;
 
 /// So many schedules; of so many, one is of tokens, and in every other one of these the key changes twice.
 const SCHEDULES: u64 = 10_000;
-const OF_TOKENS: u64 = 75;
+const OF_TOKENS: u64 = 25;
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
@@ -116,7 +116,8 @@ impl Attack<'_> {
         self.attacks += 1;
         if self.chance.one_in(4) {
             // The words of another message, of another run perhaps.
-            let words = self.chance.of(if self.past.is_empty() { said } else { self.past });
+            let elsewhere = !self.past.is_empty() && self.chance.one_in(2);
+            let words = self.chance.of(if elsewhere { self.past } else { said });
             return forger.alter(message, |one| one.body = body(words).to_vec());
         }
         let lies = Lie::all(message);

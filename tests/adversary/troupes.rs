@@ -1,15 +1,16 @@
 //! Schedules of members without tokens, of which ten thousand take no longer than some hundred of tokens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use quorumkey::hazmat::{Actor, Forger, Made, Troupe, body, group_key_of_shares, subject};
-use quorumkey::{Error, Evidence, Identifier, Invitation, Message, Suite};
+use quorumkey::{Certificate, Error, Evidence, Identifier, Invitation, Message, Suite};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use super::common::id;
-use super::oracle::Broken;
+use super::oracle::{Broken, Seen};
+use super::scene::looked_at;
 use super::schedules::{Attack, Chance, Liar, Theatre, calm_down, perform};
 
 /// A run of members without tokens, and what each ended with.
@@ -22,6 +23,10 @@ struct Cheap {
     made: Vec<Option<Made>>,
     failed: Vec<Option<Error>>,
     said: Vec<Vec<Message>>,
+    /// What each looked at before its end.
+    heard: Vec<Vec<Message>>,
+    /// What was said before, when the nonces were made.
+    before: Vec<Message>,
     wire: Vec<Message>,
 }
 
@@ -29,8 +34,10 @@ impl Cheap {
     fn new(text: &'static [u8], (invitation, actors): (Invitation, Vec<Actor>)) -> Self {
         let none = || actors.iter().map(|_| None);
         let (made, failed) = (none().collect(), actors.iter().map(|_| None).collect());
-        let said = actors.iter().map(|_| Vec::new()).collect();
-        Self { text, refused: false, invitation, made, failed, said, wire: Vec::new(), actors }
+        let nothing = || vec![Vec::new(); actors.len()];
+        let (said, heard) = (nothing(), nothing());
+        let (before, wire) = (Vec::new(), Vec::new());
+        Self { text, refused: false, invitation, made, failed, said, heard, before, wire, actors }
     }
 }
 
@@ -55,9 +62,13 @@ impl Theatre for Vec<Cheap> {
     }
 
     fn deliver(&mut self, scene: usize, to: usize, message: &Message) {
-        let Cheap { actors, made, failed, wire, .. } = &mut self[scene];
+        let Cheap { actors, made, failed, heard, wire, .. } = &mut self[scene];
         wire.push(message.clone());
-        match actors[to].handle(message) {
+        let result = actors[to].handle(message);
+        if made[to].is_none() && failed[to].is_none() && looked_at(&result) {
+            heard[to].push(message.clone());
+        }
+        match result {
             Ok(()) => made[to] = actors[to].poll_output().or(made[to].take()),
             Err(Error::Rejected(_)) => {}
             Err(error) => failed[to] = failed[to].take().or(Some(error)),
@@ -76,6 +87,23 @@ static TROUPES: LazyLock<Vec<(Suite, Troupe)>> = LazyLock::new(|| {
     Suite::ALL.into_iter().map(new).collect()
 });
 
+/// What they said in other runs, in all suites, and the same of another epoch.
+static PAST: LazyLock<Vec<Message>> = LazyLock::new(|| {
+    let mut past = Vec::new();
+    for (_, troupe) in &*TROUPES {
+        let mut runs: Vec<_> = [troupe.sign(TEXT), troupe.deal()].map(|run| Cheap::new(TEXT, run.unwrap())).into();
+        calm_down(&mut runs);
+        assert!(runs.iter().flat_map(|run| &run.made).all(Option::is_some), "a run that nobody disturbed does not end");
+        let said: Vec<_> = runs.iter().flat_map(|run| run.said.concat()).collect();
+        for message in said.into_iter().chain(troupe.prepare(2).unwrap().said) {
+            let sender = Forger::new(troupe.seeds[usize::from(message.sender().get()) - 1]);
+            past.push(sender.alter(&message, |one| one.epoch[0] ^= 1));
+            past.push(message);
+        }
+    }
+    past
+});
+
 /// One to four runs at once, mostly signatures; of two of them, that are to have different messages, each with the same
 /// nonces.
 pub fn of_actors(chance: &mut Chance) -> Result<u64, Broken> {
@@ -89,9 +117,8 @@ pub fn of_actors(chance: &mut Chance) -> Result<u64, Broken> {
     if chance.one_in(8) {
         scenes.extend(with_the_same_nonces(troupe, chance));
     }
-    // What the first run says is what the past of the others is made of.
     let key = liar.map(|liar| Liar { forger: Forger::new(troupe.seeds[liar]), seats: vec![Some(liar); scenes.len()] });
-    let mut attack = Attack { chance, liar: key, past: &[], attacks: 0, silent: false };
+    let mut attack = Attack { chance, liar: key, past: &PAST, attacks: 0, silent: false };
     perform(&mut scenes, &mut attack);
     let attacks = attack.attacks;
     calm_down(&mut scenes);
@@ -113,13 +140,31 @@ pub fn of_actors(chance: &mut Chance) -> Result<u64, Broken> {
     Ok(attacks)
 }
 
+/// The oracle of what a run looked at is not content with everything.
+#[test]
+fn a_liar_that_no_member_without_a_token_names_is_noticed() {
+    for (_, troupe) in &*TROUPES {
+        let mut scenes = vec![Cheap::new(TEXT, troupe.sign(TEXT).unwrap())];
+        for message in scenes.speak(0, 0) {
+            let other = Forger::new(troupe.seeds[0]).alter(&message, |one| one.counter += 1);
+            for message in [message, other] {
+                scenes.deliver(0, 1, &message);
+            }
+        }
+        judges_the_liar(troupe, &scenes[0], Some(0), true).unwrap();
+        scenes[0].failed = vec![None, None, None];
+        let broken = judges_the_liar(troupe, &scenes[0], Some(0), false).unwrap_err();
+        assert!(broken.contains("nobody names"), "{broken}");
+    }
+}
+
 /// Two runs that are to sign different messages with one pair of nonces.
 fn with_the_same_nonces(troupe: &Troupe, chance: &mut Chance) -> [Cheap; 2] {
     let mut stocked = troupe.prepare(2).unwrap();
     let index = u16::try_from(chance.below(2)).unwrap();
     let [one, other] = [TEXT, b"pay the miller twice"].map(|text| {
         let mut scene = Cheap::new(text, troupe.sign_prepared(&mut stocked, index, text).unwrap());
-        scene.wire.clone_from(&stocked.said);
+        scene.before.clone_from(&stocked.said);
         scene
     });
     [one, Cheap { refused: true, ..other }]
@@ -188,7 +233,8 @@ fn judges_the_liar(troupe: &Troupe, scene: &Cheap, liar: Option<usize>, everythi
         })
         .collect();
     shown.dedup();
-    shown.extend(everything.then_some(scene.wire.as_slice()));
+    let wire = [scene.before.as_slice(), &scene.wire].concat();
+    shown.extend(everything.then_some(wire.as_slice()));
     let chain: &[_] = if scene.invitation.signers().is_empty() { &[] } else { &troupe.chain };
     for messages in shown {
         let judged =
@@ -197,5 +243,22 @@ fn judges_the_liar(troupe: &Troupe, scene: &Cheap, liar: Option<usize>, everythi
             return Err(format!("a judge blames {judged:?}"));
         }
     }
-    Ok(())
+    // A judge has nothing to find where all that was looked at are the words of honest machines.
+    let mut looked_at = scene.heard.iter().flatten();
+    let honest = !everything && looked_at.all(|message| scene.said.iter().any(|said| said.contains(message)));
+    if honest { Ok(()) } else { nobody_guilty_is_spared(scene, chain, liar) }
+}
+
+/// What a run looked at convicts nobody whom no honest member named: see the oracle of tokens.
+fn nobody_guilty_is_spared(scene: &Cheap, chain: &[Certificate], liar: Option<usize>) -> Result<(), Broken> {
+    let honest: Vec<_> = (0..scene.actors.len()).filter(|seat| Some(*seat) != liar).collect();
+    if honest.iter().any(|seat| matches!(scene.failed[*seat], Some(Error::PeerMisbehaved { .. }))) {
+        return Ok(());
+    }
+    let seen = |seat: &usize| {
+        let awaits = !scene.actors[*seat].awaiting().is_empty();
+        Seen::new(&scene.before, &scene.said[*seat], &scene.heard[*seat], awaits)
+    };
+    let all: BTreeMap<_, _> = honest.iter().map(seen).map(|seen| (seen.name(), seen)).collect();
+    all.into_values().try_for_each(|seen| seen.spares_nobody(&scene.invitation, chain))
 }
