@@ -42,6 +42,10 @@ mounted! {
     who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by
     who_was_left_without_a_share_goes_on_in_the_line_of_which_it_holds_one
     an_attempt_that_others_went_on_from_is_erased_with_what_follows_it
+    who_saw_its_line_in_an_invitation_follows_it_wherever_it_went
+    who_saw_how_its_line_went_on_in_an_invitation_follows_it
+    who_takes_up_a_line_names_nobody_for_what_that_has_named
+    who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash
     a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised
     every_roster_of_the_losing_side_is_undone_by_its_name
     who_goes_on_from_a_line_that_parted_before_is_not_named
@@ -567,6 +571,160 @@ fn an_attempt_that_others_went_on_from_is_erased_with_what_follows_it(suite: Sui
         event.kind() == quorumkey::audit::EventKind::EpochErased && event.details() == ours.as_bytes()
     };
     assert!(log.iter().any(erased), "its own share is erased");
+}
+
+fn who_saw_its_line_in_an_invitation_follows_it_wherever_it_went(suite: Suite, kept: Keep) {
+    for revised_before in [false, true] {
+        let Stranded { mut devices, key, ours, theirs } = stranded(suite, kept);
+        devices.extend(super::device::devices(1));
+        let sixth = devices.len() - 1;
+        let members = log_in(&mut devices);
+        let own = members[THIRD].session.certificate(key).unwrap();
+        let shown = || {
+            let shown = members[FIRST].session.start(&members[THIRD].session.invite_refresh(key, Vec::new()).unwrap());
+            assert!(matches!(shown, Err(Error::Fork { theirs: other, .. }) if other == ours), "{shown:?}");
+        };
+        let enrol = || {
+            let card = members[sixth].card();
+            let invitation = members[THIRD].session.invite_enrolment(key, id(6), card, &ids(&[3, 5])).unwrap();
+            exchange(&mut [THIRD, OTHER, sixth].map(|place| members[place].session.start(&invitation).unwrap()));
+        };
+        if revised_before {
+            enrol();
+        }
+        shown();
+        let fork = members[FIRST].session.complete(&own);
+        assert!(
+            matches!(fork, Err(Error::Fork { ours: now, theirs: left }) if (now, left) == (ours, theirs)),
+            "{fork:?}"
+        );
+        if !revised_before {
+            enrol();
+            members[FIRST].session.complete(&members[THIRD].session.certificate(key).unwrap()).unwrap();
+        }
+        assert_eq!((members[FIRST].key(key).epoch, members[FIRST].key(key).revision), (ours, 1));
+        let other = members[SECOND].session.certificate(key).unwrap();
+        for place in [FIRST, THIRD, OTHER, sixth] {
+            forks(&members[place], key, &other, (ours, theirs));
+        }
+        let invitation = members[FIRST].session.invite_refresh(key, Vec::new()).unwrap();
+        let now = renew(&members, &[FIRST, THIRD, OTHER, sixth], &invitation);
+        assert_eq!((now.height, now.forks.len()), (2, 0));
+        let info = members[FIRST].key(key);
+        assert_eq!(info.old_epochs.iter().filter(|old| old.epoch == ours).count(), 1);
+        every_pair_signs(&members, key, &[(1, FIRST), (3, THIRD), (5, OTHER), (6, sixth)]);
+    }
+}
+
+fn who_saw_how_its_line_went_on_in_an_invitation_follows_it(suite: Suite, kept: Keep) {
+    let Stranded { mut devices, key, theirs, .. } = stranded(suite, kept);
+    let members = log_in(&mut devices);
+    let later = go_on(&members, key, &[(3, THIRD), (5, OTHER)], 1).epoch;
+    let shown = members[FIRST].session.start(&call_back(&members, key, &[(3, THIRD), (5, OTHER)]));
+    assert!(matches!(shown, Err(Error::Fork { theirs: other, .. }) if other == later), "{shown:?}");
+    let chain = members[THIRD].session.certificates(key).unwrap();
+    for told in &chain {
+        let _ = members[FIRST].session.complete(told);
+    }
+    let info = members[FIRST].key(key);
+    assert_eq!((info.state, info.epoch, info.pending.len()), (KeyState::Retired, later, 0));
+    assert_eq!(info.forks.iter().map(|fork| fork.theirs).collect::<Vec<_>>(), [theirs]);
+    assert_eq!(members[FIRST].session.certificates(key).unwrap(), chain);
+}
+
+/// What it was left by goes on from an epoch that its own line names: who signed both of these has said so.
+fn who_takes_up_a_line_names_nobody_for_what_that_has_named(suite: Suite, kept: Keep) {
+    let mut devices = devices(3);
+    let members = log_in(&mut devices);
+    let key = dkg(&members, suite, 2).id;
+    let lost_to = |members: &[Member], invitation: &Invitation, places: &[usize], without: &[usize]| {
+        let mut runs: Vec<_> = places.iter().map(|place| members[*place].session.start(invitation).unwrap()).collect();
+        exchange_over(&mut runs, &mut |_, to, message| {
+            if without.contains(&to) && message.round() >= 2 { Vec::new() } else { vec![message] }
+        });
+    };
+    let refresh = members[FIRST].session.invite_refresh(key, Vec::new()).unwrap();
+    lost_to(&members, &refresh, &[FIRST, SECOND, THIRD], &[FIRST, THIRD]);
+    let named = members[SECOND].session.certificate(key).unwrap();
+    drop(members);
+    let copy = Device::new(&devices[THIRD].contents());
+    devices.push(copy);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let without = go_without(&members, key, &[(1, FIRST), (3, THIRD)], (2, Reason::Lost));
+    lost_to(&members, &without, &[FIRST, THIRD], &[FIRST]);
+    let own = members[THIRD].session.certificate(key).unwrap();
+    let copy = 3;
+    members[copy].session.complete(&named).unwrap();
+    let left = go_on(&members, key, &[(2, SECOND), (3, copy)], 1).epoch;
+    for told in [&named, &members[SECOND].session.certificate(key).unwrap()] {
+        members[FIRST].session.complete(told).unwrap();
+    }
+    let fork = members[FIRST].session.complete(&own);
+    assert!(matches!(fork, Err(Error::Fork { theirs, .. }) if theirs == left), "{fork:?}");
+    let forks = members[FIRST].key(key).forks;
+    let seen: Vec<_> = forks.iter().map(|fork| (fork.theirs, &fork.culprits[..])).collect();
+    assert_eq!(seen, [(left, &[id(3)][..])]);
+}
+
+/// The other line goes by a revision that this one passes over, and that the first learned before it was left.
+fn who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash(suite: Suite, kept: Keep) {
+    let mut devices = devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[THIRD].contents());
+    drop(members);
+    devices.push(copy);
+    let members = log_in(&mut devices);
+    let ours = [(1, FIRST), (3, THIRD), (5, OTHER)];
+    let invitation = go_without(&members, key, &ours, (2, Reason::Lost));
+    let mut runs = ours.map(|(_, place)| members[place].session.start(&invitation).unwrap());
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 && message.round() >= 2 { Vec::new() } else { vec![message] }
+    });
+    enrol(&members, key, [SECOND, COPY], &[2, 3], FOURTH);
+    let revised = members[FOURTH].session.certificate(key).unwrap();
+    assert_eq!(members[FIRST].session.complete(&revised).unwrap().revision, 1);
+    let theirs = [(2, SECOND), (3, COPY), (4, FOURTH)];
+    let left = go_on(&members, key, &theirs, 1).epoch;
+    drop((runs, members));
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let certificate = |place: usize| members[place].session.certificate(key).unwrap();
+    members[FIRST].session.complete(&certificate(SECOND)).unwrap();
+    let fork = members[FIRST].session.complete(&certificate(THIRD));
+    let now = certificate(THIRD).epoch_id();
+    assert!(matches!(fork, Err(Error::Fork { ours, theirs }) if (ours, theirs) == (now, left)), "{fork:?}");
+    let chain = members[THIRD].session.certificates(key).unwrap();
+    assert_eq!(members[FIRST].session.certificates(key).unwrap(), chain, "or a backup of it proves nothing");
+    let info = members[FIRST].key(key);
+    assert_eq!(info.forks.iter().map(|fork| fork.revision).collect::<Vec<_>>(), [None, Some(1)]);
+    assert!(info.forks.iter().all(|fork| fork.culprits == [id(3)]), "{:?}", info.forks);
+    // The one line is chosen, or the other.
+    drop(members);
+    let before = snapshot(&devices);
+    for (line, lost) in [(ours, false), (theirs, true)] {
+        let mut again: Vec<_> = before.iter().map(|contents| kept(contents)).collect();
+        let members = log_in(&mut again);
+        let certificate = |place: usize| members[place].session.certificate(key).unwrap();
+        let other = if lost { THIRD } else { SECOND };
+        let told = members[other].session.certificates(key).unwrap();
+        let staying = line.map(|(_, place)| place);
+        for place in staying {
+            for told in &told {
+                let _ = members[place].session.complete(told);
+            }
+        }
+        let invitation = members[staying[1]].session.invite_refresh(key, Vec::new()).unwrap();
+        renew(&members, &staying, &invitation);
+        every_pair_signs(&members, key, &line);
+        let newest = certificate(staying[1]);
+        let info = members[FIRST].session.complete(&newest).unwrap();
+        assert_eq!((info.epoch, info.forks.len(), info.pending.len()), (newest.epoch_id(), 0, 0));
+        assert_eq!(info.state, if lost { KeyState::Retired } else { KeyState::Active });
+        let chain = |place: usize| members[place].session.certificates(key).unwrap();
+        assert_eq!(chain(FIRST), chain(staying[1]));
+    }
 }
 
 /// Whoever goes by the roster before a revision may go on from there, and revise its own.

@@ -68,10 +68,20 @@ impl<S: Storage> SoftToken<S> {
         let others = self.other_lines(&login.unlocked, key)?;
         let rosters = self.other_rosters(&login.unlocked, key)?;
         let stated = certificate.epoch()?;
-        let stranded =
-            key.record.standing == Standing::Retired && self.share(&login.unlocked, key, stated.id)?.is_some();
-        if let Some(known) = others.iter().find(|known| known.epoch_id() == stated.id && !stranded) {
-            return self.hear_again(login, key, known, certificate, &[&chain[..], &others, &rosters].concat());
+        let unlocked = &login.unlocked;
+        let stranded = key.record.standing == Standing::Retired
+            && self.share(unlocked, key, stated.id)?.is_some()
+            && superseding(&chain, &stated)?.is_none();
+        let mut certificate = certificate;
+        if let Some(known) = others.iter().find(|known| known.epoch_id() == stated.id) {
+            let descent = descent(&stated, &chain, &others, &rosters)?;
+            if !stranded && !goes_on(&stated, descent.as_ref(), &key.epoch) {
+                return self.hear_again(login, key, known, certificate, &[&chain[..], &others, &rosters].concat());
+            }
+            // What goes on from it may go by a revision that is known here and was not told this time.
+            if known.signed_revisions().len() > certificate.signed_revisions().len() {
+                certificate = known;
+            }
         }
         let parent = match stated.parent() {
             // Who holds a key signed its making: strangers can sign a transcript with the same group key as well.
@@ -89,10 +99,13 @@ impl<S: Storage> SoftToken<S> {
         if key.is_certified() && forbids!(LinesNeverMix, !goes_on(&epoch, descent.as_ref(), &key.epoch)) {
             let mut aside = Commit::default();
             let (ours, theirs) = (key.epoch.id, epoch.id);
-            if stranded && superseding(&chain, &epoch)?.is_none() {
+            if stranded {
                 // Another line has left this token without a share, and it holds one of this line: it is of use here alone.
                 let passed = change_line(key, &epoch, (&chain, &others), false, &mut aside)?;
-                self.enthrone(login, key, (certificate, epoch), &passed, &mut aside)?;
+                self.enthrone(login, key, (certificate, epoch.clone()), (None, &passed), &mut aside)?;
+                if let Some(descent) = &descent {
+                    self.part(login, key, &chain, descent, (&passed, Some(&epoch)), &mut aside)?;
+                }
                 self.commit(&login.unlocked, aside)?;
                 return Err(Error::Fork { ours: theirs, theirs: ours });
             }
@@ -100,39 +113,44 @@ impl<S: Storage> SoftToken<S> {
             self.commit(&login.unlocked, aside)?;
             return if forks { Err(Error::Fork { ours, theirs }) } else { Ok(()) };
         }
-        let mut passed = change_line(key, &epoch, (&chain, &others), true, commit)?;
-        if key.is_certified() {
-            passed.insert(0, key.epoch.clone());
-        }
-        self.enthrone(login, key, (certificate, epoch), &passed, commit)?;
-        descent.map_or(Ok(()), |descent| self.end_clashes(login, key, &chain, &descent, commit))
+        let passed = change_line(key, &epoch, (&chain, &others), true, commit)?;
+        let before = key.is_certified().then(|| key.epoch.clone());
+        self.enthrone(login, key, (certificate, epoch), (before.as_ref(), &passed), commit)?;
+        descent.map_or(Ok(()), |descent| self.part(login, key, &chain, &descent, (&passed, None), commit))
     }
 
-    /// Makes an epoch the key's, and erases what it supersedes, in one transaction: what it names, and of the epochs that it
-    /// has passed what is here.
+    /// Makes an epoch the key's, and erases what it supersedes, in one transaction: `before`, the epochs of its line that it
+    /// has passed, and what it or these name.
     fn enthrone(
         &self,
         login: &Login,
         key: &mut Key,
         (certificate, epoch): (&Certificate, Epoch),
-        passed: &[Epoch],
+        (before, passed): (Option<&Epoch>, &[Epoch]),
         commit: &mut Commit,
     ) -> Result<()> {
-        let signed = |epoch: &Epoch| key.record.pending.contains(&epoch.id);
-        let mut superseded: Vec<_> =
-            passed.iter().filter(|old| old.id == key.epoch.id || signed(old)).cloned().collect();
-        for attempt in key.record.pending.iter().filter(|attempt| holds!(ErasedWhatIsNamed, epoch.names(**attempt))) {
-            superseded.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?);
+        let named = |attempt: EpochId| epoch.names(attempt) || passed.iter().any(|passed| passed.names(attempt));
+        let is_passed = |attempt: EpochId| passed.iter().any(|passed| passed.id == attempt);
+        let mut superseded: Vec<_> = before.into_iter().cloned().collect();
+        for attempt in key.record.pending.iter().copied() {
+            if is_passed(attempt) || holds!(ErasedWhatIsNamed, named(attempt)) {
+                superseded.push(self.attempt(&login.unlocked, key.id, attempt)?.epoch()?);
+            }
         }
         for old in &superseded {
+            key.record.rename(dealt_name(old.run), old.id);
             self.supersede(login, key, old, &epoch, commit)?;
         }
         let ended = |attempt: &EpochId| superseded.iter().any(|old| old.id == *attempt);
         key.record.pending.retain(|attempt| *attempt != epoch.id && !ended(attempt));
         let KeyRecord { abandoned, pending, .. } = &mut key.record;
         abandoned.retain(|attempt| pending.contains(attempt));
-        epoch.entrants.named.iter().for_each(|attempt| key.record.end_fork(attempt.epoch));
-        self.note_attempts(login, key, &epoch)?;
+        let lines = passed.iter().chain([&epoch]).flat_map(|line| &line.entrants.named);
+        lines.for_each(|attempt| key.record.end_fork(attempt.epoch));
+        self.note_attempts(login, key, &epoch, passed)?;
+        // What this token knew by its run alone is no attempt: it is the key's epoch, or was.
+        let runs: Vec<_> = passed.iter().chain([&epoch]).map(|one| dealt_name(one.run)).collect();
+        key.record.old.retain(|old| !runs.contains(&old.epoch));
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
         if held {
@@ -152,28 +170,30 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Attempts that this token has not signed dealt shares to others all the same, and so did those that nobody signed.
-    fn note_attempts(&self, login: &Login, key: &mut Key, epoch: &Epoch) -> Result<()> {
-        let named = &epoch.entrants.named;
-        let ended = |run| run == epoch.run || named.iter().any(|attempt| attempt.run == run);
+    fn note_attempts(&self, login: &Login, key: &mut Key, epoch: &Epoch, passed: &[Epoch]) -> Result<()> {
+        let line = || [epoch].into_iter().chain(passed);
+        let named = || line().flat_map(|one| one.entrants.named.iter().map(move |attempt| (one, attempt)));
+        let certified = |run| line().any(|one| one.run == run);
+        let ended = |run| certified(run) || named().any(|(_, attempt)| attempt.run == run);
         // Of a dealing that it took part in this token knows better than what others say, unless they have the transcript.
-        let signed = |run| run == epoch.run || named.iter().any(|attempt| attempt.run == run && !attempt.is_unsigned());
+        let signed = |run| certified(run) || named().any(|(_, attempt)| attempt.run == run && !attempt.is_unsigned());
         let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !signed(attempt.run)).cloned().collect();
         let mut dealt_in: BTreeSet<_> = key.record.dealt.iter().map(|attempt| attempt.run).collect();
         key.record.dealt.retain(|attempt| !ended(attempt.run));
-        let certified = self.chain(&login.unlocked, key.id)?.iter().map(Certificate::epoch_id).collect::<Vec<_>>();
+        let chain = self.chain(&login.unlocked, key.id)?.iter().map(Certificate::epoch_id).collect::<Vec<_>>();
         let mut kept = Vec::new();
         for attempt in &key.record.pending {
             kept.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
         }
-        for attempt in own.iter().chain(named) {
+        for (successor, attempt) in own.iter().map(|own| (epoch, own)).chain(named()) {
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
             // That there was such a dealing it knows itself, whoever signed what came of it.
             let told = !own.contains(attempt) && !forbids!(OwnDealingsKept, dealt_in.remove(&attempt.run));
             let known = key.record.old.iter().any(|old| old.epoch == attempt.epoch);
-            if known || told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &certified)) {
+            if known || told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &chain)) {
                 continue;
             }
-            let mut entry = OldEpoch::of_attempt(attempt, epoch);
+            let mut entry = OldEpoch::of_attempt(attempt, successor);
             // Of what it has signed and not ended it still holds its share.
             if !kept.contains(&attempt.run) {
                 entry.confirm(key.record.me, login.card.id());

@@ -233,38 +233,52 @@ impl<S: Storage> SoftToken<S> {
         }
     }
 
-    /// Ends the clashes that an epoch ends which is the key's now: it has undone what its line does not go by. If that line
-    /// goes by another roster than the chain here did, it is the chain's from now on.
-    pub(super) fn end_clashes(
+    /// The key goes on from where the descent ends, by the epochs that were passed. Ends the clashes whose revisions it has
+    /// undone. If it goes by another roster there than the chain did, that is the chain's from now on; what the chain has beyond it
+    /// is a clash from now on where a line is taken up that does not undo it.
+    pub(super) fn part(
         &self,
         login: &Login,
         key: &mut Key,
         chain: &[Certificate],
         descent: &Descent,
+        (passed, taken_up): (&[Epoch], Option<&Epoch>),
         commit: &mut Commit,
     ) -> Result<()> {
         let rosters = self.other_rosters(&login.unlocked, key)?;
         for (clash, theirs) in key.record.clashes.iter_mut().zip(&rosters) {
-            let known = chain.iter().find(|known| known.epoch_id() == clash.epoch);
-            let goes_on = if clash.epoch == descent.from.id { Some(descent.from.clone()) } else { None };
-            let Some(goes_on) = goes_on.map(Ok).or_else(|| known.map(Certificate::epoch)).transpose()? else {
-                continue;
-            };
-            clash.ended |= descent.undoes(theirs.epoch()?.beyond(&goes_on));
+            let theirs = theirs.epoch()?;
+            if let Some(goes_on) = passed.iter().find(|passed| passed.id == clash.epoch) {
+                clash.ended = descent.undoes(theirs.beyond(goes_on));
+            } else if clash.epoch == descent.from.id {
+                clash.ended |= descent.undoes(theirs.beyond(&descent.from));
+            } else if let Some(known) = chain.iter().find(|known| known.epoch_id() == clash.epoch) {
+                clash.ended |= descent.undoes(theirs.beyond(&known.epoch()?));
+            }
         }
         key.save(commit)?;
         let Some(ours) = chain.iter().find(|known| known.epoch_id() == descent.from.id) else { return Ok(()) };
         let left = ours.epoch()?;
-        let Some(first) = left.beyond(&descent.from).first() else { return Ok(()) };
+        if left.roster_hash == descent.from.roster_hash {
+            return Ok(());
+        }
         let mut known = chain.iter().chain(&rosters).filter(|known| known.epoch_id() == left.id);
         let now = known.find_map(|known| known.as_of(&descent.from.roster_hash));
         let (now, _) = now.ok_or(VaultError::Corrupt)?;
         commit.put(key.object(), &certificate_key(left.plan.height), now.to_bytes());
+        let beyond = left.beyond(&descent.from);
+        let Some(first) = beyond.first() else { return Ok(()) };
         // What goes by the roster that is left may still come to light.
         commit.put(key.object(), &clash_key(&first.roster), ours.to_bytes());
         let (epoch, number, roster) = (left.id, first.number, first.roster);
+        let takes_up = taken_up.filter(|_| !descent.undoes(beyond));
+        let culprits = takes_up.map(|epoch| passed_over(ours, &descent.from, epoch)).transpose()?;
+        if takes_up.is_some() {
+            commit.event(key.epoch_event(EventKind::ForkSeen, epoch)?);
+        }
         key.record.clashes.retain(|clash| clash.roster != roster);
-        key.record.clashes.push(ClashRecord { epoch, number, roster, culprits: Vec::new(), ended: true });
+        let culprits = culprits.unwrap_or_default();
+        key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: takes_up.is_none() });
         key.save(commit)?;
         Ok(())
     }

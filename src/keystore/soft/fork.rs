@@ -172,7 +172,9 @@ pub(super) fn change_line(
 ) -> Result<Vec<Epoch>> {
     let (mut follows, mut heights, mut passed) = (epoch.clone(), vec![epoch.plan.height], Vec::new());
     key.record.end_fork(epoch.id);
-    while let Some(other) = others.iter().find(|one| Some(one.epoch_id()) == follows.parent()) {
+    let here = |epoch| chain.iter().any(|known| known.epoch_id() == epoch);
+    let leads = |follows: &Epoch, one: &Certificate| Some(one.epoch_id()) == follows.parent() && !here(one.epoch_id());
+    while let Some(other) = others.iter().find(|one| leads(&follows, one)) {
         // With the roster that the line goes by, or the chain would prove nothing to whoever is told it.
         let now = follows.bound().and_then(|roster| other.as_of(roster));
         let (other, stated) = now.ok_or(CertificateError::Parent)?;
@@ -184,28 +186,33 @@ pub(super) fn change_line(
     }
     let parent = follows.parent();
     let stays = chain.iter().position(|known| Some(known.epoch_id()) == parent).map_or(0, |place| place + 1);
-    let mut culprits = Vec::new();
+    let named = |left: EpochId| epoch.names(left) || passed.iter().any(|passed| passed.names(left));
+    let mut culprits: Option<Vec<_>> = None;
     for left in chain.iter().skip(stays) {
         let stated = left.epoch()?;
-        if !lost && culprits.is_empty() {
-            culprits = signed_both(epoch, &stated);
+        let ended = lost || named(stated.id);
+        if !ended && culprits.is_none() {
+            culprits = Some(who_parted(key, passed.last().unwrap_or(epoch), &stated));
             commit.event(key.epoch_event(EventKind::ForkSeen, stated.id)?);
         }
+        // What its roster was is no question any more, unless that line is the key's again.
+        key.record.clashes.iter_mut().filter(|clash| clash.epoch == stated.id).for_each(|clash| clash.ended = true);
         if !heights.contains(&stated.plan.height) {
             commit.delete(key.object(), &certificate_key(stated.plan.height));
         }
         // What descends from it may still come to light.
         commit.put(key.object(), &fork_key(stated.id), left.to_bytes());
         let (ours, position) = (epoch.id, stated.position());
-        key.record.forks.push(ForkRecord {
-            ours,
-            theirs: stated.id,
-            position,
-            culprits: culprits.clone(),
-            ended: lost,
-        });
+        let culprits = culprits.clone().filter(|_| !ended).unwrap_or_default();
+        key.record.forks.push(ForkRecord { ours, theirs: stated.id, position, culprits, ended });
     }
     Ok(passed)
+}
+
+/// Who is known to have parted the line of that epoch from the one here; else who signed both.
+fn who_parted(key: &Key, epoch: &Epoch, left: &Epoch) -> Vec<Identifier> {
+    let known = key.record.forks.iter().find(|fork| fork.theirs == epoch.id && !fork.culprits.is_empty());
+    known.map_or_else(|| signed_both(epoch, left), |fork| fork.culprits.clone())
 }
 
 /// Who signed both lines, without naming the first in the second: by lying, or by forgetting under an override.

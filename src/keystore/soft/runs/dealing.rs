@@ -178,7 +178,11 @@ impl<S: Storage> SoftToken<S> {
         if let Some(key) = key {
             self.check_history(login, key, invitation, (parent, &chain))?;
             // What it signed it completes, or it would hold a share that no certificate ends.
-            let signed = chain.iter().any(|told| key.record.pending.contains(&told.epoch_id()));
+            let mut signed = false;
+            for told in &chain {
+                let told = told.epoch()?;
+                signed |= key.record.pending.iter().any(|attempt| told.id == *attempt || told.names(*attempt));
+            }
             if forbids!(SignedIsCompletedFirst, signed) {
                 return Err(Error::Stale { have: key.epoch.id, certificates: leading_on(chain, key.epoch.id) });
             }
