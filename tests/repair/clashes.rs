@@ -44,6 +44,7 @@ mounted! {
     an_attempt_that_others_went_on_from_is_erased_with_what_follows_it
     who_saw_its_line_in_an_invitation_follows_it_wherever_it_went
     who_saw_how_its_line_went_on_in_an_invitation_follows_it
+    who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it
     who_takes_up_a_line_names_nobody_for_what_that_has_named
     who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash
     a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised
@@ -571,6 +572,7 @@ fn an_attempt_that_others_went_on_from_is_erased_with_what_follows_it(suite: Sui
         event.kind() == quorumkey::audit::EventKind::EpochErased && event.details() == ours.as_bytes()
     };
     assert!(log.iter().any(erased), "its own share is erased");
+    assert_eq!(info.old_epochs.iter().filter(|old| old.epoch == ours).count(), 1);
 }
 
 fn who_saw_its_line_in_an_invitation_follows_it_wherever_it_went(suite: Suite, kept: Keep) {
@@ -724,6 +726,32 @@ fn who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash(suite: Sui
         assert_eq!(info.state, if lost { KeyState::Retired } else { KeyState::Active });
         let chain = |place: usize| members[place].session.certificates(key).unwrap();
         assert_eq!(chain(FIRST), chain(staying[1]));
+    }
+}
+
+/// Who came when the losing side's revision had been undone, and learns of it, then of what others made of it.
+fn who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
+    devices.extend(super::device::devices(1));
+    let new = devices.len() - 1;
+    let members = log_in(&mut devices);
+    let revised = members[FOURTH].session.certificate(key.id).unwrap();
+    let side = [(2, COPY), (3, THIRD), (4, OTHER)];
+    for (_, place) in [side[1], side[2]] {
+        forks(&members[place], key.id, &revised, (key.epoch, key.epoch));
+    }
+    forks(&members[COPY], key.id, &revised, (key.epoch, key.epoch));
+    renew(&members, &[COPY, THIRD, OTHER], &go_without(&members, key.id, &side, (1, Reason::Lost)));
+    let five = seated(&members, &[side[0], side[1], side[2], (5, new)]);
+    let with = Reshare { members: five, ..Reshare::of(&members[THIRD].key(key.id)) };
+    let invitation = members[THIRD].session.invite_reshare(key.id, with).unwrap();
+    let runs = [COPY, THIRD, OTHER, new].map(|place| members[place].session.start(&invitation).unwrap());
+    let now = exchange(&mut Vec::from(runs)).remove(0);
+    go_on(&members, key.id, &[(1, FIRST), (2, SECOND), (4, FOURTH)], 3);
+    let theirs = members[FOURTH].session.certificate(key.id).unwrap();
+    assert_eq!(members[new].session.complete(&revised).unwrap(), members[new].key(key.id));
+    for place in [new, THIRD] {
+        forks(&members[place], key.id, &theirs, (now.epoch, theirs.epoch_id()));
     }
 }
 

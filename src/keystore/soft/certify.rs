@@ -72,14 +72,16 @@ impl<S: Storage> SoftToken<S> {
         let stranded = key.record.standing == Standing::Retired
             && self.share(unlocked, key, stated.id)?.is_some()
             && superseding(&chain, &stated)?.is_none();
-        let mut certificate = certificate;
+        let (mut certificate, mut rival) = (certificate, None);
         if let Some(known) = others.iter().find(|known| known.epoch_id() == stated.id) {
             let descent = descent(&stated, &chain, &others, &rosters)?;
             if !stranded && !goes_on(&stated, descent.as_ref(), &key.epoch) {
                 return self.hear_again(login, key, known, certificate, &[&chain[..], &others, &rosters].concat());
             }
             // What goes on from it may go by a revision that is known here and was not told this time.
-            if known.signed_revisions().len() > certificate.signed_revisions().len() {
+            let kept = known.epoch()?;
+            if !kept.beyond(&stated).is_empty() {
+                rival = Some(certificate).filter(|_| !stated.beyond(&kept).is_empty());
                 certificate = known;
             }
         }
@@ -101,22 +103,36 @@ impl<S: Storage> SoftToken<S> {
             let (ours, theirs) = (key.epoch.id, epoch.id);
             if stranded {
                 // Another line has left this token without a share, and it holds one of this line: it is of use here alone.
-                let passed = change_line(key, &epoch, (&chain, &others), false, &mut aside)?;
+                let passed = change_line(key, &epoch, (&chain, &others, &rosters), false, &mut aside)?;
                 self.enthrone(login, key, (certificate, epoch.clone()), (None, &passed), &mut aside)?;
                 if let Some(descent) = &descent {
-                    self.part(login, key, &chain, descent, (&passed, Some(&epoch)), &mut aside)?;
+                    self.part(login, key, (&chain, &others), descent, (&epoch, &passed, true), &mut aside)?;
                 }
                 self.commit(&login.unlocked, aside)?;
+                self.learn_rival(login, key, rival)?;
                 return Err(Error::Fork { ours: theirs, theirs: ours });
             }
             let forks = set_aside(key, certificate, (&epoch, descent.as_ref()), &chain, &mut aside)?;
             self.commit(&login.unlocked, aside)?;
             return if forks { Err(Error::Fork { ours, theirs }) } else { Ok(()) };
         }
-        let passed = change_line(key, &epoch, (&chain, &others), true, commit)?;
+        let passed = change_line(key, &epoch, (&chain, &others, &rosters), true, commit)?;
         let before = key.is_certified().then(|| key.epoch.clone());
-        self.enthrone(login, key, (certificate, epoch), (before.as_ref(), &passed), commit)?;
-        descent.map_or(Ok(()), |descent| self.part(login, key, &chain, &descent, (&passed, None), commit))
+        self.enthrone(login, key, (certificate, epoch.clone()), (before.as_ref(), &passed), commit)?;
+        if let Some(descent) = descent {
+            self.part(login, key, (&chain, &others), &descent, (&epoch, &passed, false), commit)?;
+        }
+        if rival.is_some() {
+            self.commit(&login.unlocked, core::mem::take(commit))?;
+        }
+        self.learn_rival(login, key, rival)
+    }
+
+    /// A certificate of the key's newest epoch, with another roster than the one that was kept of it.
+    fn learn_rival(&self, login: &Login, key: &mut Key, rival: Option<&Certificate>) -> Result<()> {
+        let Some(rival) = rival else { return Ok(()) };
+        let mut nothing = Commit::default();
+        self.learn_revisions(login, key, &self.chain(&login.unlocked, key.id)?, rival, &mut nothing)
     }
 
     /// Makes an epoch the key's, and erases what it supersedes, in one transaction: `before`, the epochs of its line that it
@@ -130,15 +146,15 @@ impl<S: Storage> SoftToken<S> {
         commit: &mut Commit,
     ) -> Result<()> {
         let named = |attempt: EpochId| epoch.names(attempt) || passed.iter().any(|passed| passed.names(attempt));
-        let is_passed = |attempt: EpochId| passed.iter().any(|passed| passed.id == attempt);
         let mut superseded: Vec<_> = before.into_iter().cloned().collect();
         for attempt in key.record.pending.iter().copied() {
-            if is_passed(attempt) || holds!(ErasedWhatIsNamed, named(attempt)) {
+            if let Some(passed) = passed.iter().find(|passed| passed.id == attempt) {
+                superseded.push(passed.clone());
+            } else if holds!(ErasedWhatIsNamed, named(attempt)) {
                 superseded.push(self.attempt(&login.unlocked, key.id, attempt)?.epoch()?);
             }
         }
         for old in &superseded {
-            key.record.rename(dealt_name(old.run), old.id);
             self.supersede(login, key, old, &epoch, commit)?;
         }
         let ended = |attempt: &EpochId| superseded.iter().any(|old| old.id == *attempt);
@@ -149,8 +165,8 @@ impl<S: Storage> SoftToken<S> {
         lines.for_each(|attempt| key.record.end_fork(attempt.epoch));
         self.note_attempts(login, key, &epoch, passed)?;
         // What this token knew by its run alone is no attempt: it is the key's epoch, or was.
-        let runs: Vec<_> = passed.iter().chain([&epoch]).map(|one| dealt_name(one.run)).collect();
-        key.record.old.retain(|old| !runs.contains(&old.epoch));
+        superseded.iter().chain(passed).for_each(|one| key.record.rename(dealt_name(one.run), one.id));
+        key.record.old.retain(|old| old.epoch != dealt_name(epoch.run));
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
         if held {

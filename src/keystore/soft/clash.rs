@@ -109,11 +109,11 @@ impl<S: Storage> SoftToken<S> {
         let (ours, theirs) = (known.epoch()?, told.epoch()?);
         let beyond = theirs.beyond(&ours);
         let Some(first) = beyond.first() else { return Ok(()) };
-        for one in later {
-            if beyond.iter().all(|revision| one.epoch().is_ok_and(|one| one.undone().contains(revision))) {
-                return Ok(());
-            }
-        }
+        let undoes = |one: &Certificate| {
+            beyond.iter().all(|revision| one.epoch().is_ok_and(|one| one.undone().contains(revision)))
+        };
+        // It is kept all the same: what goes by it needs it for its proof.
+        let undone = later.iter().any(undoes);
         let error = Error::Fork { ours: key.epoch.id, theirs: ours.id };
         let (mut first, mut longer) = (first, None);
         for (place, clash) in key.record.clashes.iter().enumerate().filter(|(_, clash)| clash.epoch == ours.id) {
@@ -130,22 +130,24 @@ impl<S: Storage> SoftToken<S> {
         }
         let roster = match longer.and_then(|place| key.record.clashes.get_mut(place)) {
             Some(clash) => {
-                clash.ended = false;
+                clash.ended = undone;
                 clash.roster
             }
             None => {
                 let culprits = signed_both(known, later.first(), told)?;
                 let (epoch, number, roster) = (ours.id, first.number, first.roster);
-                key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: false });
+                key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: undone });
                 roster
             }
         };
         let mut commit = Commit::default();
         commit.put(key.object(), &clash_key(&roster), told.to_bytes());
-        commit.event(key.epoch_event(EventKind::ForkSeen, ours.id)?);
+        if !undone {
+            commit.event(key.epoch_event(EventKind::ForkSeen, ours.id)?);
+        }
         key.save(&mut commit)?;
         self.commit(&login.unlocked, commit)?;
-        Err(error)
+        if undone { Ok(()) } else { Err(error) }
     }
 
     /// Rule 6: the certificates of an invitation may show a clash that was not known here, which is kept like one that a
@@ -233,16 +235,16 @@ impl<S: Storage> SoftToken<S> {
         }
     }
 
-    /// The key goes on from where the descent ends, by the epochs that were passed. Ends the clashes whose revisions it has
-    /// undone. If it goes by another roster there than the chain did, that is the chain's from now on; what the chain has beyond it
-    /// is a clash from now on where a line is taken up that does not undo it.
+    /// The key goes on from where the descent ends to that epoch, by those that were passed. Ends the clashes whose revisions
+    /// it has undone. If it goes by other rosters than are known here, those are the chain's from now on; what is known beyond
+    /// them is a clash, ended if it is undone, or lost with its line.
     pub(super) fn part(
         &self,
         login: &Login,
         key: &mut Key,
-        chain: &[Certificate],
+        (chain, others): (&[Certificate], &[Certificate]),
         descent: &Descent,
-        (passed, taken_up): (&[Epoch], Option<&Epoch>),
+        (epoch, passed, taken_up): (&Epoch, &[Epoch], bool),
         commit: &mut Commit,
     ) -> Result<()> {
         let rosters = self.other_rosters(&login.unlocked, key)?;
@@ -256,6 +258,13 @@ impl<S: Storage> SoftToken<S> {
                 clash.ended |= descent.undoes(theirs.beyond(&known.epoch()?));
             }
         }
+        for (at, goes_on) in passed.iter().enumerate() {
+            let follows = at.checked_sub(1).and_then(|at| passed.get(at)).unwrap_or(epoch);
+            for known in others.iter().filter(|known| known.epoch_id() == goes_on.id) {
+                let undone = descent.undoes(known.epoch()?.beyond(goes_on));
+                leave_roster(key, known, (goes_on, follows), undone, commit)?;
+            }
+        }
         key.save(commit)?;
         let Some(ours) = chain.iter().find(|known| known.epoch_id() == descent.from.id) else { return Ok(()) };
         let left = ours.epoch()?;
@@ -266,20 +275,35 @@ impl<S: Storage> SoftToken<S> {
         let now = known.find_map(|known| known.as_of(&descent.from.roster_hash));
         let (now, _) = now.ok_or(VaultError::Corrupt)?;
         commit.put(key.object(), &certificate_key(left.plan.height), now.to_bytes());
-        let beyond = left.beyond(&descent.from);
-        let Some(first) = beyond.first() else { return Ok(()) };
-        // What goes by the roster that is left may still come to light.
-        commit.put(key.object(), &clash_key(&first.roster), ours.to_bytes());
-        let (epoch, number, roster) = (left.id, first.number, first.roster);
-        let takes_up = taken_up.filter(|_| !descent.undoes(beyond));
-        let culprits = takes_up.map(|epoch| passed_over(ours, &descent.from, epoch)).transpose()?;
-        if takes_up.is_some() {
-            commit.event(key.epoch_event(EventKind::ForkSeen, epoch)?);
-        }
-        key.record.clashes.retain(|clash| clash.roster != roster);
-        let culprits = culprits.unwrap_or_default();
-        key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: takes_up.is_none() });
-        key.save(commit)?;
-        Ok(())
+        let ended = !taken_up || descent.undoes(left.beyond(&descent.from));
+        leave_roster(key, ours, (&descent.from, passed.last().unwrap_or(epoch)), ended, commit)?;
+        key.save(commit)
     }
+}
+
+/// Keeps a certificate of an epoch whose roster the key does not go by, and `follows` has passed over: what goes by it may still
+/// come to light.
+fn leave_roster(
+    key: &mut Key,
+    known: &Certificate,
+    (goes_on, follows): (&Epoch, &Epoch),
+    ended: bool,
+    commit: &mut Commit,
+) -> Result<()> {
+    let left = known.epoch()?;
+    let Some(first) = left.beyond(goes_on).first() else { return Ok(()) };
+    let (epoch, number, roster) = (left.id, first.number, first.roster);
+    let before = key.record.clashes.iter().position(|clash| clash.roster == roster);
+    let before = before.map(|place| key.record.clashes.remove(place).culprits).filter(|culprits| !culprits.is_empty());
+    let culprits = match before {
+        Some(culprits) => culprits,
+        None if ended => Vec::new(),
+        None => passed_over(known, goes_on, follows)?,
+    };
+    if !ended {
+        commit.event(key.epoch_event(EventKind::ForkSeen, epoch)?);
+    }
+    commit.put(key.object(), &clash_key(&roster), known.to_bytes());
+    key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended });
+    Ok(())
 }

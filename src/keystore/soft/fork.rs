@@ -166,17 +166,20 @@ pub(super) fn set_aside(
 pub(super) fn change_line(
     key: &mut Key,
     epoch: &Epoch,
-    (chain, others): (&[Certificate], &[Certificate]),
+    (chain, others, rosters): (&[Certificate], &[Certificate], &[Certificate]),
     lost: bool,
     commit: &mut Commit,
 ) -> Result<Vec<Epoch>> {
     let (mut follows, mut heights, mut passed) = (epoch.clone(), vec![epoch.plan.height], Vec::new());
     key.record.end_fork(epoch.id);
     let here = |epoch| chain.iter().any(|known| known.epoch_id() == epoch);
-    let leads = |follows: &Epoch, one: &Certificate| Some(one.epoch_id()) == follows.parent() && !here(one.epoch_id());
-    while let Some(other) = others.iter().find(|one| leads(&follows, one)) {
+    while let Some(parent) = follows.parent().filter(|parent| !here(*parent)) {
+        let mut known = others.iter().chain(rosters).filter(|one| one.epoch_id() == parent).peekable();
+        if known.peek().is_none() {
+            break;
+        }
         // With the roster that the line goes by, or the chain would prove nothing to whoever is told it.
-        let now = follows.bound().and_then(|roster| other.as_of(roster));
+        let now = follows.bound().and_then(|roster| known.find_map(|one| one.as_of(roster)));
         let (other, stated) = now.ok_or(CertificateError::Parent)?;
         commit.put(key.object(), &certificate_key(stated.plan.height), other.to_bytes());
         key.record.end_fork(stated.id);
