@@ -871,7 +871,9 @@ fn every_roster_of_the_losing_side_is_undone_by_its_name(suite: Suite, kept: Kee
     let seats = [(1, FIRST), (2, SECOND), (4, FOURTH)];
     for told in [THIRD, COPY + 1] {
         let told = members[told].session.certificate(key.id).unwrap();
-        [SECOND, FOURTH].iter().for_each(|place| forks(&members[*place], key.id, &told, (key.epoch, key.epoch)));
+        for place in [SECOND, FOURTH] {
+            forks(&members[place], key.id, &told, (key.epoch, key.epoch));
+        }
     }
     let invitation = members[FIRST].session.invite_refresh(key.id, Vec::new()).unwrap();
     let undone: Vec<_> = invitation.undone().iter().map(|one| one.card().clone()).collect();

@@ -128,17 +128,14 @@ impl<S: Storage> SoftToken<S> {
                 first = other;
             }
         }
-        let roster = match longer.and_then(|place| key.record.clashes.get_mut(place)) {
-            Some(clash) => {
-                clash.ended = undone;
-                clash.roster
-            }
-            None => {
-                let culprits = signed_both(known, later.first(), told)?;
-                let (epoch, number, roster) = (ours.id, first.number, first.roster);
-                key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: undone });
-                roster
-            }
+        let roster = if let Some(clash) = longer.and_then(|place| key.record.clashes.get_mut(place)) {
+            clash.ended = undone;
+            clash.roster
+        } else {
+            let culprits = signed_both(known, later.first(), told)?;
+            let (epoch, number, roster) = (ours.id, first.number, first.roster);
+            key.record.clashes.push(ClashRecord { epoch, number, roster, culprits, ended: undone });
+            roster
         };
         let mut commit = Commit::default();
         commit.put(key.object(), &clash_key(&roster), told.to_bytes());

@@ -230,7 +230,8 @@ fn signed_both(ours: &Epoch, theirs: &Epoch) -> Vec<Identifier> {
 pub(super) fn who_remembered(signers: Vec<Identifier>, lines: &[&Epoch]) -> Vec<Identifier> {
     let forgot = |id: &Identifier| lines.iter().any(|line| line.entrants.forgetful.contains(id));
     let remembered: Vec<_> = signers.iter().copied().filter(|id| !forgot(id)).collect();
-    if forbids!(ForgetfulIsNoCulprit, !remembered.is_empty()) { remembered } else { signers }
+    let others_are_left = forbids!(ForgetfulIsNoCulprit, !remembered.is_empty());
+    if others_are_left { remembered } else { signers }
 }
 
 /// A forked key is renewed by a plan that names every line that is to lose, and with the officer's leave.

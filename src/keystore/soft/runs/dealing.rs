@@ -337,13 +337,12 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<()> {
         let PendingShare { certificate, share, chain_code } = pending;
         let epoch = certificate.epoch()?;
-        let mut key = match self.load(&scene.login.unlocked, epoch.key)? {
-            Some(key) => key,
-            None => {
-                let mut key = new_key(scene, live, &epoch, commit)?;
-                key.record.forgetful |= live.parent.is_some() && self.has_destroyed(&scene.login.unlocked, key.id)?;
-                key
-            }
+        let mut key = if let Some(key) = self.load(&scene.login.unlocked, epoch.key)? {
+            key
+        } else {
+            let mut key = new_key(scene, live, &epoch, commit)?;
+            key.record.forgetful |= live.parent.is_some() && self.has_destroyed(&scene.login.unlocked, key.id)?;
+            key
         };
         // Another run may have given this token the key since.
         check_number(Some(&key), live.exchange.frame().me.ok_or(Misuse::NotAMember)?)?;
