@@ -741,10 +741,13 @@ fn who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it(suite: Suite, 
         forks(&members[place], key.id, &revised, (key.epoch, key.epoch));
     }
     forks(&members[COPY], key.id, &revised, (key.epoch, key.epoch));
-    renew(&members, &[COPY, THIRD, OTHER], &go_without(&members, key.id, &side, (1, Reason::Lost)));
     let five = seated(&members, &[side[0], side[1], side[2], (5, new)]);
-    let with = Reshare { members: five, ..Reshare::of(&members[THIRD].key(key.id)) };
+    let leaving = vec![Leaving { identifier: id(1), reason: Reason::Lost }];
+    let with = Reshare { members: five, leaving, ..Reshare::of(&members[THIRD].key(key.id)) };
     let invitation = members[THIRD].session.invite_reshare(key.id, with).unwrap();
+    for (_, place) in side {
+        members[place].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
+    }
     let runs = [COPY, THIRD, OTHER, new].map(|place| members[place].session.start(&invitation).unwrap());
     let now = exchange(&mut Vec::from(runs)).remove(0);
     go_on(&members, key.id, &[(1, FIRST), (2, SECOND), (4, FOURTH)], 3);

@@ -337,7 +337,9 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<()> {
         let PendingShare { certificate, share, chain_code } = pending;
         let epoch = certificate.epoch()?;
-        let mut key = if let Some(key) = self.load(&scene.login.unlocked, epoch.key)? {
+        let known = self.load(&scene.login.unlocked, epoch.key)?;
+        let is_new = known.is_none();
+        let mut key = if let Some(key) = known {
             key
         } else {
             let mut key = new_key(scene, live, &epoch, commit)?;
@@ -372,7 +374,8 @@ impl<S: Storage> SoftToken<S> {
         if let Some(parent) = &live.parent {
             check_ends_forks(Some(&key), &epoch.plan, parent, overridden)?;
         }
-        self.check_ends_clashes(&scene.login.unlocked, Some(&key), &epoch.plan, overridden)?;
+        // Who comes with this plan has no officer's leave to give: the old members' officers give theirs.
+        self.check_ends_clashes(&scene.login.unlocked, Some(&key).filter(|_| !is_new), &epoch.plan, overridden)?;
         if let Some(parent) = &live.parent {
             self.keep_told(&scene.login.unlocked, &key, (parent.id, &live.chain), commit)?;
         }
