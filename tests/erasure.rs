@@ -18,6 +18,21 @@ use quorumkey::hazmat::{Loot, Scavenged};
 use quorumkey::{EpochId, Error, Filter, KeyId, KeyInfo, KeyState, KeyStore, StorageError, Suite};
 use tempfile::TempDir;
 
+/// Every suite.
+macro_rules! mounted {
+    ($($name:ident)*) => {
+        mod ed25519 { $(#[test] fn $name() { super::$name(quorumkey::Suite::Ed25519); })* }
+        mod secp256k1 { $(#[test] fn $name() { super::$name(quorumkey::Suite::Secp256k1); })* }
+        mod taproot { $(#[test] fn $name() { super::$name(quorumkey::Suite::Secp256k1Taproot); })* }
+    };
+}
+
+mounted! {
+    who_has_every_pin_finds_neither_share_nor_data_key_of_an_erased_epoch
+    who_has_every_pin_finds_nothing_of_a_destroyed_key_which_is_absent_and_not_unreadable
+    a_destroyed_token_leaves_nothing_of_its_file
+}
+
 /// A member whose token is in a file, as the first of a group.
 struct Victim {
     folder: TempDir,
@@ -88,10 +103,7 @@ fn found_alive(found: &Scavenged, secrets: &BTreeSet<[u8; 32]>) -> BTreeSet<[u8;
     alive
 }
 
-#[test]
-fn who_has_every_pin_finds_neither_share_nor_data_key_of_an_erased_epoch() {
-    // A share is 32 bytes whatever the suite; the last test has the third one.
-    let suite = Suite::Ed25519;
+fn who_has_every_pin_finds_neither_share_nor_data_key_of_an_erased_epoch(suite: Suite) {
     let (mut victim, members) = Victim::group(3);
     let key = dkg(&members, suite, 2);
     let secrets = victim.secrets();
@@ -122,9 +134,7 @@ fn with_an_attempt(members: &[Member], suite: Suite) -> (KeyInfo, EpochId) {
     (info, attempt)
 }
 
-#[test]
-fn who_has_every_pin_finds_nothing_of_a_destroyed_key_which_is_absent_and_not_unreadable() {
-    let suite = Suite::Secp256k1;
+fn who_has_every_pin_finds_nothing_of_a_destroyed_key_which_is_absent_and_not_unreadable(suite: Suite) {
     let (mut victim, mut members) = Victim::group(3);
     let other = dkg(&members, suite, 2);
     let stays = victim.secrets();
@@ -148,10 +158,9 @@ fn who_has_every_pin_finds_nothing_of_a_destroyed_key_which_is_absent_and_not_un
     assert_eq!(session.key(other.id).unwrap().state, KeyState::Active);
 }
 
-#[test]
-fn a_destroyed_token_leaves_nothing_of_its_file() {
+fn a_destroyed_token_leaves_nothing_of_its_file(suite: Suite) {
     let (mut victim, mut members) = Victim::group(2);
-    let key = dkg(&members, Suite::Secp256k1Taproot, 2);
+    let key = dkg(&members, suite, 2);
     let keys = [(key.id, vec![key.epoch])];
     let secrets = victim.secrets();
     let (found, _) = victim.scavenge(&keys);
