@@ -165,7 +165,9 @@ impl<S: Storage> SoftToken<S> {
         lines.for_each(|attempt| key.record.end_fork(attempt.epoch));
         self.note_attempts(login, key, &epoch, passed)?;
         // What this token knew by its run alone is no attempt: it is the key's epoch, or was.
-        superseded.iter().chain(passed).for_each(|one| key.record.rename(dealt_name(one.run), one.id));
+        for one in passed {
+            key.record.rename(dealt_name(one.run), one.id);
+        }
         key.record.old.retain(|old| old.epoch != dealt_name(epoch.run));
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
@@ -230,6 +232,11 @@ impl<S: Storage> SoftToken<S> {
         commit: &mut Commit,
     ) -> Result<()> {
         let mut entry = OldEpoch::new(old, successor);
+        // It may have been known as an attempt, by its run alone.
+        key.record.rename(dealt_name(old.run), old.id);
+        if let Some(place) = key.record.old.iter().position(|known| known.epoch == old.id) {
+            entry.keep(&key.record.old.remove(place));
+        }
         let undone = successor.undone().iter().filter(|revision| revision.epoch == old.id);
         entry.held_too(undone.map(|revision| (revision.identifier, revision.card.id())), successor);
         for other in self.other_rosters(&login.unlocked, key)?.iter().filter(|other| other.epoch_id() == old.id) {

@@ -245,21 +245,34 @@ impl<S: Storage> SoftToken<S> {
         commit: &mut Commit,
     ) -> Result<()> {
         let rosters = self.other_rosters(&login.unlocked, key)?;
-        for (clash, theirs) in key.record.clashes.iter_mut().zip(&rosters) {
-            let theirs = theirs.epoch()?;
+        let kept = key.record.clashes.iter().zip(&rosters);
+        let kept = kept.map(|(clash, theirs)| Ok((clash.roster, theirs.epoch()?))).collect::<Result<Vec<_>>>()?;
+        let place = chain.iter().position(|known| known.epoch_id() == descent.from.id);
+        let (stays, left) = chain.split_at(place.map_or(chain.len(), |place| place + 1));
+        let (mut undone, mut lost) = (descent.undone.clone(), Vec::new());
+        for known in stays {
+            undone.extend_from_slice(known.epoch()?.undone());
+        }
+        for known in left {
+            lost.extend_from_slice(known.epoch()?.undone());
+        }
+        for (clash, (_, theirs)) in key.record.clashes.iter_mut().zip(&kept) {
             if let Some(goes_on) = passed.iter().find(|passed| passed.id == clash.epoch) {
                 clash.ended = descent.undoes(theirs.beyond(goes_on));
-            } else if clash.epoch == descent.from.id {
-                clash.ended |= descent.undoes(theirs.beyond(&descent.from));
-            } else if let Some(known) = chain.iter().find(|known| known.epoch_id() == clash.epoch) {
-                clash.ended |= descent.undoes(theirs.beyond(&known.epoch()?));
+                continue;
             }
+            let Some(known) = stays.iter().find(|known| known.epoch_id() == clash.epoch) else { continue };
+            let goes_on = if clash.epoch == descent.from.id { descent.from.clone() } else { known.epoch()? };
+            let beyond = theirs.beyond(&goes_on);
+            // What only the epochs that are left have undone is there again.
+            clash.ended = beyond.iter().all(|one| undone.contains(one))
+                || clash.ended && !beyond.iter().any(|one| lost.contains(one));
         }
         for (at, goes_on) in passed.iter().enumerate() {
             let follows = at.checked_sub(1).and_then(|at| passed.get(at)).unwrap_or(epoch);
             for known in others.iter().filter(|known| known.epoch_id() == goes_on.id) {
                 let undone = descent.undoes(known.epoch()?.beyond(goes_on));
-                leave_roster(key, known, (goes_on, follows), undone, commit)?;
+                leave_roster(key, known, &kept, (goes_on, follows), undone, commit)?;
             }
         }
         key.save(commit)?;
@@ -273,7 +286,7 @@ impl<S: Storage> SoftToken<S> {
         let (now, _) = now.ok_or(VaultError::Corrupt)?;
         commit.put(key.object(), &certificate_key(left.plan.height), now.to_bytes());
         let ended = !taken_up || descent.undoes(left.beyond(&descent.from));
-        leave_roster(key, ours, (&descent.from, passed.last().unwrap_or(epoch)), ended, commit)?;
+        leave_roster(key, ours, &kept, (&descent.from, passed.last().unwrap_or(epoch)), ended, commit)?;
         key.save(commit)
     }
 }
@@ -283,13 +296,27 @@ impl<S: Storage> SoftToken<S> {
 fn leave_roster(
     key: &mut Key,
     known: &Certificate,
+    kept: &[([u8; 32], Epoch)],
     (goes_on, follows): (&Epoch, &Epoch),
     ended: bool,
     commit: &mut Commit,
 ) -> Result<()> {
     let left = known.epoch()?;
     let Some(first) = left.beyond(goes_on).first() else { return Ok(()) };
-    let (epoch, number, roster) = (left.id, first.number, first.roster);
+    let (epoch, mut number, mut roster) = (left.id, first.number, first.roster);
+    for (name, kept) in kept.iter().filter(|(_, kept)| kept.id == epoch) {
+        let longer = !kept.beyond(&left).is_empty();
+        match left.beyond(kept).first() {
+            // That one is kept, and has all of this.
+            None if longer => {
+                let same = key.record.clashes.iter_mut().filter(|clash| clash.roster == *name);
+                same.for_each(|clash| clash.ended &= ended);
+                return Ok(());
+            }
+            Some(other) if longer && other.number > number => (number, roster) = (other.number, other.roster),
+            _ => {}
+        }
+    }
     let before = key.record.clashes.iter().position(|clash| clash.roster == roster);
     let before = before.map(|place| key.record.clashes.remove(place).culprits).filter(|culprits| !culprits.is_empty());
     let culprits = match before {

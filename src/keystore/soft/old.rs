@@ -80,6 +80,18 @@ impl OldEpoch {
         Self { epoch: attempt.epoch, threshold: attempt.threshold, shares }
     }
 
+    /// What was known of its shares before stays.
+    pub(super) fn keep(&mut self, before: &Self) {
+        for share in &before.shares {
+            let same = |one: &&mut OldShare| (one.identifier, one.card) == (share.identifier, share.card);
+            match self.shares.iter_mut().find(same) {
+                Some(one) if share.device != Device::NotConfirmed => one.device = share.device,
+                Some(_) => {}
+                None => self.shares.push(*share),
+            }
+        }
+    }
+
     /// Whether the member had a share of it.
     pub(super) fn has(&self, identifier: Identifier) -> bool {
         self.shares.iter().any(|share| share.identifier == identifier)

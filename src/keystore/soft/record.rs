@@ -303,6 +303,9 @@ impl KeyRecord {
 
     /// An old attempt that was known by its run alone has a transcript now. What is known of its shares stays.
     pub(super) fn rename(&mut self, from: EpochId, to: EpochId) {
+        if self.erased.contains(&from) && !self.erased.contains(&to) {
+            self.has_erased(to);
+        }
         if self.old.iter().any(|old| old.epoch == to) {
             self.old.retain(|old| old.epoch == to || old.epoch != from);
         } else if let Some(old) = self.old.iter_mut().find(|old| old.epoch == from) {

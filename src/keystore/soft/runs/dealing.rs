@@ -374,8 +374,11 @@ impl<S: Storage> SoftToken<S> {
         if let Some(parent) = &live.parent {
             check_ends_forks(Some(&key), &epoch.plan, parent, overridden)?;
         }
-        // Who comes with this plan has no officer's leave to give: the old members' officers give theirs.
-        self.check_ends_clashes(&scene.login.unlocked, Some(&key).filter(|_| !is_new), &epoch.plan, overridden)?;
+        // Who comes with this plan has no officer's leave to give: the old members' officers give theirs, also those whose token
+        // knows nothing of the key.
+        let was_member = |parent: &Epoch| parent.roster().identifier_of(scene.login.card.identity()).is_some();
+        let asked = Some(&key).filter(|_| !is_new || live.parent.as_ref().is_some_and(was_member));
+        self.check_ends_clashes(&scene.login.unlocked, asked, &epoch.plan, overridden)?;
         if let Some(parent) = &live.parent {
             self.keep_told(&scene.login.unlocked, &key, (parent.id, &live.chain), commit)?;
         }
