@@ -15,7 +15,7 @@ use crate::suite::{Ciphersuite, Element, Row};
 use crate::wire::Identifier;
 
 /// How many proofs of possession are checked as one: more take more memory, and hardly less time.
-const TOGETHER: usize = 200;
+const TOGETHER: usize = 300;
 
 /// The deals of a ceremony's dealers, in their order, whose points are all good. It borrows their bytes; decoded are
 /// the sums of their commitments alone, as much as one deal.
