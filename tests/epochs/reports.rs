@@ -1,6 +1,6 @@
 //! Whether an old epoch is dead is reported truthfully.
 
-use quorumkey::{Declaration, EpochReport, Holder, Holding, Misuse, NewCard};
+use quorumkey::{Declaration, EpochId, EpochReport, Holder, Holding, Misuse, NewCard};
 
 use super::device::Setting;
 use super::*;
@@ -153,4 +153,31 @@ pub fn another_device_under_a_number_cannot_confirm_for_the_one_before(setting: 
     assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))));
     let left = report(&members[0], key.id);
     assert_eq!(left.holders, [holder(3, Holding::NotConfirmed), holder(3, Holding::Backup)]);
+}
+
+/// The first dealt in an attempt that has no name for it when it hears of the epoch before. A later one names it.
+pub fn what_was_declared_of_an_attempt_stays_when_it_gets_its_name(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
+    refresh_over(&members, key.id, &mut lost("certify", &[(1, 0), (2, 0), (0, 2), (1, 2)]));
+    let certificate = members[1].session.certificate(key.id).unwrap();
+    let receivers = seated(&members, &[(1, 0), (3, 2)]);
+    let without = change(&key, receivers, 2, Reason::Lost);
+    let invitation = members[0].session.invite_reshare(key.id, without).unwrap();
+    let mut runs = [0, 2].map(|at: usize| members[at].session.start(&invitation).unwrap());
+    exchange_over(&mut runs, &mut lost("certify", &[(0, 1), (1, 0)]));
+    let attempt = *members[0].key(key.id).pending.last().unwrap();
+    for at in [0, 2] {
+        members[at].session.complete(&certificate).unwrap();
+    }
+    let reports = |epochs: &[EpochId]| {
+        let old = members[0].key(key.id).old_epochs;
+        old.into_iter().filter(|old| epochs.contains(&old.epoch)).collect::<Vec<_>>()
+    };
+    let known = members[0].key(key.id).old_epochs.into_iter().find(|old| old.epoch != key.epoch).unwrap();
+    let officer = members[0].store.login_so(&officer_pin()).unwrap();
+    officer.declare(key.id, &Declaration::Stolen { epoch: known.epoch, identifier: id(3) }).unwrap();
+    refresh(&members, key.id);
+    let [report] = <[EpochReport; 1]>::try_from(reports(&[attempt, known.epoch])).unwrap();
+    assert_eq!((report.epoch, report.holders), (attempt, vec![holder(3, Holding::Stolen)]));
 }
