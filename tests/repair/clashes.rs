@@ -45,6 +45,7 @@ mounted! {
     who_saw_its_line_in_an_invitation_follows_it_wherever_it_went
     who_saw_how_its_line_went_on_in_an_invitation_follows_it
     who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it
+    a_clash_that_the_line_that_is_left_has_undone_is_open_again
     who_takes_up_a_line_names_nobody_for_what_that_has_named
     who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash
     a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised
@@ -727,6 +728,48 @@ fn who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash(suite: Sui
         let chain = |place: usize| members[place].session.certificates(key).unwrap();
         assert_eq!(chain(FIRST), chain(staying[1]));
     }
+}
+
+/// The line that the first was left by has undone a revision, and goes by another. The one that it takes up knows of neither.
+fn a_clash_that_the_line_that_is_left_has_undone_is_open_again(suite: Suite, kept: Keep) {
+    let mut devices = devices(6);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copies = [THIRD, SECOND, THIRD].map(|place| Device::new(&devices[place].contents()));
+    drop(members);
+    devices.extend(copies);
+    let (new, copy, [second, third]) = (5, 6, [7, 8]);
+    let members = log_in(&mut devices);
+    let ours = [(1, FIRST), (3, THIRD), (5, OTHER)];
+    let invitation = go_without(&members, key, &ours, (2, Reason::Lost));
+    let mut runs = ours.map(|(_, place)| members[place].session.start(&invitation).unwrap());
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 && message.round() >= 2 { Vec::new() } else { vec![message] }
+    });
+    enrol(&members, key, [SECOND, copy], &[2, 3], FOURTH);
+    enrol(&members, key, [second, third], &[2, 3], new);
+    let [goes_by, undone] = [FOURTH, new].map(|place| members[place].session.certificate(key).unwrap());
+    let theirs = [(2, SECOND), (3, copy), (4, FOURTH)];
+    for (_, place) in theirs {
+        forks(&members[place], key, &undone, (undone.epoch_id(), undone.epoch_id()));
+    }
+    renew(&members, &theirs.map(|(_, place)| place), &go_without(&members, key, &theirs, (1, Reason::Lost)));
+    drop((runs, members));
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    for told in [&goes_by, &members[SECOND].session.certificate(key).unwrap(), &undone] {
+        members[FIRST].session.complete(told).unwrap();
+    }
+    assert!(members[FIRST].key(key).forks.is_empty());
+    let fork = members[FIRST].session.complete(&members[THIRD].session.certificate(key).unwrap());
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    let mut seen: Vec<_> = members[FIRST].key(key).forks.iter().map(|fork| fork.revision).collect();
+    seen.sort_unstable();
+    assert_eq!(
+        seen,
+        [None, Some(1), Some(1)],
+        "the line, the revision that it goes by, and the one that it has undone"
+    );
 }
 
 /// Who came when the losing side's revision had been undone, and learns of it, then of what others made of it.
