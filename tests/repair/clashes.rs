@@ -44,6 +44,7 @@ mounted! {
     an_attempt_that_others_went_on_from_is_erased_with_what_follows_it
     who_saw_its_line_in_an_invitation_follows_it_wherever_it_went
     who_saw_how_its_line_went_on_in_an_invitation_follows_it
+    who_has_destroyed_the_key_ends_no_clash_without_its_officer
     who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it
     a_clash_that_the_line_that_is_left_has_undone_is_open_again
     who_takes_up_a_line_names_nobody_for_what_that_has_named
@@ -770,6 +771,40 @@ fn a_clash_that_the_line_that_is_left_has_undone_is_open_again(suite: Suite, kep
         [None, Some(1), Some(1)],
         "the line, the revision that it goes by, and the one that it has undone"
     );
+}
+
+/// It only receives, and its token knows nothing of the key any more: its officer is asked like those of the others.
+fn who_has_destroyed_the_key_ends_no_clash_without_its_officer(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
+    let members = log_in(&mut devices);
+    let told = members[OTHER].session.certificate(key.id).unwrap();
+    let remember = [(1, FIRST), (2, SECOND), (4, FOURTH)];
+    for (_, place) in remember {
+        forks(&members[place], key.id, &told, (key.epoch, key.epoch));
+    }
+    members[THIRD].session.destroy(key.id).unwrap();
+    for asked in [false, true] {
+        let all = seated(&members, &[(1, FIRST), (2, SECOND), (3, THIRD), (4, FOURTH)]);
+        let dealers = Some(seated(&members, &remember));
+        let with = Reshare { members: all, dealers, ..Reshare::of(&members[FIRST].key(key.id)) };
+        let invitation = members[FIRST].session.invite_reshare(key.id, with).unwrap();
+        let leave = |place: usize| {
+            members[place].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
+        };
+        for (_, place) in remember {
+            leave(place);
+        }
+        if asked {
+            leave(THIRD);
+        }
+        let places = [FIRST, SECOND, THIRD, FOURTH];
+        let mut runs = places.map(|place| members[place].session.start(&invitation).unwrap());
+        let results = exchange_over(&mut runs, &mut |_, _, message| vec![message]);
+        match (asked, &results[2]) {
+            (false, Err(Error::Denied(Denial::Forked))) | (true, Ok(Some(_))) => {}
+            (_, result) => panic!("{result:?}"),
+        }
+    }
 }
 
 /// Who came when the losing side's revision had been undone, and learns of it, then of what others made of it.
