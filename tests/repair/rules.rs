@@ -332,8 +332,9 @@ pub fn who_gets_the_key_from_a_backup_meanwhile_is_not_repaired(setting: &Settin
     }
 }
 
-/// It left as the third, and is called back as the fourth while it takes the third's share from a backup.
-pub fn who_gets_the_key_from_a_backup_meanwhile_signs_under_its_number_alone(setting: &Setting) {
+/// The third has left, has destroyed its key and is called back under that number. While it is dealt its share it takes the one of
+/// the first epoch from a backup. What its run says; the key stays as the backup had it.
+fn restored_while_called_back(setting: &Setting, number: u16) -> (Vec<Member>, KeyId, Error) {
     let members = setting.group(3);
     let key = dkg(&members, setting.suite, 2).id;
     let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
@@ -344,46 +345,32 @@ pub fn who_gets_the_key_from_a_backup_meanwhile_signs_under_its_number_alone(set
     let without = quorumkey::Reshare { members: two.clone(), leaving, ..of() };
     deal(&members, &members[0].session.invite_reshare(key, without).unwrap());
     members[2].session.destroy(key).unwrap();
-    let fourth = quorumkey::Reshare { members: two.with(id(4), members[2].card()).unwrap(), ..of() };
-    let invitation = members[0].session.invite_reshare(key, fourth).unwrap();
+    let again = quorumkey::Reshare { members: two.with(id(number), members[2].card()).unwrap(), ..of() };
+    let invitation = members[0].session.invite_reshare(key, again).unwrap();
     let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
     let mut restored = None;
-    let results = exchange_over(&mut runs, &mut |_, to, message| {
+    let mut results = exchange_over(&mut runs, &mut |_, to, message| {
         if to == 2 && message.round() == 1 && restored.is_none() {
             restored = Some(members[2].session.restore(&backup, &with).unwrap());
         }
         vec![message]
     });
-    let refused = &results[2];
-    assert!(matches!(refused, Err(Error::Misuse(Misuse::Plan("a member under another number")))), "{refused:?}");
+    drop(runs);
     assert_eq!(members[2].key(key), restored.unwrap());
+    let refused = results.remove(2).unwrap_err();
+    (members, key, refused)
+}
+
+pub fn who_gets_the_key_from_a_backup_meanwhile_signs_under_its_number_alone(setting: &Setting) {
+    let (_, _, refused) = restored_while_called_back(setting, 4);
+    assert!(matches!(refused, Error::Misuse(Misuse::Plan("a member under another number"))), "{refused:?}");
 }
 
 /// It has a share again, of an epoch that is over: the history that it was told is not the one to go on from.
 pub fn who_gets_the_key_from_a_backup_meanwhile_catches_up_first(setting: &Setting) {
-    let members = setting.group(3);
-    let key = dkg(&members, setting.suite, 2).id;
-    let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
-    let backup = members[2].session.export(key, &sheet.recipient()).unwrap();
-    let leaving = vec![quorumkey::Leaving { identifier: id(3), reason: Reason::Routine }];
-    let of = || quorumkey::Reshare::of(&members[0].key(key));
-    let (two, with) = (roster(&members[..2]), Identity::X25519(sheet));
-    let without = quorumkey::Reshare { members: two, leaving, ..of() };
-    deal(&members, &members[0].session.invite_reshare(key, without).unwrap());
-    members[2].session.destroy(key).unwrap();
-    let again = quorumkey::Reshare { members: roster(&members), ..of() };
-    let invitation = members[0].session.invite_reshare(key, again).unwrap();
-    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
-    let mut restored = None;
-    let results = exchange_over(&mut runs, &mut |_, to, message| {
-        if to == 2 && message.round() == 1 && restored.is_none() {
-            restored = Some(members[2].session.restore(&backup, &with).unwrap());
-        }
-        vec![message]
-    });
-    let Err(Error::Stale { certificates, .. }) = &results[2] else { panic!("{results:?}") };
-    assert_eq!(*certificates, [members[0].session.certificate(key).unwrap()]);
-    assert_eq!(members[2].key(key), restored.unwrap());
+    let (members, key, refused) = restored_while_called_back(setting, 3);
+    let Error::Stale { certificates, .. } = refused else { panic!("{refused:?}") };
+    assert_eq!(certificates, [members[0].session.certificate(key).unwrap()]);
     assert_eq!(members[2].session.complete(&certificates[0]).unwrap().state, KeyState::Retired);
 }
 

@@ -1,0 +1,450 @@
+//! Lines of a key that parted: who follows which, with which rosters, and who is named for it.
+
+use super::*;
+
+mounted! {
+    who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by
+    who_was_left_without_a_share_goes_on_in_the_line_of_which_it_holds_one
+    an_attempt_that_others_went_on_from_is_erased_with_what_follows_it
+    who_saw_its_line_in_an_invitation_follows_it_wherever_it_went
+    who_saw_how_its_line_went_on_in_an_invitation_follows_it
+    who_takes_up_a_line_names_nobody_for_what_that_has_named
+    who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash
+    a_clash_that_the_line_that_is_left_has_undone_is_open_again
+    who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it
+    a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised
+    who_goes_on_from_a_line_that_parted_before_is_not_named
+    who_had_forgotten_one_line_is_not_named_beside_who_lied
+}
+
+fn who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by(suite: Suite, kept: Keep) {
+    let mut devices = devices(4);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[SECOND].contents());
+    drop(members);
+    devices.push(copy);
+    let copy = 4;
+    let members = log_in(&mut devices);
+    go_on(&members, key, &[(1, FIRST), (2, SECOND)], 3);
+    let theirs = go_on(&members, key, &[(3, THIRD), (2, copy)], 1).epoch;
+    // These two will not know of the revision that the first is shown.
+    let before = [THIRD, copy].map(|place| Device::new(&devices[place].contents()));
+    enrol(&members, key, [THIRD, copy], &[2, 3], FOURTH);
+    let revised = members[THIRD].session.certificate(key).unwrap();
+    drop(members);
+    devices.extend(before);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let first = &members[FIRST];
+    let ours = first.session.certificate(key).unwrap();
+    forks(first, key, &revised, (ours.epoch_id(), theirs));
+    let others = [5, 6];
+    for place in others {
+        forks(&members[place], key, &ours, (theirs, ours.epoch_id()));
+    }
+    let ends = members[5].session.invite_refresh(key, Vec::new()).unwrap();
+    let now = renew(&members, &others, &ends);
+    let chain = members[5].session.certificates(key).unwrap();
+    let lost = first.session.complete(&chain[2]).unwrap();
+    assert_eq!((lost.state, lost.epoch), (KeyState::Retired, now.epoch));
+    assert_eq!(first.session.certificates(key).unwrap(), chain);
+}
+
+/// Of a 2-of-3 key members 1, 3 and 5 have signed an epoch without the second, and the first alone has no certificate of it. Behind
+/// so many tokens stand copies of some, as they were before.
+fn half_signed(suite: Suite, tokens: u16, copies: &[usize]) -> (Vec<Device>, KeyId) {
+    let mut devices = devices(tokens);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copies: Vec<_> = copies.iter().map(|place| Device::new(&devices[*place].contents())).collect();
+    let seats = [(1, FIRST), (3, THIRD), (5, OTHER)];
+    let invitation = go_without(&members, key, &seats, (2, Reason::Lost));
+    let mut runs = seats.map(|(_, place)| members[place].session.start(&invitation).unwrap());
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 && message.round() >= 2 { Vec::new() } else { vec![message] }
+    });
+    drop((runs, members));
+    devices.extend(copies);
+    (devices, key)
+}
+
+/// A 2-of-3 key that a copy of the third's token has forked: members 1, 3 and 5 have signed one epoch, and members 2, 4 and the
+/// copy another, of which everybody has the certificate but the first of the first. The first knows of the second line.
+struct Stranded {
+    devices: Vec<Device>,
+    key: KeyId,
+    ours: EpochId,
+    theirs: EpochId,
+}
+
+fn stranded(suite: Suite, kept: Keep) -> Stranded {
+    let (mut devices, key) = half_signed(suite, 5, &[THIRD]);
+    let members = log_in(&mut devices);
+    let ours = members[FIRST].key(key).pending[0];
+    let theirs = go_on(&members, key, &[(2, SECOND), (3, COPY), (4, FOURTH)], 1).epoch;
+    drop(members);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let left = members[FIRST].session.complete(&members[SECOND].session.certificate(key).unwrap()).unwrap();
+    assert_eq!((left.state, left.epoch, left.pending), (KeyState::Retired, theirs, vec![ours]));
+    drop(members);
+    Stranded { devices, key, ours, theirs }
+}
+
+/// Else the share that it holds would be of use to nobody, whatever the officers choose.
+fn who_was_left_without_a_share_goes_on_in_the_line_of_which_it_holds_one(suite: Suite, kept: Keep) {
+    let Stranded { mut devices, key, ours, theirs } = stranded(suite, kept);
+    let members = log_in(&mut devices);
+    let own = members[THIRD].session.certificate(key).unwrap();
+    let fork = members[FIRST].session.complete(&own);
+    assert!(matches!(fork, Err(Error::Fork { ours: now, theirs: left }) if (now, left) == (ours, theirs)), "{fork:?}");
+    let info = members[FIRST].session.complete(&own).unwrap();
+    assert_eq!((info.state, info.epoch, info.pending.len()), (KeyState::Active, ours, 0));
+    assert_eq!(
+        info.forks.iter().map(|fork| (fork.theirs, &fork.culprits[..])).collect::<Vec<_>>(),
+        [(theirs, &[id(3)][..])]
+    );
+    let other = members[SECOND].session.certificate(key).unwrap();
+    for place in [FIRST, THIRD, OTHER] {
+        forks(&members[place], key, &other, (ours, theirs));
+    }
+    drop(members);
+    // The officers choose the one line or the other.
+    let before = snapshot(&devices);
+    let mut again: Vec<_> = before.iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut again);
+    let invitation = members[FIRST].session.invite_refresh(key, Vec::new()).unwrap();
+    let now = renew(&members, &[FIRST, THIRD, OTHER], &invitation);
+    assert_eq!((now.height, now.forks.len()), (2, 0));
+    every_pair_signs(&members, key, &[(1, FIRST), (3, THIRD), (5, OTHER)]);
+    let mut again: Vec<_> = before.iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut again);
+    for place in [SECOND, FOURTH, COPY] {
+        forks(&members[place], key, &own, (theirs, ours));
+    }
+    let invitation = members[SECOND].session.invite_refresh(key, Vec::new()).unwrap();
+    renew(&members, &[SECOND, FOURTH, COPY], &invitation);
+    let chain = members[SECOND].session.certificates(key).unwrap();
+    let lost = members[FIRST].session.complete(&chain[2]).unwrap();
+    assert_eq!((lost.state, lost.forks.len(), lost.pending.len()), (KeyState::Retired, 0, 0));
+    assert_eq!(members[FIRST].session.certificates(key).unwrap(), chain);
+}
+
+fn an_attempt_that_others_went_on_from_is_erased_with_what_follows_it(suite: Suite, kept: Keep) {
+    let Stranded { mut devices, key, ours, theirs } = stranded(suite, kept);
+    let members = log_in(&mut devices);
+    // The first learns of its line's certificate only from an invitation, and of its loss from what follows.
+    let shown = members[FIRST].session.start(&members[THIRD].session.invite_refresh(key, Vec::new()).unwrap());
+    assert!(matches!(shown, Err(Error::Fork { theirs: other, .. }) if other == ours), "{shown:?}");
+    let other = members[SECOND].session.certificate(key).unwrap();
+    for place in [THIRD, OTHER] {
+        forks(&members[place], key, &other, (ours, theirs));
+    }
+    let seats = [(3, THIRD), (5, OTHER)];
+    let now = renew(&members, &[THIRD, OTHER], &go_without(&members, key, &seats, (1, Reason::Lost)));
+    let chain = members[THIRD].session.certificates(key).unwrap();
+    let info = members[FIRST].session.complete(&chain[2]).unwrap();
+    assert_eq!((info.state, info.epoch, info.pending.len()), (KeyState::Retired, now.epoch, 0));
+    assert!(info.advice().is_empty());
+    let log = members[FIRST].session.audit(None, 1000).unwrap();
+    let erased = |record: &quorumkey::audit::Record| {
+        let event = record.event();
+        event.kind() == quorumkey::audit::EventKind::EpochErased && event.details() == ours.as_bytes()
+    };
+    assert!(log.iter().any(erased), "its own share is erased");
+    assert_eq!(info.old_epochs.iter().filter(|old| old.epoch == ours).count(), 1);
+}
+
+fn who_saw_its_line_in_an_invitation_follows_it_wherever_it_went(suite: Suite, kept: Keep) {
+    for revised_before in [false, true] {
+        let Stranded { mut devices, key, ours, theirs } = stranded(suite, kept);
+        devices.extend(super::device::devices(1));
+        let sixth = devices.len() - 1;
+        let members = log_in(&mut devices);
+        let own = members[THIRD].session.certificate(key).unwrap();
+        let shown = || {
+            let shown = members[FIRST].session.start(&members[THIRD].session.invite_refresh(key, Vec::new()).unwrap());
+            assert!(matches!(shown, Err(Error::Fork { theirs: other, .. }) if other == ours), "{shown:?}");
+        };
+        let enrol = || {
+            let card = members[sixth].card();
+            let invitation = members[THIRD].session.invite_enrolment(key, id(6), card, &ids(&[3, 5])).unwrap();
+            exchange(&mut [THIRD, OTHER, sixth].map(|place| members[place].session.start(&invitation).unwrap()));
+        };
+        if revised_before {
+            enrol();
+        }
+        shown();
+        let fork = members[FIRST].session.complete(&own);
+        assert!(
+            matches!(fork, Err(Error::Fork { ours: now, theirs: left }) if (now, left) == (ours, theirs)),
+            "{fork:?}"
+        );
+        if !revised_before {
+            enrol();
+            members[FIRST].session.complete(&members[THIRD].session.certificate(key).unwrap()).unwrap();
+        }
+        assert_eq!((members[FIRST].key(key).epoch, members[FIRST].key(key).revision), (ours, 1));
+        let other = members[SECOND].session.certificate(key).unwrap();
+        for place in [FIRST, THIRD, OTHER, sixth] {
+            forks(&members[place], key, &other, (ours, theirs));
+        }
+        let invitation = members[FIRST].session.invite_refresh(key, Vec::new()).unwrap();
+        let now = renew(&members, &[FIRST, THIRD, OTHER, sixth], &invitation);
+        assert_eq!((now.height, now.forks.len()), (2, 0));
+        let info = members[FIRST].key(key);
+        assert_eq!(info.old_epochs.iter().filter(|old| old.epoch == ours).count(), 1);
+        every_pair_signs(&members, key, &[(1, FIRST), (3, THIRD), (5, OTHER), (6, sixth)]);
+    }
+}
+
+fn who_saw_how_its_line_went_on_in_an_invitation_follows_it(suite: Suite, kept: Keep) {
+    let Stranded { mut devices, key, theirs, .. } = stranded(suite, kept);
+    let members = log_in(&mut devices);
+    let later = go_on(&members, key, &[(3, THIRD), (5, OTHER)], 1).epoch;
+    let shown = members[FIRST].session.start(&call_back(&members, key, &[(3, THIRD), (5, OTHER)]));
+    assert!(matches!(shown, Err(Error::Fork { theirs: other, .. }) if other == later), "{shown:?}");
+    let chain = members[THIRD].session.certificates(key).unwrap();
+    for told in &chain {
+        let _ = members[FIRST].session.complete(told);
+    }
+    let info = members[FIRST].key(key);
+    assert_eq!((info.state, info.epoch, info.pending.len()), (KeyState::Retired, later, 0));
+    assert_eq!(info.forks.iter().map(|fork| fork.theirs).collect::<Vec<_>>(), [theirs]);
+    assert_eq!(members[FIRST].session.certificates(key).unwrap(), chain);
+}
+
+/// What it was left by goes on from an epoch that its own line names: who signed both of these has said so.
+fn who_takes_up_a_line_names_nobody_for_what_that_has_named(suite: Suite, kept: Keep) {
+    let mut devices = devices(3);
+    let members = log_in(&mut devices);
+    let key = dkg(&members, suite, 2).id;
+    let lost_to = |members: &[Member], invitation: &Invitation, places: &[usize], without: &[usize]| {
+        let mut runs: Vec<_> = places.iter().map(|place| members[*place].session.start(invitation).unwrap()).collect();
+        exchange_over(&mut runs, &mut |_, to, message| {
+            if without.contains(&to) && message.round() >= 2 { Vec::new() } else { vec![message] }
+        });
+    };
+    let refresh = members[FIRST].session.invite_refresh(key, Vec::new()).unwrap();
+    lost_to(&members, &refresh, &[FIRST, SECOND, THIRD], &[FIRST, THIRD]);
+    let named = members[SECOND].session.certificate(key).unwrap();
+    drop(members);
+    let copy = Device::new(&devices[THIRD].contents());
+    devices.push(copy);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let without = go_without(&members, key, &[(1, FIRST), (3, THIRD)], (2, Reason::Lost));
+    lost_to(&members, &without, &[FIRST, THIRD], &[FIRST]);
+    let own = members[THIRD].session.certificate(key).unwrap();
+    let copy = 3;
+    members[copy].session.complete(&named).unwrap();
+    let left = go_on(&members, key, &[(2, SECOND), (3, copy)], 1).epoch;
+    for told in [&named, &members[SECOND].session.certificate(key).unwrap()] {
+        members[FIRST].session.complete(told).unwrap();
+    }
+    let fork = members[FIRST].session.complete(&own);
+    assert!(matches!(fork, Err(Error::Fork { theirs, .. }) if theirs == left), "{fork:?}");
+    let forks = members[FIRST].key(key).forks;
+    let seen: Vec<_> = forks.iter().map(|fork| (fork.theirs, &fork.culprits[..])).collect();
+    assert_eq!(seen, [(left, &[id(3)][..])]);
+}
+
+/// The other line goes by a revision that this one passes over, and that the first learned before it was left.
+fn who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash(suite: Suite, kept: Keep) {
+    let (mut devices, key) = half_signed(suite, 5, &[THIRD]);
+    let members = log_in(&mut devices);
+    let ours = [(1, FIRST), (3, THIRD), (5, OTHER)];
+    enrol(&members, key, [SECOND, COPY], &[2, 3], FOURTH);
+    let revised = members[FOURTH].session.certificate(key).unwrap();
+    assert_eq!(members[FIRST].session.complete(&revised).unwrap().revision, 1);
+    let theirs = [(2, SECOND), (3, COPY), (4, FOURTH)];
+    let left = go_on(&members, key, &theirs, 1).epoch;
+    drop(members);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let certificate = |place: usize| members[place].session.certificate(key).unwrap();
+    members[FIRST].session.complete(&certificate(SECOND)).unwrap();
+    let fork = members[FIRST].session.complete(&certificate(THIRD));
+    let now = certificate(THIRD).epoch_id();
+    assert!(matches!(fork, Err(Error::Fork { ours, theirs }) if (ours, theirs) == (now, left)), "{fork:?}");
+    let chain = members[THIRD].session.certificates(key).unwrap();
+    assert_eq!(members[FIRST].session.certificates(key).unwrap(), chain, "or a backup of it proves nothing");
+    let info = members[FIRST].key(key);
+    assert_eq!(info.forks.iter().map(|fork| fork.revision).collect::<Vec<_>>(), [None, Some(1)]);
+    assert!(info.forks.iter().all(|fork| fork.culprits == [id(3)]), "{:?}", info.forks);
+    // The one line is chosen, or the other.
+    drop(members);
+    let before = snapshot(&devices);
+    for (line, lost) in [(ours, false), (theirs, true)] {
+        let mut again: Vec<_> = before.iter().map(|contents| kept(contents)).collect();
+        let members = log_in(&mut again);
+        let certificate = |place: usize| members[place].session.certificate(key).unwrap();
+        let other = if lost { THIRD } else { SECOND };
+        let told = members[other].session.certificates(key).unwrap();
+        let staying = line.map(|(_, place)| place);
+        for place in staying {
+            for told in &told {
+                let _ = members[place].session.complete(told);
+            }
+        }
+        let invitation = members[staying[1]].session.invite_refresh(key, Vec::new()).unwrap();
+        renew(&members, &staying, &invitation);
+        every_pair_signs(&members, key, &line);
+        let newest = certificate(staying[1]);
+        let info = members[FIRST].session.complete(&newest).unwrap();
+        assert_eq!((info.epoch, info.forks.len(), info.pending.len()), (newest.epoch_id(), 0, 0));
+        assert_eq!(info.state, if lost { KeyState::Retired } else { KeyState::Active });
+        let chain = |place: usize| members[place].session.certificates(key).unwrap();
+        assert_eq!(chain(FIRST), chain(staying[1]));
+    }
+}
+
+/// The line that the first was left by has undone a revision, and goes by another. The one that it takes up knows of neither.
+fn a_clash_that_the_line_that_is_left_has_undone_is_open_again(suite: Suite, kept: Keep) {
+    let (mut devices, key) = half_signed(suite, 6, &[THIRD, SECOND, THIRD]);
+    let (new, copy, [second, third]) = (5, 6, [7, 8]);
+    let members = log_in(&mut devices);
+    enrol(&members, key, [SECOND, copy], &[2, 3], FOURTH);
+    enrol(&members, key, [second, third], &[2, 3], new);
+    let [goes_by, undone] = [FOURTH, new].map(|place| members[place].session.certificate(key).unwrap());
+    let theirs = [(2, SECOND), (3, copy), (4, FOURTH)];
+    for (_, place) in theirs {
+        forks(&members[place], key, &undone, (undone.epoch_id(), undone.epoch_id()));
+    }
+    renew(&members, &theirs.map(|(_, place)| place), &go_without(&members, key, &theirs, (1, Reason::Lost)));
+    drop(members);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    for told in [&goes_by, &members[SECOND].session.certificate(key).unwrap(), &undone] {
+        members[FIRST].session.complete(told).unwrap();
+    }
+    assert!(members[FIRST].key(key).forks.is_empty());
+    let fork = members[FIRST].session.complete(&members[THIRD].session.certificate(key).unwrap());
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    let mut seen: Vec<_> = members[FIRST].key(key).forks.iter().map(|fork| fork.revision).collect();
+    seen.sort_unstable();
+    assert_eq!(
+        seen,
+        [None, Some(1), Some(1)],
+        "the line, the revision that it goes by, and the one that it has undone"
+    );
+}
+
+/// Who came when the losing side's revision had been undone, and learns of it, then of what others made of it.
+fn who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
+    devices.extend(super::device::devices(1));
+    let new = devices.len() - 1;
+    let members = log_in(&mut devices);
+    let revised = members[FOURTH].session.certificate(key.id).unwrap();
+    let side = [(2, COPY), (3, THIRD), (4, OTHER)];
+    for (_, place) in [side[1], side[2]] {
+        forks(&members[place], key.id, &revised, (key.epoch, key.epoch));
+    }
+    forks(&members[COPY], key.id, &revised, (key.epoch, key.epoch));
+    let five = seated(&members, &[side[0], side[1], side[2], (5, new)]);
+    let leaving = vec![Leaving { identifier: id(1), reason: Reason::Lost }];
+    let with = Reshare { members: five, leaving, ..Reshare::of(&members[THIRD].key(key.id)) };
+    let invitation = members[THIRD].session.invite_reshare(key.id, with).unwrap();
+    for (_, place) in side {
+        members[place].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
+    }
+    let runs = [COPY, THIRD, OTHER, new].map(|place| members[place].session.start(&invitation).unwrap());
+    let now = exchange(&mut Vec::from(runs)).remove(0);
+    go_on(&members, key.id, &[(1, FIRST), (2, SECOND), (4, FOURTH)], 3);
+    let theirs = members[FOURTH].session.certificate(key.id).unwrap();
+    assert_eq!(members[new].session.complete(&revised).unwrap(), members[new].key(key.id));
+    for place in [new, THIRD] {
+        forks(&members[place], key.id, &theirs, (now.epoch, theirs.epoch_id()));
+    }
+}
+
+/// Whoever goes by the roster before a revision may go on from there, and revise its own.
+fn a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = copied(suite, kept);
+    let members = log_in(&mut devices);
+    let passed = go_on(&members, key.id, &[(3, THIRD), (2, COPY)], 1);
+    let shown = |place: usize| members[place].session.certificate(key.id).unwrap();
+    forks(&members[FIRST], key.id, &shown(THIRD), (key.epoch, passed.epoch));
+    enrol(&members, key.id, [THIRD, COPY], &[2, 3], OTHER);
+    forks(&members[FIRST], key.id, &shown(THIRD), (key.epoch, passed.epoch));
+    let seats = [(2, COPY), (3, THIRD), (4, OTHER)];
+    let runs = |invitation: &Invitation| {
+        let runs = seats.iter().map(|(_, place)| members[*place].session.start(invitation).unwrap());
+        exchange(&mut runs.collect::<Vec<_>>()).remove(0)
+    };
+    let later = runs(&members[THIRD].session.invite_refresh(key.id, Vec::new()).unwrap());
+    forks(&members[FIRST], key.id, &shown(THIRD), (key.epoch, later.epoch));
+    let revised = shown(FIRST);
+    for (_, place) in seats {
+        forks(&members[place], key.id, &revised, (later.epoch, key.epoch));
+    }
+    let invitation = members[THIRD].session.invite_refresh(key.id, Vec::new()).unwrap();
+    let now = renew(&members, &[COPY, THIRD, OTHER], &invitation);
+    let lost = members[FIRST].session.complete(&shown(THIRD)).unwrap();
+    assert_eq!((lost.state, lost.epoch, lost.forks.len()), (KeyState::Retired, now.epoch, 0));
+    let chain = |place: usize| members[place].session.certificates(key.id).unwrap();
+    assert_eq!(chain(FIRST), chain(THIRD));
+}
+
+/// The first signed a revision that is in force with the third alone, who signed an epoch that passes over it as well. It learns of
+/// that epoch, and is called back.
+fn who_goes_on_from_a_line_that_parted_before_is_not_named(suite: Suite, kept: Keep) {
+    let mut devices = devices(4);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2);
+    let copy = Device::new(&devices[THIRD].contents());
+    let card = members[FOURTH].card();
+    let invitation = members[FIRST].session.invite_enrolment(key.id, id(4), card, &ids(&[1, 3])).unwrap();
+    let mut runs = [FIRST, THIRD, FOURTH].map(|place| members[place].session.start(&invitation).unwrap());
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 && message.round() == 1 { Vec::new() } else { vec![message] }
+    });
+    drop((runs, members));
+    devices.push(copy);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    assert_eq!([FIRST, THIRD].map(|place| members[place].key(key.id).revision), [0, 1]);
+    let seats = [(2, SECOND), (3, 4)];
+    go_on(&members, key.id, &seats, 1);
+    let told = || members[SECOND].session.certificate(key.id).unwrap();
+    let parted = told();
+    members[FIRST].session.complete(&parted).unwrap();
+    let invitation = call_back(&members, key.id, &seats);
+    let mut runs = [FIRST, SECOND, 4].map(|place| members[place].session.start(&invitation).unwrap());
+    exchange(&mut runs);
+    for told in [parted, told()] {
+        forks(&members[THIRD], key.id, &told, (key.epoch, told.epoch_id()));
+    }
+    let forks = members[THIRD].key(key.id).forks;
+    assert_eq!(forks.iter().map(|fork| &fork.culprits[..]).collect::<Vec<_>>(), [[id(3)], [id(3)]]);
+}
+
+/// The second's token was restored from an older backup, and the third, who lies, does not show the epoch that both have signed.
+fn who_had_forgotten_one_line_is_not_named_beside_who_lied(suite: Suite, kept: Keep) {
+    let mut devices = devices(4);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[THIRD].contents());
+    let sheet = SecretKey::from_bytes(&[5; 32]).unwrap();
+    let backup = members[SECOND].session.export(key, &sheet.recipient()).unwrap();
+    let who = members[SECOND].session.export_identity(&sheet.recipient()).unwrap();
+    go_on(&members, key, &[(2, SECOND), (3, THIRD), (4, FOURTH)], 1);
+    let with = Identity::X25519(sheet);
+    let (again, restored) = Device::restored(&who, &with);
+    restored.session.restore(&backup, &with).unwrap();
+    drop((members, restored));
+    devices.extend([copy, again]);
+    let (copy, again) = (4, 5);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let card = quorumkey::NewCard { identifier: id(2), card: members[again].card(), reason: Reason::Lost };
+    let invitation = members[FIRST].session.invite_refresh(key, vec![card]).unwrap();
+    exchange(&mut [FIRST, again, copy].map(|place| members[place].session.start(&invitation).unwrap()));
+    let [one, other] = [FIRST, FOURTH].map(|place| members[place].session.certificate(key).unwrap());
+    for (place, ours, theirs) in [(FOURTH, &other, &one), (FIRST, &one, &other), (again, &one, &other)] {
+        forks(&members[place], key, theirs, (ours.epoch_id(), theirs.epoch_id()));
+        assert_eq!(members[place].key(key).forks[0].culprits, [id(3)]);
+    }
+}
