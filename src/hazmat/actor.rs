@@ -10,8 +10,8 @@ use rand_core::{CryptoRng, UnwrapErr};
 use super::samples::{SampleDealing, sample_dealing};
 use crate::keystore::{Error, Misuse};
 use crate::protocol::{
-    Accepted, Answer, Certificate, Effect, Epoch, Exchange, Failure, Frame, Halt, LastWords, Machine, Refused,
-    Rejection, Round, Setup, SignSetup, Stock, prepare, start_dealing, start_signing, verify_chain, verifying_key,
+    Accepted, Certificate, Effect, Epoch, Exchange, Failure, Frame, Halt, LastWords, Machine, Refused, Rejection,
+    Round, Setup, SignSetup, Stock, Transition, prepare, start_dealing, start_signing, verify_chain, verifying_key,
 };
 use crate::secret::Secret;
 use crate::suite::{GroupKey, Signature, Suite, VerifyingKey};
@@ -159,8 +159,11 @@ impl Troupe {
             let (run, share) = (invitation.run_id(), Some(Secret::new(*share)));
             let setup = SignSetup { run, plan: plan.clone(), epoch: self.epoch.clone(), me: Some(me), share };
             let exchange = self.exchange(&invitation, me, &[Subject::Share]);
-            let (machine, first) = match stock.sign(setup, index).transpose()? {
-                Some(Answer { next, body, .. }) => (Some(next), Some((Subject::Share, body))),
+            let (machine, first) = match stock.take(setup, index) {
+                Some(machine) => {
+                    let Transition { next, send, .. } = machine.handle(&[], &mut rng())?;
+                    (Some(next), send)
+                }
                 None => (None, None),
             };
             actors.push(Actor::enter(exchange, machine, identity, first));

@@ -34,7 +34,7 @@ pub(crate) use reconstruct::{ReconstructSetup, start as start_reconstructing};
 pub(crate) use renewal::{Brought, Importing, Setup, Standing, Succession, decode_confirmation, encode_confirmation};
 pub(crate) use repair::{Held, RepairSetup, repair_rounds};
 pub(crate) use revision::{SignedRevision, revise, revised};
-pub(crate) use sign::{Answer, Claim, SignSetup, Stock, follow_prepared, prepare, verifying_key};
+pub(crate) use sign::{Claim, SignSetup, Stock, follow_prepared, prepare, verifying_key};
 
 pub(crate) use renewal::start as start_dealing;
 pub(crate) use repair::start as start_repair;

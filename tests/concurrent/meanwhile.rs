@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use quorumkey::audit::{Event, EventKind};
 use quorumkey::hazmat::{meanwhile, set_clock_ahead};
 use quorumkey::{
     Change, Derivation, Entry, Error, Filter, Invitation, KeyId, KeyState, KeyTemplate, MemoryStorage, Message, Misuse,
@@ -190,7 +191,7 @@ impl Device {
 
     fn claims(&self) -> usize {
         let log = self.token.audit(self.session, None, 4096).unwrap();
-        log.iter().filter(|record| record.event().kind() == quorumkey::audit::EventKind::NonceClaimed).count()
+        log.iter().filter(|record| record.event().kind() == EventKind::NonceClaimed).count()
     }
 }
 
@@ -204,33 +205,56 @@ fn strangers<const N: usize>() -> ([Device; N], Invitation) {
     (devices, invitation)
 }
 
-/// So many devices with a key, and an invitation for all of them to sign.
-fn signers<const N: usize>() -> ([Device; N], Invitation) {
-    let (devices, invitation) = strangers();
-    let (mut said, mut key) = (Vec::new(), None);
+/// What a run of all comes to.
+fn whole_run(devices: &[Device], operation: Operation<'_>) -> Output {
+    let (mut said, mut output) = (Vec::new(), None);
+    let mut run = None;
     for (from, device) in devices.iter().enumerate() {
-        said.extend(device.begin(Operation::Deal(&invitation)).1.into_iter().map(|message| (from, message)));
+        let (begun, first) = device.begin(operation);
+        run = Some(begun);
+        said.extend(first.into_iter().map(|message| (from, message)));
     }
     while !said.is_empty() {
         for (from, message) in core::mem::take(&mut said) {
             for (to, device) in devices.iter().enumerate().filter(|(to, _)| *to != from) {
-                let progress = device.advance(invitation.run_id(), &message).unwrap();
+                let progress = device.advance(run.unwrap(), &message).unwrap();
                 said.extend(progress.outgoing.into_iter().map(|message| (to, message)));
-                if let Some(Ok(Output::Key(made))) = progress.outcome {
-                    key = Some(made.id);
-                }
+                output = progress.outcome.transpose().unwrap().or(output);
             }
         }
     }
-    let signing = Proposal::Sign {
-        key: key.unwrap(),
-        signers: (1..=u16::try_from(N).unwrap()).map(id).collect(),
-        message: TEXT.to_vec(),
-        derivation: Derivation::default(),
-        batch: None,
-    };
-    let invitation = devices[0].token.invite(devices[0].session, &signing).unwrap();
+    output.unwrap()
+}
+
+/// Makes a key of the devices', of which any two sign.
+fn made(devices: &[Device], invitation: &Invitation) -> KeyId {
+    let Output::Key(key) = whole_run(devices, Operation::Deal(invitation)) else { panic!("no key") };
+    key.id
+}
+
+/// An invitation of the first device for so many to sign, perhaps with nonces of a batch.
+fn to_sign(devices: &[Device], key: KeyId, batch: Option<RunId>) -> Invitation {
+    let signers = (1..).take(devices.len()).map(id).collect();
+    let signing = Proposal::Sign { key, signers, message: TEXT.to_vec(), derivation: Derivation::default(), batch };
+    devices[0].token.invite(devices[0].session, &signing).unwrap()
+}
+
+/// So many devices with a key, and an invitation for all of them to sign.
+fn signers<const N: usize>() -> ([Device; N], Invitation) {
+    let (devices, invitation) = strangers();
+    let key = made(&devices, &invitation);
+    let invitation = to_sign(&devices, key, None);
     (devices, invitation)
+}
+
+/// Two devices with a key and a batch of four pairs of nonces.
+fn stocked() -> ([Device; 2], KeyId, RunId) {
+    let (devices, invitation) = strangers();
+    let key = made(&devices, &invitation);
+    let preparing = Proposal::Preprocess { key, signers: vec![id(1), id(2)], count: 4 };
+    let invitation = devices[0].token.invite(devices[0].session, &preparing).unwrap();
+    let Output::Batch(batch) = whole_run(&devices, Operation::Preprocess(&invitation)) else { panic!("no batch") };
+    (devices, key, batch.id)
 }
 
 fn pair() -> ([Device; 2], Invitation) {
@@ -274,6 +298,58 @@ fn an_abort_ends_a_run_while_its_share_is_computed() {
     assert!(progress.outgoing.is_empty() && is_over(&progress.outcome.unwrap().unwrap_err()));
     assert!(is_over(&devices[0].advance(run, &commitments).unwrap_err()));
     assert_eq!(devices[0].claims(), 0);
+}
+
+type EndDevice = fn(&SoftToken<Breaking>, SessionId, (RunId, RunId), KeyId);
+
+#[test]
+fn of_a_share_of_nonces_made_beforehand_nothing_leaves_or_is_recorded_once_its_run_is_ended() {
+    let ends: [EndDevice; 4] = [
+        |token, session, _, _| token.logout(session).unwrap(),
+        |token, session, (run, _), _| token.abort(session, run).unwrap(),
+        |token, session, _, key| token.destroy_object(session, key).unwrap(),
+        |token, session, _, key| {
+            let change = Restriction { operations: Some(Operations::REFRESH), export: None };
+            token.restrict(session, key, &change).unwrap();
+        },
+    ];
+    for end in ends {
+        let (devices, key, batch) = stocked();
+        let invitation = to_sign(&devices, key, Some(batch));
+        let (token, session, run) = (Arc::clone(&devices[0].token), devices[0].session, invitation.run_id());
+        let plain = Derivation::default();
+        let sign = || devices[0].token.begin(session, Operation::Sign(&invitation, TEXT, &plain));
+        meanwhile(move || end(&token, session, (run, batch), key));
+        let error = sign().unwrap_err();
+        assert!(matches!(error, Error::LoggedOut | Error::Denied(_)) || is_over(&error), "{error:?}");
+        assert!(sign().is_err(), "the nonces are gone");
+        let session = devices[0].token.login(UserType::User, &user_pin()).unwrap();
+        let log = devices[0].token.audit(session, None, 4096).unwrap();
+        let told = |event: &Event| event.kind() == EventKind::NonceClaimed || event.run_id() == Some(run.as_bytes());
+        assert!(!log.iter().any(|record| told(record.event())));
+    }
+}
+
+#[test]
+fn while_a_share_of_nonces_made_beforehand_is_computed_the_token_signs_and_its_run_is_entered_once() {
+    let (devices, key, batch) = stocked();
+    let [first, second] = [(); 2].map(|()| to_sign(&devices, key, Some(batch)));
+    let token = Arc::clone(&devices[0].token);
+    let (session, plain) = (devices[0].session, Derivation::default());
+    let (again, other) = (first.clone(), second.clone());
+    meanwhile(move || {
+        let begin = |invitation| token.begin(session, Operation::Sign(invitation, TEXT, &Derivation::default()));
+        let before = begin(&again).unwrap_err();
+        assert!(matches!(before, Error::Misuse(Misuse::RunEnteredBefore(run)) if run == again.run_id()));
+        assert_eq!(begin(&other).unwrap().1.outgoing.len(), 1);
+    });
+    assert_eq!(devices[0].begin(Operation::Sign(&first, TEXT, &plain)).1.len(), 1);
+    assert_eq!(devices[0].claims(), 2);
+    for invitation in [first, second] {
+        let (run, said) = devices[1].begin(Operation::Sign(&invitation, TEXT, &plain));
+        let progress = devices[0].advance(run, &said[0]).unwrap();
+        assert!(matches!(progress.outcome, Some(Ok(Output::Signature(_)))));
+    }
 }
 
 /// The first of three signers, who has all that the others say but the last commitments; these, and its run.

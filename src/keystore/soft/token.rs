@@ -2,7 +2,7 @@
 
 use super::backup::destination;
 use super::certify::{abandon, renews};
-use super::runs::{convicted_key, override_key, repair_verb};
+use super::runs::{Beginning, convicted_key, override_key, repair_verb};
 use super::{Error, KeyInfo, Misuse, Pin, Result, SoftToken, Space, Storage, keys};
 use crate::audit::{self, Event, EventKind};
 use crate::derivation::ExtendedPublicKey;
@@ -109,7 +109,10 @@ impl<S: Storage> Token for SoftToken<S> {
             Operation::Sign(invitation, ..) => (Verb::Sign, invitation.key()),
             Operation::Preprocess(invitation) => (Verb::Prepare, invitation.key()),
         };
-        self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))
+        match self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))? {
+            Beginning::Entered(run, progress) => Ok((run, progress)),
+            Beginning::Away(live, machine, entry) => self.sign_away(session, *live, machine, entry),
+        }
     }
 
     fn advance(&self, session: SessionId, run: RunId, message: &Message) -> Result<Progress> {

@@ -16,7 +16,7 @@ pub(crate) use nonces::{Commitments, Nonces};
 pub(crate) use package::PackageError;
 pub(crate) use package::{SigningPackage, Target, verifying_key};
 pub(crate) use prepare::{Stock, follow_prepared, prepare};
-pub(crate) use rounds::{Answer, Claim, SignSetup, judge_share, start};
+pub(crate) use rounds::{Claim, SignSetup, judge_share, start};
 #[cfg(test)]
 pub(crate) use share::SignError;
 pub(crate) use share::{SignatureShare, sign, verify_share};

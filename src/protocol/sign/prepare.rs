@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use rand_core::CryptoRng;
 
 use super::commits::{read_at, read_lists};
-use super::rounds::{Answer, answer, follow};
+use super::rounds::{answer, follow};
 use super::{Commitments, Nonces, SignSetup};
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
@@ -76,9 +76,9 @@ impl<C: Ciphersuite> Machine for ExpectReady<C> {
 
 /// Nonces that wait for their message.
 pub(crate) trait Stock: Debug + Send {
-    /// Takes the nonces of that number out, and signs with them. `None` when they are not there any more; whatever else
-    /// happens, they are gone.
-    fn sign(&mut self, setup: SignSetup, index: u16) -> Option<Result<Answer, Halt>>;
+    /// Takes the nonces of that number out, to sign with them: the machine answers at once, to a round without messages.
+    /// `None` when they are not there any more; whatever else happens, they are gone.
+    fn take(&mut self, setup: SignSetup, index: u16) -> Option<Box<dyn Machine>>;
     /// The lowest number from that one on whose nonces are there.
     fn next_from(&self, index: u16) -> Option<u16>;
 }
@@ -91,20 +91,35 @@ struct NonceStock<C: Ciphersuite> {
 }
 
 impl<C: Ciphersuite> Stock for NonceStock<C> {
-    fn sign(&mut self, mut setup: SignSetup, index: u16) -> Option<Result<Answer, Halt>> {
+    fn take(&mut self, setup: SignSetup, index: u16) -> Option<Box<dyn Machine>> {
         let nonces = self.nonces.get_mut(usize::from(index))?.take()?;
         let signers = &setup.plan.party.signers;
         let of = |id: &Identifier| Some((*id, *self.commitments.get(id)?.get(usize::from(index))?));
         let commitments = signers.iter().filter_map(of).collect();
         let commits = self.commits.iter().filter(|message| signers.contains(&message.sender())).cloned().collect();
-        let share = setup.share.take().and_then(|share| C::Scalar::from_bytes(share.expose())).map(Secret::new);
-        let Some(share) = share else { return Some(Err(Failure::unattributed().into())) };
-        Some(answer(setup, commitments, commits, nonces, &share))
+        Some(Box::new(Committed { setup, commitments, commits, nonces }))
     }
 
     fn next_from(&self, index: u16) -> Option<u16> {
         let numbered = (0..).zip(&self.nonces).skip(usize::from(index));
         numbered.into_iter().find_map(|(number, nonces)| nonces.as_ref().map(|_| number))
+    }
+}
+
+/// A signature whose commitments are all there: nothing is waited for.
+#[derive(Debug)]
+struct Committed<C: Ciphersuite> {
+    setup: SignSetup,
+    commitments: BTreeMap<Identifier, Commitments<C>>,
+    commits: Vec<Message>,
+    nonces: Nonces<C>,
+}
+
+impl<C: Ciphersuite> Machine for Committed<C> {
+    fn handle(self: Box<Self>, _round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
+        let Self { mut setup, commitments, commits, nonces } = *self;
+        let share = setup.share.take().and_then(|share| C::Scalar::from_bytes(share.expose())).map(Secret::new);
+        answer(setup, commitments, commits, nonces, &share.ok_or_else(Failure::unattributed)?)
     }
 }
 

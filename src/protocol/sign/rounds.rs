@@ -80,27 +80,19 @@ impl<C: Ciphersuite> Machine for ExpectCommitments<C> {
             let next = follow(self.setup, commitments, round.to_vec()).ok_or_else(Failure::unattributed)?;
             return Ok(Transition::silent(next, Effect::None));
         };
-        let Answer { next, claim, body } = answer(self.setup, commitments, round.to_vec(), nonces, &share)?;
-        Ok(Transition { next, send: Some((Subject::Share, body)), effect: Effect::Claim(Box::new(claim)) })
+        answer(self.setup, commitments, round.to_vec(), nonces, &share)
     }
 }
 
-/// A signature share, and what must be durable before it leaves.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) next: Box<dyn Machine>,
-    pub(crate) claim: Claim,
-    pub(crate) body: Vec<u8>,
-}
-
-/// Round two, with the commitments of every signer and the messages that they came in. The nonces are used up.
+/// Round two, with the commitments of every signer and the messages that they came in: a signature share, and the claim
+/// that must be durable before it leaves. The nonces are used up.
 pub(super) fn answer<C: Ciphersuite>(
     setup: SignSetup,
     commitments: BTreeMap<Identifier, Commitments<C>>,
     commits: Vec<Message>,
     nonces: Nonces<C>,
     share: &Secret<C::Scalar>,
-) -> Result<Answer, Halt> {
+) -> Result<Transition, Halt> {
     let next = ExpectShares::new(setup, commitments, commits).ok_or_else(Failure::unattributed)?;
     let mut derivation = Writer::new();
     next.setup.plan.encode_derivation(&mut derivation);
@@ -116,7 +108,8 @@ pub(super) fn answer<C: Ciphersuite>(
     let me = next.setup.me.ok_or_else(Failure::unattributed)?;
     let signed = sign(&next.package, nonces, share, me).map_err(|_| Failure::unattributed())?;
     let body = Writer::new().raw(&next.hash).raw(&signed.to_bytes()).finish();
-    Ok(Answer { next: Box::new(next), claim, body })
+    let effect = Effect::Claim(Box::new(claim));
+    Ok(Transition { next: Box::new(next), send: Some((Subject::Share, body)), effect })
 }
 
 /// The same without a share: waits for the others'.

@@ -15,7 +15,7 @@ use crate::keystore::soft::record::Standing;
 use crate::keystore::soft::{Commit, Scene, SoftToken, Space, rng};
 use crate::keystore::token::{Operation, Progress};
 use crate::policy::Verb;
-use crate::protocol::{Answer, Denial, Exchange, Frame, Machine, Round, SignSetup, prepare, start_signing};
+use crate::protocol::{Denial, Exchange, Frame, Machine, Round, SignSetup, prepare, start_signing};
 use crate::wire::{
     Action, Card, Derivation, Identifier, Invitation, Party, PreparePlan, Roster, RunId, SignPlan, Subject,
 };
@@ -26,14 +26,22 @@ const OVERRIDE: &[u8] = b"override/";
 /// A run that was entered, and what it has to say first.
 pub(super) type Entered = (Live, Option<(Subject, Vec<u8>)>);
 
+/// What an operation begins with.
+pub(in crate::keystore::soft) enum Beginning {
+    /// The run is under way.
+    Entered(RunId, Progress),
+    /// It has left its name, to compute without the lock; then it has to be put on record.
+    Away(Box<Live>, Box<dyn Machine>, Commit),
+}
+
 impl<S: Storage> SoftToken<S> {
-    /// Enters a run.
+    /// Begins a run.
     pub(in crate::keystore::soft) fn enter(
         &self,
         scene: &mut Scene<'_>,
         commit: &mut Commit,
         operation: Operation<'_>,
-    ) -> Result<(RunId, Progress)> {
+    ) -> Result<Beginning> {
         let (Operation::Deal(invitation)
         | Operation::Import(invitation, _)
         | Operation::Reconstruct(invitation)
@@ -56,7 +64,7 @@ impl<S: Storage> SoftToken<S> {
                 self.entered_or_forked(scene, invitation, entered)?
             }
             (Action::Sign(plan), Operation::Sign(_, message, derivation)) => {
-                self.enter_signing(scene, commit, invitation, plan, (message, derivation))?
+                self.enter_signing(scene, invitation, plan, (message, derivation))?
             }
             (Action::Prepare(plan), Operation::Preprocess(_)) => self.enter_preparing(scene, invitation, plan)?,
             _ => return Err(Misuse::Unsupported("this operation for this invitation").into()),
@@ -69,6 +77,11 @@ impl<S: Storage> SoftToken<S> {
             event = event.object(*key.as_bytes());
         }
         commit.event(event);
+        let signs_at_once = matches!(&invitation.plan.action, Action::Sign(plan) if plan.prepared.is_some());
+        if signs_at_once && let Some(machine) = live.machine.take() {
+            scene.inner.leave(run, &live);
+            return Ok(Beginning::Away(Box::new(live), machine, core::mem::take(commit)));
+        }
         // What enters the run is released below, and must be durable before that.
         self.commit(unlocked, core::mem::take(commit))?;
         let mut progress = Progress::default();
@@ -77,7 +90,7 @@ impl<S: Storage> SoftToken<S> {
         }
         report(&live, &mut progress);
         scene.inner.runs.insert(run, live);
-        Ok((run, progress))
+        Ok(Beginning::Entered(run, progress))
     }
 
     /// What is not entered may show that the key has forked. Then nothing is signed with it any more.
@@ -124,7 +137,6 @@ impl<S: Storage> SoftToken<S> {
     fn enter_signing(
         &self,
         scene: &mut Scene<'_>,
-        commit: &mut Commit,
         invitation: &Invitation,
         plan: &SignPlan,
         approved: (&[u8], &Derivation),
@@ -146,9 +158,7 @@ impl<S: Storage> SoftToken<S> {
                 // Whatever else would refuse the run comes before: nonces that are taken out don't go back.
                 self.check_not_entered(scene, run)?;
                 self.floors(scene, &exchange)?;
-                let Answer { next, claim, body } = scene.inner.use_nonces(scene.session, prepared, setup)?;
-                self.claim(&scene.login, key.id, &claim, commit)?;
-                (next, Some((Subject::Share, body)))
+                (scene.inner.take_nonces(scene.session, prepared, setup)?, None)
             }
         };
         let mut live = self.live(scene, Verb::Sign, exchange, machine)?;

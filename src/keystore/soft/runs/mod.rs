@@ -29,7 +29,7 @@ use crate::wire::{Identifier, KeyId, Message, RunId, Subject, Writer};
 pub(super) use away::Summary;
 #[cfg(feature = "hazmat")]
 pub(crate) use clock::set_clock_ahead;
-pub(super) use enter::override_key;
+pub(super) use enter::{Beginning, override_key};
 pub(crate) use enter::{preparing_exchange, signing_exchange};
 #[cfg(feature = "hazmat")]
 pub(crate) use meanwhile::plan_meanwhile;
@@ -146,13 +146,25 @@ impl<S: Storage> SoftToken<S> {
         self.heed(away, live, accepted, progress)?;
         while let Some(round) = live.exchange.take_round() {
             let Some(machine) = live.machine.take() else { break };
-            let computed = machine.handle(&round, &mut rng());
-            meanwhile();
-            away.step(live, |scene, live| self.record(scene, live, computed, progress))?;
+            self.compute(away, live, (machine, &round), Commit::default(), progress)?;
             let early = live.exchange.compare_early();
             self.heed(away, live, early, progress)?;
         }
         Ok(())
+    }
+
+    /// Computes a round, without the lock, and records what it leads to, with what else there is to commit.
+    fn compute(
+        &self,
+        away: &Away<'_, S>,
+        live: &mut Live,
+        (machine, round): (Box<dyn Machine>, &[Message]),
+        commit: Commit,
+        progress: &mut Progress,
+    ) -> Result<()> {
+        let computed = machine.handle(round, &mut rng());
+        meanwhile();
+        away.step(live, |scene, live| self.record(scene, live, computed, commit, progress))
     }
 
     /// Says what members disagree on, and what a failed run says last.
@@ -179,6 +191,7 @@ impl<S: Storage> SoftToken<S> {
         scene: &mut Scene<'_>,
         live: &mut Live,
         computed: core::result::Result<Transition, Halt>,
+        mut commit: Commit,
         progress: &mut Progress,
     ) -> Result<()> {
         unless_off!(PolicyAskedAtEachRound, self.policy(scene, live)?, ());
@@ -190,7 +203,6 @@ impl<S: Storage> SoftToken<S> {
             Err(Halt::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
             Err(halt) => return Err(halt.into()),
         };
-        let mut commit = Commit::default();
         let output = self.settle(scene, live, transition.effect, &mut commit)?;
         unless_off!(WrittenBeforeSent, self.commit(&scene.login.unlocked, commit)?, ());
         live.machine = Some(transition.next);

@@ -1,11 +1,14 @@
 //! Nonces that were made beforehand, as runs keep them.
 
-use super::{Inner, Live};
+use super::away::Away;
+use super::{Inner, Live, report};
 use crate::guard::forbids;
+use crate::keystore::Storage;
 use crate::keystore::error::{Misuse, Result};
-use crate::keystore::token::{Batch, SessionId};
+use crate::keystore::soft::{Commit, SoftToken};
+use crate::keystore::token::{Batch, Progress, SessionId};
 use crate::policy::Verb;
-use crate::protocol::{Answer, SignSetup, Stock};
+use crate::protocol::{Machine, SignSetup, Stock};
 use crate::wire::{EpochId, KeyId, Prepared, RunId};
 
 /// For how many signatures a token keeps nonces at once.
@@ -37,6 +40,26 @@ impl Live {
     }
 }
 
+impl<S: Storage> SoftToken<S> {
+    /// Computes the share of a run with such nonces, which left its name: without the lock, as every round. The run is on
+    /// record with the claim, and not before.
+    pub(in crate::keystore::soft) fn sign_away(
+        &self,
+        session: SessionId,
+        mut live: Live,
+        machine: Box<dyn Machine>,
+        entry: Commit,
+    ) -> Result<(RunId, Progress)> {
+        let run = live.exchange.frame().run;
+        let away = Away::of(self, (session, Verb::Continue, run));
+        let mut progress = Progress::default();
+        self.compute(&away, &mut live, (machine, &[]), entry, &mut progress)?;
+        report(&live, &mut progress);
+        away.put_back(live)?;
+        Ok((run, progress))
+    }
+}
+
 impl Inner {
     /// The number of the next nonces of a batch. It is not given out again.
     pub(in crate::keystore::soft) fn propose_nonces(&mut self, session: SessionId, batch: RunId) -> Result<u16> {
@@ -47,8 +70,13 @@ impl Inner {
         Ok(index)
     }
 
-    /// Signs with nonces of a batch, which are gone with it. This lock is held all the while, so nobody else takes them.
-    pub(super) fn use_nonces(&mut self, session: SessionId, prepared: &Prepared, setup: SignSetup) -> Result<Answer> {
+    /// Takes nonces out of a batch, to sign with. Nobody else can take them then.
+    pub(super) fn take_nonces(
+        &mut self,
+        session: SessionId,
+        prepared: &Prepared,
+        setup: SignSetup,
+    ) -> Result<Box<dyn Machine>> {
         let live = self.batch(session, prepared.batch)?;
         let (frame, party) = (live.exchange.frame(), &setup.plan.party);
         let of =
@@ -60,8 +88,7 @@ impl Inner {
             return Err(Misuse::NoNonces.into());
         }
         let nonces = live.stock.nonces.as_mut().ok_or(Misuse::NoNonces)?;
-        let answer = nonces.sign(setup, prepared.index).ok_or(Misuse::NoNonces)?;
-        Ok(answer?)
+        Ok(nonces.take(setup, prepared.index).ok_or(Misuse::NoNonces)?)
     }
 
     /// The run of that session that keeps nonces.
