@@ -3,7 +3,7 @@
 use core::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::suite::{Ciphersuite, Element, Scalar};
+use crate::suite::{Ciphersuite, Element, Scalar, parts};
 use crate::wire::Identifier;
 
 /// The scalar that stands for a member.
@@ -29,19 +29,21 @@ pub(crate) fn evaluate_public<E: Element>(commitment: &[E], x: Identifier) -> E 
 /// coefficient.
 pub(crate) fn evaluate_public_all<E: Element>(
     commitment: &[E],
-    ids: impl Iterator<Item = Identifier> + Clone,
+    ids: impl Iterator<Item = Identifier>,
 ) -> BTreeMap<Identifier, E> {
-    let (count, last) = ids.clone().fold((0_usize, 0), |(count, last), id| (count + 1, last.max(id.get())));
-    if usize::from(last) > 8 * count {
-        return ids.map(|id| (id, evaluate_public(commitment, id))).collect();
+    let ids: BTreeSet<_> = ids.collect();
+    let last = ids.last().map_or(0, |id| id.get());
+    if usize::from(last) > 8 * ids.len() {
+        return ids.into_iter().map(|id| (id, evaluate_public(commitment, id))).collect();
     }
+    // Moved into what makes the values, so that they are gone when these are put in order.
     let mut differences = differences(commitment);
-    let mut values = Vec::with_capacity(usize::from(last));
-    for left in (0..last).rev() {
-        advance(&mut differences, left);
-        values.extend(differences.first());
-    }
-    ids.filter_map(|id| Some((id, *values.get(usize::from(id.get()).checked_sub(1)?)?))).collect()
+    let value = move |number: u16| {
+        advance(&mut differences, last - number);
+        let id = Identifier::new(number).filter(|id| ids.contains(id))?;
+        Some((id, *differences.first()?))
+    };
+    (1..=last).filter_map(value).collect()
 }
 
 /// The forward differences at zero, of order 0 and up, of the committed polynomial: its coefficients in the basis of
@@ -89,7 +91,9 @@ pub(crate) fn interpolate_public<C: Ciphersuite>(
     }
     let set: BTreeSet<_> = first().map(|(id, _)| *id).collect();
     let terms: Vec<_> = lagrange_all::<C>(&set).into_iter().zip(values.values().copied()).collect();
-    C::Element::vartime_sum_of_products(&terms)
+    // In parts, for the memory that a sum of products takes beside its terms.
+    let sums = parts(&terms, 512).map(C::Element::vartime_sum_of_products);
+    sums.fold(C::Element::IDENTITY, |whole, sum| whole + sum)
 }
 
 /// What comes before these values of a polynomial, of a degree below their number, at consecutive places: its

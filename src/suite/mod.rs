@@ -10,6 +10,7 @@ mod hash;
 mod libsecp;
 #[cfg(test)]
 pub(crate) mod official;
+mod parts;
 mod secp256k1;
 mod taproot;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub(crate) use child::child;
 pub(crate) use cipher::ShareCipher;
 use ed25519::Ed25519Element;
 pub(crate) use ed25519::{Ed25519, Ed25519Scalar};
+pub(crate) use parts::parts;
 pub(crate) use secp256k1::Secp256k1;
 pub(crate) use taproot::Taproot;
 pub(crate) use verdict::verdict;

@@ -12,7 +12,7 @@ use subtle::Choice;
 use zeroize::Zeroizing;
 
 use super::hash::{expand, expand_each, sha256, tagged};
-use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, verdict};
+use super::{Ciphersuite, Element, Scalar, ShareCipher, Suite, delegate_group, parts, verdict};
 use crate::guard::holds;
 
 /// RFC 9591, Section 6.5
@@ -135,7 +135,7 @@ impl Element for Secp256k1Element {
             let terms: Vec<_> = terms.iter().map(|(scalar, point)| (point.0, scalar.0)).collect();
             Self(ProjectivePoint::lincomb_vartime(terms.as_slice()))
         };
-        terms.chunks(TOGETHER).map(sum).reduce(Add::add).unwrap_or(Self::IDENTITY)
+        parts(terms, TOGETHER).map(sum).reduce(Add::add).unwrap_or(Self::IDENTITY)
     }
 
     fn vartime_mul_base_add(base: &Secp256k1Scalar, scalar: &Secp256k1Scalar, element: &Self) -> Self {

@@ -11,11 +11,11 @@ use super::schnorr::{Signed, challenge_of};
 use super::transcript::write;
 use super::{Ceremony, DealingError, GroupKeys, Opened, Proof, Received, RunKey};
 use crate::guard::{forbids, holds, unless_off};
-use crate::suite::{Ciphersuite, Element, Row};
+use crate::suite::{Ciphersuite, Element, Row, parts};
 use crate::wire::Identifier;
 
 /// How many proofs of possession are checked as one: more take more memory, and hardly less time.
-const TOGETHER: usize = 300;
+const TOGETHER: usize = 255;
 
 /// The deals of a ceremony's dealers, in their order, whose points are all good. It borrows their bytes; decoded are
 /// the sums of their commitments alone, as much as one deal.
@@ -79,14 +79,13 @@ impl<'a, C: Ciphersuite> Gathered<'a, C> {
             let statement = [context, deal.commitment, deal.ephemeral];
             Some(Signed { proof, key, challenge: challenge_of::<C>(deal.nonce(), constant, &statement) })
         };
-        let mut deals = self.deals.iter().peekable();
-        while deals.peek().is_some() {
-            let some: Option<Vec<_>> = deals.by_ref().take(TOGETHER).map(signed).collect();
-            if !some.is_some_and(|some| holds!(ConstantsProvenTogether, Proof::verify_all(&some))) {
-                return false;
-            }
-        }
-        true
+        let deals: Vec<_> = self.deals.iter().collect();
+        parts(&deals, TOGETHER).all(|some| {
+            // With room for just as many: what grows takes twice that.
+            let mut all = Vec::with_capacity(some.len());
+            all.extend(some.iter().copied().map_while(signed));
+            all.len() == some.len() && holds!(ConstantsProvenTogether, Proof::verify_all(&all))
+        })
     }
 
     /// Opens the receiver's ciphertext of every deal.
