@@ -4,6 +4,8 @@
 //! takes the largest group that there can be, and prints the figures.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "what is wrong in a test may panic")]
 
+#[path = "common/mod.rs"]
+mod common;
 #[path = "common/counting.rs"]
 mod counting;
 
@@ -12,6 +14,25 @@ use quorumkey::hazmat::{SigningCase, Step, commit, dkg_member, random_scalar, re
 use quorumkey::{Identifier, Suite};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
+
+/// A token makes a key with so many others. The most that it holds in the round of the deals beside the messages, and how
+/// long its transcript is.
+fn token_among(n: u16) -> (usize, usize) {
+    let (members, t) = (common::group(n), (2 * n).div_ceil(3));
+    let invitation = common::dkg_invitation(&members, Suite::Ed25519, t);
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let [_, held] = [(); 2].map(|()| {
+        let said: Vec<_> = runs.iter_mut().map(|run| run.poll_transmit().unwrap()).collect();
+        let (token, others) = runs.split_first_mut().unwrap();
+        for run in others {
+            for message in &said {
+                run.handle(message).unwrap();
+            }
+        }
+        at_most(|| said.iter().for_each(|message| token.handle(message).unwrap())).1
+    });
+    (held, usize::from(n) * (usize::from(t) + 3) * 32)
+}
 
 /// What a member may hold beside the encoded messages of all, in bytes.
 const BOUND: usize = 1 << 20;
@@ -71,4 +92,8 @@ fn one_member_of_many_holds_little_beside_the_messages_of_all() {
         println!("{suite:?} sign: {t} signers, {} bytes beside the commitments", decoded + held);
         assert!(decoded + held <= BOUND, "sign of {suite:?} holds {} bytes", decoded + held);
     }
+    // The engine holds each message once: there is no room here for a second copy of the deals, some 170,000 bytes.
+    let (held, transcript) = token_among(40);
+    println!("token: {held} bytes beside the deals of 40, with a transcript of {transcript} bytes");
+    assert!(held <= 8 * transcript + 50_000, "a token holds {held} bytes");
 }
