@@ -304,30 +304,62 @@ type EndDevice = fn(&SoftToken<Breaking>, SessionId, (RunId, RunId), KeyId);
 
 #[test]
 fn of_a_share_of_nonces_made_beforehand_nothing_leaves_or_is_recorded_once_its_run_is_ended() {
-    let ends: [EndDevice; 4] = [
+    let ends: [EndDevice; 6] = [
         |token, session, _, _| token.logout(session).unwrap(),
         |token, session, (run, _), _| token.abort(session, run).unwrap(),
+        |token, session, (_, batch), _| token.abort(session, batch).unwrap(),
+        |_, _, _, _| set_clock_ahead(Duration::from_secs(601)),
         |token, session, _, key| token.destroy_object(session, key).unwrap(),
         |token, session, _, key| {
             let change = Restriction { operations: Some(Operations::REFRESH), export: None };
             token.restrict(session, key, &change).unwrap();
         },
     ];
-    for end in ends {
+    for (number, end) in ends.into_iter().enumerate() {
         let (devices, key, batch) = stocked();
         let invitation = to_sign(&devices, key, Some(batch));
         let (token, session, run) = (Arc::clone(&devices[0].token), devices[0].session, invitation.run_id());
         let plain = Derivation::default();
         let sign = || devices[0].token.begin(session, Operation::Sign(&invitation, TEXT, &plain));
         meanwhile(move || end(&token, session, (run, batch), key));
-        let error = sign().unwrap_err();
-        assert!(matches!(error, Error::LoggedOut | Error::Denied(_)) || is_over(&error), "{error:?}");
-        assert!(sign().is_err(), "the nonces are gone");
+        let ended = sign();
+        set_clock_ahead(Duration::ZERO);
+        match ended {
+            Ok(_) => assert_eq!(number, 2, "its nonces were taken out of the batch before"),
+            Err(error) => {
+                let old = matches!(error, Error::Misuse(Misuse::NoncesExpired));
+                assert!(old || matches!(error, Error::LoggedOut | Error::Denied(_)) || is_over(&error), "{error:?}");
+            }
+        }
+        let again = sign().unwrap_err();
+        let gone = matches!(again, Error::Misuse(Misuse::NoNonces));
+        assert!(gone || ![1, 3].contains(&number), "the nonces are gone: {again:?}");
+        if number == 2 {
+            continue;
+        }
         let session = devices[0].token.login(UserType::User, &user_pin()).unwrap();
         let log = devices[0].token.audit(session, None, 4096).unwrap();
         let told = |event: &Event| event.kind() == EventKind::NonceClaimed || event.run_id() == Some(run.as_bytes());
         assert!(!log.iter().any(|record| told(record.event())));
     }
+}
+
+#[test]
+fn a_share_of_nonces_made_beforehand_whose_thread_dies_is_never_made_and_the_token_goes_on() {
+    let (devices, key, batch) = stocked();
+    let [first, second] = [(); 2].map(|()| to_sign(&devices, key, Some(batch)));
+    let plain = Derivation::default();
+    let sign = |invitation| devices[0].token.begin(devices[0].session, Operation::Sign(invitation, TEXT, &plain));
+    meanwhile(|| panic!("on purpose"));
+    assert!(catch_unwind(AssertUnwindSafe(|| sign(&first))).is_err());
+    let (_, said) = devices[1].begin(Operation::Sign(&first, TEXT, &plain));
+    assert!(
+        is_over(&devices[0].advance(first.run_id(), &said[0]).unwrap_err()),
+        "it does not wait for a run that is gone"
+    );
+    assert!(matches!(sign(&first).unwrap_err(), Error::Misuse(Misuse::NoNonces)));
+    assert_eq!(devices[0].claims(), 0);
+    assert_eq!(sign(&second).unwrap().1.outgoing.len(), 1);
 }
 
 #[test]

@@ -99,7 +99,9 @@ impl Session {
     /// # Errors
     ///
     /// [`Denied`](crate::Error::Denied) for another message or purpose, for a child or a script root, and for a share that was
-    /// restored; [`Stale`](crate::Error::Stale), with the certificates that tell, for another epoch.
+    /// restored; [`Stale`](crate::Error::Stale), with the certificates that tell, for another epoch. With nonces made
+    /// beforehand the share is computed here: if the run, its key or the session ends meanwhile,
+    /// [`NoSuchRun`](crate::Misuse::NoSuchRun) or [`LoggedOut`](crate::Error::LoggedOut), and the nonces are gone.
     pub fn start_sign(&self, invitation: &Invitation, approved: &[u8]) -> Result<Run<Signing>> {
         self.start_sign_under(invitation, approved, &Derivation::default())
     }

@@ -179,7 +179,7 @@ impl<S: Storage> SoftToken<S> {
             Ok(Accepted::Kept | Accepted::Repeat) => Ok(()),
             Ok(disputed) => away.step(live, |scene, live| self.dispute(scene, live, disputed, progress)),
             Err(Refused::Failed(failure)) => {
-                away.step(live, |scene, live| Err(self.fail(scene, live, *failure, progress)))
+                away.step(live, |scene, live| Err(self.fail(scene, live, *failure, Commit::default(), progress)))
             }
             Err(Refused::Rejected(rejection)) => Err(Error::Rejected(rejection)),
         }
@@ -200,7 +200,7 @@ impl<S: Storage> SoftToken<S> {
         }
         let transition = match computed {
             Ok(transition) => transition,
-            Err(Halt::Failed(failure)) => return Err(self.fail(scene, live, *failure, progress)),
+            Err(Halt::Failed(failure)) => return Err(self.fail(scene, live, *failure, commit, progress)),
             Err(halt) => return Err(halt.into()),
         };
         let output = self.settle(scene, live, transition.effect, &mut commit)?;
@@ -256,8 +256,15 @@ impl<S: Storage> SoftToken<S> {
         }
     }
 
-    /// Records the failure, and says the run's last words.
-    fn fail(&self, scene: &Scene<'_>, live: &mut Live, mut failure: Failure, progress: &mut Progress) -> Error {
+    /// Records the failure, with what else there is to commit, and says the run's last words.
+    fn fail(
+        &self,
+        scene: &Scene<'_>,
+        live: &mut Live,
+        mut failure: Failure,
+        mut commit: Commit,
+        progress: &mut Progress,
+    ) -> Error {
         let run = live.exchange.frame().run;
         let culprits = failure.culprits.iter().fold(Writer::new(), |mut writer, id| {
             writer.identifier(*id);
@@ -265,7 +272,6 @@ impl<S: Storage> SoftToken<S> {
         });
         let detail = culprits_detail(culprits);
         let recorded = Event::new(EventKind::RunFailed).run(*run.as_bytes()).detail(detail).map(|event| {
-            let mut commit = Commit::default();
             commit.event(event);
             peers::convict(live, &failure.culprits, &mut commit);
             self.commit(&scene.login.unlocked, commit)
