@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::clash::{Descent, descent};
-use super::fork::{change_line, set_aside, superseding};
+use super::fork::{Lines, change_line, set_aside, superseding};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
 use super::old::OldEpoch;
 use super::record::{KeyRecord, Standing};
@@ -85,38 +85,22 @@ impl<S: Storage> SoftToken<S> {
                 certificate = known;
             }
         }
-        let parent = match stated.parent() {
-            // Who holds a key signed its making: strangers can sign a transcript with the same group key as well.
-            None if holds!(FirstEpochSignedHere, has_signed_making(key, &chain, stated.id)?) => None,
-            None => return Err(CertificateError::Parent.into()),
-            Some(parent) => {
-                let known = chain.iter().chain(&others).chain(&rosters).filter(|known| known.epoch_id() == parent);
-                let bound = known.clone().find_map(|known| Some(known.as_of(stated.bound()?)?.1));
-                let newest = known.map(Certificate::epoch).next().ok_or(CertificateError::Parent)?;
-                Some(bound.map_or(newest, Ok)?)
-            }
-        };
-        let epoch = certificate.verify(parent.as_ref())?;
+        let lines = (&chain[..], &others[..], &rosters[..]);
+        let epoch = certificate.verify(parent_of(key, &stated, lines)?.as_ref())?;
         let descent = descent(&epoch, &chain, &others, &rosters)?;
         if key.is_certified() && forbids!(LinesNeverMix, !goes_on(&epoch, descent.as_ref(), &key.epoch)) {
-            let mut aside = Commit::default();
             let (ours, theirs) = (key.epoch.id, epoch.id);
             if stranded {
-                // Another line has left this token without a share, and it holds one of this line: it is of use here alone.
-                let passed = change_line(key, &epoch, (&chain, &others, &rosters), false, &mut aside)?;
-                self.enthrone(login, key, (certificate, epoch.clone()), (None, &passed), &mut aside)?;
-                if let Some(descent) = &descent {
-                    self.part(login, key, (&chain, &others), descent, (&epoch, &passed, true), &mut aside)?;
-                }
-                self.commit(&login.unlocked, aside)?;
+                self.take_up(login, key, (certificate, &epoch), lines, descent.as_ref())?;
                 self.learn_rival(login, key, rival)?;
                 return Err(Error::Fork { ours: theirs, theirs: ours });
             }
+            let mut aside = Commit::default();
             let forks = set_aside(key, certificate, (&epoch, descent.as_ref()), &chain, &mut aside)?;
             self.commit(&login.unlocked, aside)?;
             return if forks { Err(Error::Fork { ours, theirs }) } else { Ok(()) };
         }
-        let passed = change_line(key, &epoch, (&chain, &others, &rosters), true, commit)?;
+        let passed = change_line(key, &epoch, lines, true, commit)?;
         let before = key.is_certified().then(|| key.epoch.clone());
         self.enthrone(login, key, (certificate, epoch.clone()), (before.as_ref(), &passed), commit)?;
         if let Some(descent) = descent {
@@ -126,6 +110,24 @@ impl<S: Storage> SoftToken<S> {
             self.commit(&login.unlocked, core::mem::take(commit))?;
         }
         self.learn_rival(login, key, rival)
+    }
+
+    /// Another line has left this token without a share, and it holds one of that epoch's: it is of use there alone.
+    fn take_up(
+        &self,
+        login: &Login,
+        key: &mut Key,
+        (certificate, epoch): (&Certificate, &Epoch),
+        lines: Lines<'_>,
+        descent: Option<&Descent>,
+    ) -> Result<()> {
+        let mut commit = Commit::default();
+        let passed = change_line(key, epoch, lines, false, &mut commit)?;
+        self.enthrone(login, key, (certificate, epoch.clone()), (None, &passed), &mut commit)?;
+        if let Some(descent) = descent {
+            self.part(login, key, (lines.0, lines.1), descent, (epoch, &passed, true), &mut commit)?;
+        }
+        self.commit(&login.unlocked, commit)
     }
 
     /// A certificate of the key's newest epoch, with another roster than the one that was kept of it.
@@ -273,6 +275,19 @@ pub(super) fn goes_on(epoch: &Epoch, descent: Option<&Descent>, other: &Epoch) -
 /// can be an ancestor.
 pub(super) fn supersedes(epoch: &Epoch, other: &Epoch) -> bool {
     epoch.parent() == Some(other.id) || epoch.names(other.id)
+}
+
+/// The epoch that one renews, as of the roster that it binds if that is known; a key's first renews none.
+fn parent_of(key: &Key, stated: &Epoch, (chain, others, rosters): Lines<'_>) -> Result<Option<Epoch>> {
+    let Some(parent) = stated.parent() else {
+        // Who holds a key signed its making: strangers can sign a transcript with the same group key as well.
+        let signed = holds!(FirstEpochSignedHere, has_signed_making(key, chain, stated.id)?);
+        return if signed { Ok(None) } else { Err(CertificateError::Parent.into()) };
+    };
+    let known = chain.iter().chain(others).chain(rosters).filter(|known| known.epoch_id() == parent);
+    let bound = known.clone().find_map(|known| Some(known.as_of(stated.bound()?)?.1));
+    let newest = known.map(Certificate::epoch).next().ok_or(CertificateError::Parent)?;
+    Ok(Some(bound.map_or(newest, Ok)?))
 }
 
 /// Whether this token signed that making of the key: of one that was imported again, it told the later transcript so.

@@ -15,6 +15,9 @@ use crate::wire::{DealPlan, EpochId, Identifier};
 
 const FORK: &[u8] = b"fork/";
 
+/// The certificates of a key's chain, of other lines, and of epochs of the chain with other rosters than it has.
+pub(super) type Lines<'a> = (&'a [Certificate], &'a [Certificate], &'a [Certificate]);
+
 /// Where a certificate of another line is kept.
 fn fork_key(epoch: EpochId) -> Vec<u8> {
     [FORK, epoch.as_bytes()].concat()
@@ -166,7 +169,7 @@ pub(super) fn set_aside(
 pub(super) fn change_line(
     key: &mut Key,
     epoch: &Epoch,
-    (chain, others, rosters): (&[Certificate], &[Certificate], &[Certificate]),
+    (chain, others, rosters): Lines<'_>,
     lost: bool,
     commit: &mut Commit,
 ) -> Result<Vec<Epoch>> {
