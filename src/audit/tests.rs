@@ -70,6 +70,9 @@ fn records_that_changed_places_or_came_twice_are_found() {
         twice.insert(at, records[at].clone());
         assert_eq!(verify(&twice, &genesis, head), Err(AuditError::Reordered(number - 1)));
     }
+    // Also where all are there before it.
+    let again = [records.as_slice(), &records[4..]].concat();
+    assert_eq!(verify(&again, &genesis, head), Err(AuditError::Reordered(4)));
 }
 
 #[test]
@@ -98,7 +101,8 @@ fn a_record_has_one_encoding() {
         changed[at] = value;
         assert_eq!(Record::from_bytes(&changed), Err(error), "at {at}");
     }
-    assert!(Event::new(EventKind::LoggedIn).detail(vec![0; MAX_DETAIL + 1]).is_err());
+    let said = |bytes| Event::new(EventKind::LoggedIn).detail(vec![0; bytes]);
+    assert!(said(MAX_DETAIL).is_ok() && said(MAX_DETAIL + 1).is_err());
 }
 
 #[test]

@@ -287,3 +287,15 @@ impl Ciphersuite for Ed25519 {
         ShareCipher::xchacha20_poly1305(*key, *nonce)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_binds_every_encoding() {
+        let [some, other] = [[1; 32], [2; 32]];
+        assert_ne!(seed([&some, &some].into_iter()), seed([&some, &other].into_iter()));
+        assert_ne!(seed([&some].into_iter()), seed([&some, &some].into_iter()));
+    }
+}

@@ -210,6 +210,9 @@ mod tests {
     #[test]
     fn a_card_reads_back() {
         assert_eq!(Card::from_bytes(&card().to_bytes()), Ok(card()));
+        let restored = Card::issue(&IdentityKey::generate(&mut ChaCha20Rng::seed_from_u64(1)), 7, "anna".to_owned());
+        let read = Card::from_bytes(&restored.to_bytes()).unwrap();
+        assert_eq!((read.label(), read.incarnation()), ("anna", 7));
     }
 
     #[test]

@@ -231,6 +231,38 @@ mod tests {
     }
 
     #[test]
+    fn a_thousand_cards_are_numbered_and_one_more_is_refused() {
+        let numbered = |count| Roster::numbered((0..count).map(card));
+        assert_eq!(numbered(1000).unwrap().len(), 1000);
+        assert_eq!(numbered(1001), Err(RosterError::TooLong));
+    }
+
+    #[test]
+    fn a_member_comes_in_the_place_of_who_had_its_number_alone() {
+        let id = |n| Identifier::new(n).unwrap();
+        let roster = Roster::numbered([card(1), card(2)]).unwrap();
+        let cards = |roster: &Roster| roster.iter().map(|(id, card)| (id.get(), card.clone())).collect::<Vec<_>>();
+        assert_eq!(cards(&roster.with(id(1), card(3)).unwrap()), [(1, card(3)), (2, card(2))]);
+        assert_eq!(cards(&roster.with(id(3), card(3)).unwrap()), [(1, card(1)), (2, card(2)), (3, card(3))]);
+        assert_eq!(cards(&roster.without(id(1)).unwrap()), [(2, card(2))]);
+    }
+
+    #[test]
+    fn members_are_read_in_ascending_order_alone() {
+        let read = |numbers: [u16; 2]| {
+            let mut writer = Writer::new();
+            writer.count(2);
+            for (number, seed) in numbers.into_iter().zip(0..) {
+                writer.identifier(Identifier::new(number).unwrap());
+                card(seed).encode(&mut writer);
+            }
+            Roster::decode(&mut Reader::new(&writer.finish())).map(|roster| roster.len())
+        };
+        assert_eq!(read([1, 2]), Ok(2));
+        assert_eq!([read([2, 1]), read([2, 2])], [(); 2].map(|()| Err(DecodeError::Invalid("order of members"))));
+    }
+
+    #[test]
     fn a_roster_reads_back_and_its_fingerprint_changes_with_any_member() {
         let roster = Roster::numbered([card(1), card(2), card(3)]).unwrap();
         let bytes = roster.to_bytes();

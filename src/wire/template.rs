@@ -230,7 +230,60 @@ impl KeyTemplate {
 
 #[cfg(test)]
 mod tests {
-    use super::Quorum;
+    use super::*;
+
+    #[test]
+    fn a_template_of_every_rule_reads_back() {
+        let exports = [Export::Never, Export::WrappedToTrusted, Export::Wrapped];
+        for (code, export) in (0..).zip(exports) {
+            assert_eq!((export.code(), Export::from_code(code)), (code, Some(export)));
+            for require_backup in [BackupGate::NotRequired, BackupGate::Required] {
+                for quorum in [Quorum::Available, Quorum::PreventsForks] {
+                    let template = KeyTemplate { export, require_backup, quorum, ..KeyTemplate::wallet("a wallet") };
+                    let mut writer = Writer::new();
+                    template.encode(&mut writer);
+                    assert_eq!(KeyTemplate::decode(&mut Reader::new(&writer.finish())), Ok(template));
+                }
+            }
+        }
+        assert_eq!(Export::from_code(3), None);
+    }
+
+    #[test]
+    fn sets_of_operations_are_sets() {
+        let some = Operations::SIGN.union(Operations::REFRESH);
+        let others = Operations::REFRESH.union(Operations::REPAIR);
+        assert_eq!(some.union(others).bits(), 1 + 2 + 8);
+        assert_eq!(some.intersection(others), Operations::REFRESH);
+        assert!(some.contains(Operations::SIGN) && !some.contains(others));
+        let all = Operations::ALL.union(Operations::RECONSTRUCT);
+        assert_eq!((Operations::from_bits(31), Operations::from_bits(32)), (Some(all), None));
+    }
+
+    #[test]
+    fn every_text_of_a_template_has_its_limit() {
+        let kept = KeyTemplate {
+            label: "l".repeat(64),
+            purpose: "p".repeat(64),
+            trusted: vec!["t".repeat(128); 16],
+            ..KeyTemplate::wallet("")
+        };
+        assert!(kept.is_within_limits());
+        let changes: [fn(&mut KeyTemplate); 7] = [
+            |template| template.label.push('l'),
+            |template| template.purpose.push('p'),
+            |template| template.trusted.push("t".to_owned()),
+            |template| template.trusted[15].push('t'),
+            |template| template.label = "\n".to_owned(),
+            |template| template.purpose = "\n".to_owned(),
+            |template| template.trusted[0] = "\n".to_owned(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut template = kept.clone();
+            change(&mut template);
+            assert!(!template.is_within_limits(), "{number}");
+        }
+    }
 
     #[test]
     fn two_quorums_share_a_member_and_two_that_prevent_forks_share_t() {

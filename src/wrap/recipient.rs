@@ -165,7 +165,26 @@ mod tests {
 
     #[test]
     fn a_public_key_is_shown_as_it_was_read() {
-        assert_eq!(TEXT.parse::<PublicKey>().unwrap().to_string(), TEXT);
+        let read: PublicKey = TEXT.parse().unwrap();
+        assert_eq!(read.to_string(), TEXT);
+        let mut other = [0; 32];
+        other[0] = 9;
+        assert!(read == TEXT.parse().unwrap() && read != encoded(other).parse().unwrap());
+    }
+
+    #[test]
+    fn a_passphrase_costs_what_it_was_asked_to() {
+        let factor = |recipient| match recipient {
+            Recipient::Passphrase(words) => words.work_factor(),
+            Recipient::X25519(_) => 0,
+        };
+        assert_eq!(factor(Recipient::passphrase("six words")), DEFAULT_WORK_FACTOR);
+        for asked in [MIN_WORK_FACTOR, MAX_WORK_FACTOR] {
+            assert_eq!(factor(Recipient::passphrase_with_work_factor("six words", asked).unwrap()), asked);
+        }
+        for asked in [MIN_WORK_FACTOR - 1, MAX_WORK_FACTOR + 1] {
+            assert!(Recipient::passphrase_with_work_factor("six words", asked).is_err());
+        }
     }
 
     #[test]

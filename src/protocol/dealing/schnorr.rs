@@ -133,3 +133,17 @@ pub(crate) fn challenge<C: Ciphersuite>(commitment: &C::Element, key: &C::Elemen
 pub(super) fn challenge_of<C: Ciphersuite>(commitment: &[u8], key: &[u8], message: &[&[u8]]) -> C::Scalar {
     C::cocktail_challenge(&[&[commitment, key], message].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn what_is_mixed_into_a_nonce_is_drawn_anew_each_time() {
+        let mut rng = ChaCha20Rng::seed_from_u64(1);
+        assert_ne!(fresh(&mut rng), fresh(&mut rng));
+    }
+}

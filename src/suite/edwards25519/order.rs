@@ -98,3 +98,23 @@ fn draw(seed: &[u8; 64], block: u64) -> impl Iterator<Item = u8> {
     };
     (0..2).flat_map(hash)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_symbol_of_a_block_is_in_about_half_of_the_products() {
+        let other = Field::ONE.double();
+        for place in 0..BLOCK {
+            for number in 0..4 {
+                let mut block = [Field::ONE; BLOCK];
+                block[place] = other;
+                let mut products = vec![Field::ONE; PRODUCTS];
+                multiply(&mut products, &block, &[7; 64], number);
+                let drawn = products.iter().filter(|product| product.to_bytes() == other.to_bytes()).count();
+                assert!((PRODUCTS / 4..PRODUCTS * 3 / 4).contains(&drawn), "{drawn} at {place}");
+            }
+        }
+    }
+}

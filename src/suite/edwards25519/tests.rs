@@ -6,6 +6,7 @@ use curve25519_dalek::{EdwardsPoint, Scalar};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::is_reduced;
 use super::order::MANY;
 use crate::suite::{Ed25519, Element, Row};
 
@@ -57,6 +58,24 @@ fn a_point_is_taken_exactly_if_dalek_says_that_it_is_of_prime_order() {
 }
 
 #[test]
+fn a_number_is_reduced_below_the_fields_order_alone() {
+    let number = |low, middle, high| {
+        let mut bytes = [0xff; 32];
+        (bytes[0], bytes[15], bytes[31]) = (low, middle, high);
+        bytes
+    };
+    for sign in [0, 0x80] {
+        for low in [0, 1, 0xec] {
+            assert!(is_reduced(&number(low, 0xff, 0x7f | sign)));
+        }
+        for low in [0xed, 0xee, 0xff] {
+            assert!(!is_reduced(&number(low, 0xff, 0x7f | sign)));
+            assert!(is_reduced(&number(low, 0xfe, 0x7f | sign)) && is_reduced(&number(low, 0xff, 0x7e | sign)));
+        }
+    }
+}
+
+#[test]
 fn torsion_is_found_wherever_it_stands_and_where_it_cancels_out() {
     let mut rng = ChaCha20Rng::seed_from_u64(2);
     for count in [3, 4, 7, MANY - 1, MANY, MANY + 5] {
@@ -66,11 +85,13 @@ fn torsion_is_found_wherever_it_stands_and_where_it_cancels_out() {
             let place = usize::try_from(rng.next_u32()).unwrap() % count;
             points[place] += torsion;
             assert!(!are_taken(&encode(&points)), "{place} of {count}");
-            // Another that cancels it out in the sum of all.
-            let other = (place + 1) % count;
-            points[other] -= torsion;
-            assert!(!are_taken(&encode(&points)), "{place} and {other} of {count}");
-            points[other] += torsion;
+            // Another that cancels it out in the sum of all: the next, and who stands as it does in the next block.
+            for other in [(place + 1) % count, (place + 6) % count] {
+                points[other] -= torsion;
+                let cancels = other != place && are_taken(&encode(&points));
+                assert!(!cancels, "{place} and {other} of {count}");
+                points[other] += torsion;
+            }
             points[place] -= torsion;
         }
         assert!(are_taken(&encode(&points)));

@@ -94,16 +94,18 @@ fn every_bit_flipped_in_every_value_is_an_error_or_changes_nothing() {
 fn hostile_parameters_in_a_header_are_refused_before_memory_is_taken() {
     let (shared, _) = filled();
     let header = shared.get(space::HEADER).unwrap().unwrap();
-    for (at, value) in [(21, u32::MAX), (21, 1024 * 1024 + 1), (21, 7), (25, 0), (25, 17), (29, 0), (29, 5)] {
+    for (at, value) in [(21, u32::MAX), (21, 1024 * 1024 + 1), (21, 7), (25, 0), (25, 17), (29, 0), (29, 2), (29, 5)] {
         let mut header = header.clone();
         header[at..at + 4].copy_from_slice(&value.to_be_bytes());
         shared.set(space::HEADER, Some(&header));
         assert_eq!(Vault::open(shared.clone()).unwrap_err(), VaultError::Corrupt);
     }
     let mut header = header;
-    header[4] = 2;
-    shared.set(space::HEADER, Some(&header));
-    assert_eq!(Vault::open(shared.clone()).unwrap_err(), VaultError::Future(2));
+    for (version, error) in [(2, VaultError::Future(2)), (0, VaultError::Corrupt)] {
+        header[4] = version;
+        shared.set(space::HEADER, Some(&header));
+        assert_eq!(Vault::open(shared.clone()).unwrap_err(), error);
+    }
     shared.set(space::HEADER, None);
     assert_eq!(Vault::open(shared).unwrap_err(), VaultError::Corrupt);
 }

@@ -233,6 +233,19 @@ fn a_transaction_that_happened_although_it_failed_is_taken_for_what_it_is() {
 }
 
 #[test]
+fn costs_are_those_that_are_written_and_bounded() {
+    let cost = |mebibytes: u32, passes, lanes| KdfCost::new(mebibytes * 1024, passes, lanes);
+    assert_eq!(cost(19, 2, 1), Some(KdfCost::small()));
+    assert_eq!(cost(64, 3, 1), Some(KdfCost::default()));
+    assert_eq!(cost(256, 4, 1), Some(KdfCost::strong()));
+    assert!(cost(1024, 16, 4).is_some());
+    for (mebibytes, passes, lanes) in [(18, 2, 1), (19, 1, 1), (1025, 16, 4), (1024, 17, 4), (1024, 16, 5), (19, 2, 0)]
+    {
+        assert_eq!(cost(mebibytes, passes, lanes), None);
+    }
+}
+
+#[test]
 fn the_log_is_read_page_by_page_and_verifies() {
     let (_, vault) = filled();
     let user = login(&vault);
@@ -243,6 +256,7 @@ fn the_log_is_read_page_by_page_and_verifies() {
     login(&vault);
     let mut after = None;
     let mut head = Head::genesis(&vault.token_id().unwrap());
+    assert_eq!(vault.audit(Some(head.digest), 3).unwrap(), vault.audit(None, 3).unwrap());
     loop {
         let page = vault.audit(after, 100).unwrap().unwrap();
         head = crate::audit::follow(&page, &head).unwrap();
