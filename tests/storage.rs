@@ -76,3 +76,19 @@ fn the_text_of_a_storage_shows_nothing_of_its_contents() {
     let shown = format!("{:?} {:?}", MemoryStorage::new(&[entry("key", "value")]), put("key", "value"));
     assert!(!shown.contains("key") && !shown.contains("value"));
 }
+
+/// In the folder that a program runs in.
+#[test]
+fn a_store_is_made_opened_rewritten_and_destroyed_by_its_bare_name() {
+    let folder = tempfile::tempdir().unwrap();
+    std::env::set_current_dir(folder.path()).unwrap();
+    let contents = [entry("a", "1")];
+    drop(FileStorage::create("wallet.qk", &contents).unwrap());
+    assert!(folder.path().join("wallet.qk").is_file());
+    let storage = FileStorage::open("wallet.qk").unwrap();
+    storage.rewrite(&contents).unwrap();
+    assert_eq!(storage.get(b"a").unwrap().unwrap(), b"1");
+    storage.destroy().unwrap();
+    drop(storage);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}

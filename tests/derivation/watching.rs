@@ -19,6 +19,9 @@ pub fn every_member_has_the_same_extended_key_for_good(backend: &dyn Backend) {
         let key = dkg(&members, suite, 2);
         let first = extended(&members[0], key.id);
         assert_eq!(read(suite, &first).key(), &key.group_key);
+        let other = extended(&members[0], dkg(&members, suite, 2).id);
+        let chain_code = |text: &str| bs58::decode(text).into_vec().unwrap()[13..45].to_vec();
+        assert_ne!(chain_code(&first), chain_code(&other), "each key has its own");
         refresh(&members, key.id);
         assert!(members.iter().all(|member| extended(member, key.id) == first));
 

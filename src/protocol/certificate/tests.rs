@@ -4,6 +4,7 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
 use crate::protocol::revision::tests::{card, epoch, id};
+use crate::wire::Action;
 
 /// What of a plan a test changes.
 struct Renewed {
@@ -89,4 +90,11 @@ fn who_deals_is_of_the_parent_and_at_hand_and_enough() {
         });
         assert_eq!(leaves, answer);
     }
+}
+
+#[test]
+fn a_certificate_of_another_transcript_is_another() {
+    let plan = Plan { inviter: id(1), randomness: [1; 32], action: Action::Deal(epoch().plan) };
+    let of = |transcript: &[u8]| Certificate::unsigned(plan.clone(), transcript.to_vec());
+    assert!(of(b"one") == of(b"one") && of(b"one") != of(b"two"));
 }

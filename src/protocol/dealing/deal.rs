@@ -288,3 +288,23 @@ pub(super) fn framed<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeErro
         _ => Err(DecodeError::TooLong),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::Ed25519;
+
+    #[test]
+    fn a_deal_of_another_length_is_told_by_what_is_wrong_with_it() {
+        let read = |len: usize, receivers| RawDeal::<Ed25519>::read(&vec![0; len], 1, receivers, 0).map(drop);
+        // A point, a proof, an ephemeral key, and a ciphertext behind its length for each receiver.
+        let whole = |receivers| 32 + 64 + 32 + receivers * (8 + OVERHEAD);
+        for receivers in [1, MAX_MEMBERS] {
+            assert_eq!(read(whole(receivers) + 1, receivers), Err(DecodeError::Trailing));
+            assert_eq!(read(whole(receivers) - 1, receivers), Err(DecodeError::Truncated));
+            assert_eq!(read(whole(receivers) + 32, receivers), Err(DecodeError::Invalid("commitment length")));
+            assert_eq!(read(whole(receivers), receivers), Err(DecodeError::Invalid("ciphertext length")));
+        }
+        assert_eq!(read(whole(MAX_MEMBERS + 1), MAX_MEMBERS + 1), Err(DecodeError::TooLong));
+    }
+}

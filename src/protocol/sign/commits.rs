@@ -50,3 +50,24 @@ fn blame<C: Ciphersuite>(peers: &[&Message]) -> Failure {
 fn malformed(message: &Message) -> Failure {
     Failure::by(message.sender(), Misbehaviour::Malformed, &[message])
 }
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha20Rng;
+    use rand_core::SeedableRng;
+
+    use super::*;
+    use crate::protocol::exchange::tests::header;
+    use crate::suite::{Ed25519, Suite};
+    use crate::wire::{IdentityKey, RunId, Subject};
+
+    #[test]
+    fn an_empty_list_names_its_sender_also_to_who_has_no_commitments() {
+        let sender = Identifier::new(2).unwrap();
+        let header = header(Suite::Ed25519, RunId::from_bytes([4; 32]), (0, sender, Subject::Commit), &[]);
+        let identity = IdentityKey::generate(&mut ChaCha20Rng::seed_from_u64(1));
+        let empty = Message::issue(header, Vec::new(), &identity);
+        let failure = read_lists::<Ed25519>(&[empty], 1, &[]).unwrap_err();
+        assert_eq!(failure.culprits, [sender]);
+    }
+}
