@@ -48,6 +48,15 @@ impl<T: Zeroize + ConstantTimeEq> ConstantTimeEq for Secret<T> {
     }
 }
 
+/// Overwrites the frames of calls that have returned, below that of who calls this: what a computation has spilled there
+/// stays until other calls happen to lie over it. 64 KiB, by words.
+#[inline(never)]
+pub(crate) fn overwrite_dead_frames() {
+    let mut frames = [0_u64; 8 * 1024];
+    frames.zeroize();
+    core::hint::black_box(&frames);
+}
+
 /// Whether a type can be cloned, known to the compiler: an inherent constant goes before one of a trait. What can't be
 /// cloned can't be copied.
 #[cfg(test)]

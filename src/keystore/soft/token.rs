@@ -11,6 +11,7 @@ use crate::keystore::token::{Operation, Progress, Proposal, Protection, SessionI
 use crate::keystore::vault::VaultError;
 use crate::policy::{UserType, Verb};
 use crate::protocol::{Certificate, deal_plan, key_id};
+use crate::secret::overwrite_dead_frames;
 use crate::wire::{Card, EpochId, Invitation, KeyId, Message, RunId};
 use crate::wrap::{Identity, Recipient, WrappedIdentity, WrappedShare};
 
@@ -111,7 +112,11 @@ impl<S: Storage> Token for SoftToken<S> {
         };
         match self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))? {
             Beginning::Entered(run, progress) => Ok((run, progress)),
-            Beginning::Away(live, machine, entry) => self.sign_away(session, *live, machine, entry),
+            Beginning::Away(live, machine, entry) => {
+                let signed = self.sign_away(session, *live, machine, entry);
+                overwrite_dead_frames();
+                signed
+            }
         }
     }
 

@@ -24,6 +24,7 @@ use crate::policy::{self, Verb};
 use crate::protocol::{
     Accepted, Certificate, Epoch, Exchange, Failure, Halt, LastWords, Machine, Refused, Rejection, Transition,
 };
+use crate::secret::overwrite_dead_frames;
 use crate::wire::{Identifier, KeyId, Message, RunId, Subject, Writer};
 
 pub(super) use away::Summary;
@@ -88,7 +89,9 @@ impl<S: Storage> SoftToken<S> {
                 Taken::Away => self.await_return(run)?,
                 Taken::Out(live) => {
                     let away = Away::of(self, (session, verb, run));
-                    return self.work_away(away, *live, message);
+                    let worked = self.work_away(away, *live, message);
+                    overwrite_dead_frames();
+                    return worked;
                 }
             }
         }
@@ -116,6 +119,8 @@ impl<S: Storage> SoftToken<S> {
         conclude(worked, progress).map(Taken::Over)
     }
 
+    // Its frame is one of those that are overwritten when it has returned.
+    #[inline(never)]
     fn work_away(&self, away: Away<'_, S>, mut live: Live, message: &Message) -> Result<Progress> {
         let mut progress = Progress::default();
         let worked = self.work(&away, &mut live, message, &mut progress);

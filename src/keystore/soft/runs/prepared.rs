@@ -43,6 +43,8 @@ impl Live {
 impl<S: Storage> SoftToken<S> {
     /// Computes the share of a run with such nonces, which left its name: without the lock, as every round. The run is on
     /// record with the claim, and not before.
+    // Its frame is one of those that are overwritten when it has returned.
+    #[inline(never)]
     pub(in crate::keystore::soft) fn sign_away(
         &self,
         session: SessionId,
