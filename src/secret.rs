@@ -50,6 +50,7 @@ impl<T: Zeroize + ConstantTimeEq> ConstantTimeEq for Secret<T> {
 
 /// Overwrites the frames of calls that have returned, below that of who calls this: what a computation has spilled there
 /// stays until other calls happen to lie over it. 64 KiB, by words.
+#[allow(clippy::large_stack_arrays, reason = "it is the stack that is overwritten")]
 #[inline(never)]
 pub(crate) fn overwrite_dead_frames() {
     let mut frames = [0_u64; 8 * 1024];

@@ -89,8 +89,16 @@ impl<S: Storage> SoftToken<S> {
                 Taken::Away => self.await_return(run)?,
                 Taken::Out(live) => {
                     let away = Away::of(self, (session, verb, run));
+                    let before = live.exchange.current();
                     let worked = self.work_away(away, *live, message);
-                    overwrite_dead_frames();
+                    // A message that completes no round leads to nothing secret.
+                    let idle = match &worked {
+                        Ok(progress) => progress.done == before,
+                        Err(error) => matches!(error, Error::Rejected(_)),
+                    };
+                    if !idle {
+                        overwrite_dead_frames();
+                    }
                     return worked;
                 }
             }
