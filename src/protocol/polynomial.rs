@@ -91,7 +91,7 @@ pub(crate) fn interpolate_public<C: Ciphersuite>(
     }
     let set: BTreeSet<_> = first().map(|(id, _)| *id).collect();
     let terms: Vec<_> = lagrange_all::<C>(&set).into_iter().zip(values.values().copied()).collect();
-    // In parts, for the memory that a sum of products takes beside its terms.
+    // In parts, for the memory that a sum of products takes beside its terms, in vectors that double at 512.
     let sums = parts(&terms, 512).map(C::Element::vartime_sum_of_products);
     sums.fold(C::Element::IDENTITY, |whole, sum| whole + sum)
 }

@@ -14,7 +14,8 @@ use crate::guard::{forbids, holds, unless_off};
 use crate::suite::{Ciphersuite, Element, Row, parts};
 use crate::wire::Identifier;
 
-/// How many proofs of possession are checked as one: more take more memory, and hardly less time.
+/// How many proofs of possession are checked as one: more take more memory, and hardly less time. Two products each, and one
+/// more: fewer than 512, where the sum's own vectors double.
 const TOGETHER: usize = 255;
 
 /// The deals of a ceremony's dealers, in their order, whose points are all good. It borrows their bytes; decoded are

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+#[cfg(any(test, feature = "hazmat"))]
+use super::Deal;
 use super::ceremony::{MAX_CONTEXT, MAX_MEMBERS, length};
 use super::deal::{point, points, raw_proof};
 use super::receive::keys_of;
-use super::{Ceremony, Deal, DealingError, GroupKeys, Hedge, Offer, Participant, Proof, RunKey};
+use super::{Ceremony, DealingError, GroupKeys, Hedge, Offer, Participant, Proof, RunKey};
+#[cfg(any(test, feature = "hazmat"))]
 use crate::guard::forbids;
 use crate::suite::{Ciphersuite, Element, Row};
 use crate::wire::{DecodeError, Identifier, Reader, Writer};
