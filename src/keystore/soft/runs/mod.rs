@@ -91,7 +91,8 @@ impl<S: Storage> SoftToken<S> {
                     let away = Away::of(self, (session, verb, run));
                     let before = live.exchange.current();
                     let worked = self.work_away(away, *live, message);
-                    // A message that completes no round leads to nothing secret.
+                    // A message that completes no round leads to nothing secret. Not right after the arithmetic: a coefficient
+                    // was found on the stack again then, perhaps out of a register.
                     let idle = match &worked {
                         Ok(progress) => progress.done == before,
                         Err(error) => matches!(error, Error::Rejected(_)),
