@@ -3,7 +3,7 @@
 // Helpers of tests are tests.
 #![allow(clippy::unwrap_used)]
 
-use quorumkey::{Change, Entry, FileStorage, MemoryStorage, Storage};
+use quorumkey::{Change, Entry, FileStorage, MemoryStorage, Storage, StorageError};
 
 fn entry(key: &str, value: &str) -> Entry {
     (key.into(), value.into())
@@ -69,6 +69,35 @@ fn a_rewrite_replaces_everything() {
         storage.commit(&[put("y", "8")]).unwrap();
         assert_eq!(keys(storage, "", None, 9), ["y", "z"]);
     });
+}
+
+/// Knows no better way to destroy itself.
+#[derive(Debug)]
+struct Plain(MemoryStorage);
+
+impl Storage for Plain {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.0.get(key)
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Entry>, StorageError> {
+        self.0.scan(prefix, after, limit)
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<(), StorageError> {
+        self.0.commit(changes)
+    }
+
+    fn rewrite(&self, contents: &[Entry]) -> Result<(), StorageError> {
+        self.0.rewrite(contents)
+    }
+}
+
+#[test]
+fn where_nothing_better_is_known_a_destruction_leaves_no_entry() {
+    let storage = Plain(MemoryStorage::new(&[entry("a", "1"), entry("b", "2")]));
+    storage.destroy().unwrap();
+    assert_eq!(keys(&storage, "", None, 9), [""; 0]);
 }
 
 #[test]

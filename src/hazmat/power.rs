@@ -246,7 +246,8 @@ impl Replay {
                     file.synced.fill(0);
                 }
             }
-            Step::Create | Step::Open | Step::Preamble | Step::Link | Step::Unlink => {}
+            Step::Look | Step::List | Step::Create | Step::Open | Step::Lock => {}
+            Step::Preamble | Step::Link | Step::Unlink => {}
         }
     }
 

@@ -121,14 +121,14 @@ fn check_preamble(mut file: &File) -> Result<(), StorageError> {
 pub(super) fn open(medium: &dyn Medium, path: &Path) -> Result<File, StorageError> {
     // The path may be given another file between any two of these steps; then the steps begin again.
     for _ in 0..16 {
-        let named = lookup(path)?;
+        let named = lookup(medium, path)?;
         if forbids!(LinkIsNoStore, !named.is_file()) {
             return Err(StorageError::Foreign);
         }
         medium.before(Step::Open)?;
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        lock(&file)?;
-        if same(&file.metadata()?, &named) && same(&lookup(path)?, &named) {
+        lock(medium, &file)?;
+        if same(&look(medium, &file)?, &named) && same(&lookup(medium, path)?, &named) {
             check_preamble(&file)?;
             return Ok(file);
         }
@@ -136,16 +136,21 @@ pub(super) fn open(medium: &dyn Medium, path: &Path) -> Result<File, StorageErro
     Err(StorageError::InUse)
 }
 
-fn lookup(path: &Path) -> Result<Metadata, StorageError> {
+fn lookup(medium: &dyn Medium, path: &Path) -> Result<Metadata, StorageError> {
     // Not followed: a link at a store's place is not a store.
-    fs::symlink_metadata(path).map_err(|error| match error.kind() {
+    medium.before(Step::Look).and_then(|()| fs::symlink_metadata(path)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => StorageError::Missing,
         kind => StorageError::Io(kind),
     })
 }
 
-fn lock(file: &File) -> Result<(), StorageError> {
-    match file.try_lock() {
+fn look(medium: &dyn Medium, file: &File) -> io::Result<Metadata> {
+    medium.before(Step::Look)?;
+    file.metadata()
+}
+
+fn lock(medium: &dyn Medium, file: &File) -> Result<(), StorageError> {
+    match medium.before(Step::Lock).map_err(TryLockError::Error).and_then(|()| file.try_lock()) {
         Err(TryLockError::WouldBlock) if forbids!(OpenOnce, true) => Err(StorageError::InUse),
         Err(TryLockError::Error(error)) => Err(error.into()),
         _ => Ok(()),
@@ -190,7 +195,7 @@ impl Temporary {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, unless_off!(ReadByItsOwnerOnly, 0o600, 0o644));
         medium.before(Step::Create)?;
         let temporary = Self { file: Arc::new(options.open(&path)?), medium: Arc::clone(medium), path };
-        lock(&temporary.file)?;
+        lock(&**medium, &temporary.file)?;
         Ok(temporary)
     }
 
@@ -288,8 +293,8 @@ fn unlink(medium: &dyn Medium, path: &Path) -> io::Result<()> {
 
 /// Overwrites and removes what a crash left beside a store that is open.
 pub(super) fn remove_leftovers(medium: &dyn Medium, store: &Path, open: &File) -> Result<(), StorageError> {
-    let open = open.metadata()?;
-    for (path, found) in leftovers(store)? {
+    let open = look(medium, open)?;
+    for (path, found) in leftovers(medium, store)? {
         // A second name of the store itself is only a name: that is what a crash between two steps leaves.
         if !same(&found, &open) {
             wipe_unless_used(medium, &path, &found)?;
@@ -301,7 +306,7 @@ pub(super) fn remove_leftovers(medium: &dyn Medium, store: &Path, open: &File) -
 
 /// Overwrites and removes what is left of a store that was being destroyed, or was never made.
 pub(super) fn remove_remains(medium: &dyn Medium, store: &Path) -> Result<(), StorageError> {
-    for (path, found) in leftovers(store)? {
+    for (path, found) in leftovers(medium, store)? {
         // A file that has another name is perhaps the store, moved away with this name left behind by a crash. One that
         // is locked is being made, or destroyed, by somebody else.
         if has_another_name(&found) || wipe_unless_used(medium, &path, &found)? {
@@ -315,16 +320,23 @@ pub(super) fn remove_remains(medium: &dyn Medium, store: &Path) -> Result<(), St
 fn wipe_unless_used(medium: &dyn Medium, path: &Path, found: &Metadata) -> Result<bool, StorageError> {
     medium.before(Step::Open)?;
     let file = OpenOptions::new().read(true).write(true).open(path)?;
-    if !same(&file.metadata()?, found) || file.try_lock().is_err() {
+    if !same(&look(medium, &file)?, found) || is_used(medium, &file)? {
         return Ok(false);
     }
     wipe(medium, &file)?;
     Ok(true)
 }
 
+fn is_used(medium: &dyn Medium, file: &File) -> Result<bool, StorageError> {
+    match lock(medium, file) {
+        Err(StorageError::InUse) => Ok(true),
+        locked => locked.map(|()| false),
+    }
+}
+
 /// The files that a rewrite or a destruction left behind.
-fn leftovers(store: &Path) -> Result<Vec<(PathBuf, Metadata)>, StorageError> {
-    let entries = match fs::read_dir(directory(store)) {
+fn leftovers(medium: &dyn Medium, store: &Path) -> Result<Vec<(PathBuf, Metadata)>, StorageError> {
+    let entries = match medium.before(Step::List).and_then(|()| fs::read_dir(directory(store))) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };

@@ -196,10 +196,9 @@ fn write<'a>(database: &Database, changes: impl Iterator<Item = Part<'a>>) -> Re
     Ok(transaction.commit()?)
 }
 
-fn error(error: impl Into<redb::Error>) -> StorageError {
+pub(super) fn error(error: impl Into<redb::Error>) -> StorageError {
     match error.into() {
         redb::Error::Io(error) => error.into(),
-        redb::Error::DatabaseAlreadyOpen => StorageError::InUse,
         // After an error redb refuses everything until the file is opened anew.
         redb::Error::PreviousIo | redb::Error::DatabaseClosed => StorageError::Io(io::ErrorKind::Other),
         redb::Error::ValueTooLarge(_) => StorageError::Io(io::ErrorKind::FileTooLarge),

@@ -9,10 +9,16 @@ use super::disk::Disk;
 /// What a store does to files, besides what its database does inside one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    /// Asking what a name leads to, or of which file a handle is.
+    Look,
+    /// Listing the names beside a store.
+    List,
     /// A new file under a name of its own.
     Create,
     /// Opening a file that is there.
     Open,
+    /// Locking a file for this handle alone.
+    Lock,
     /// Writing what comes before the database.
     Preamble,
     /// Waiting until a new file is on the medium.

@@ -130,6 +130,35 @@ pub(crate) fn open_unsynced(path: &Path) -> Result<FileStorage, StorageError> {
     FileStorage::open_on(Arc::new(Hasty), path)
 }
 
+/// Somebody else does something to the files before that step is taken for the n-th time.
+struct Meddled<F> {
+    step: Step,
+    left: AtomicI64,
+    act: F,
+}
+
+impl<F: Fn() + Send + Sync> Meddled<F> {
+    fn before(step: Step, nth: i64, act: F) -> Arc<dyn Medium>
+    where
+        F: 'static,
+    {
+        Arc::new(Self { step, left: AtomicI64::new(nth), act })
+    }
+}
+
+impl<F: Fn() + Send + Sync> Medium for Meddled<F> {
+    fn backend(&self, disk: Disk) -> Box<dyn StorageBackend> {
+        Box::new(disk)
+    }
+
+    fn before(&self, step: Step) -> io::Result<()> {
+        if step == self.step && self.left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            (self.act)();
+        }
+        Ok(())
+    }
+}
+
 #[test]
 fn creation_refuses_whatever_is_there() {
     let folder = tempfile::tempdir().unwrap();
@@ -154,6 +183,12 @@ fn a_name_taken_while_the_file_was_made_is_not_overwritten() {
     assert_eq!(temporary.publish(&path).unwrap_err(), StorageError::Exists);
     assert_eq!(fs::read(&path).unwrap(), b"precious");
     assert_eq!(names(folder.path()), ["store"]);
+}
+
+#[test]
+fn a_value_that_is_too_long_for_the_database_is_no_damage() {
+    let too_long = file::error(redb::StorageError::ValueTooLarge(1 << 32));
+    assert_eq!(too_long, StorageError::Io(io::ErrorKind::FileTooLarge));
 }
 
 #[test]
@@ -289,6 +324,65 @@ fn what_a_crash_left_is_overwritten_and_removed_but_never_the_store_itself() {
     assert_eq!(all(&FileStorage::open(&path).unwrap()), [entry("a", "b")]);
 }
 
+/// Before it is opened, or between that and the lock, the name is given to another store.
+#[test]
+fn a_store_that_lost_its_name_while_it_was_opened_is_not_the_one_that_is_used() {
+    for step in [Step::Open, Step::Lock] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("store"), folder.path().join("other"));
+        drop(FileStorage::create(&path, &[entry("a", "before")]).unwrap());
+        drop(FileStorage::create(&other, &[entry("a", "after")]).unwrap());
+        let to = path.clone();
+        let medium = Meddled::before(step, 1, move || fs::rename(&other, &to).unwrap());
+        assert_eq!(all(&FileStorage::open_on(medium, &path).unwrap()), [entry("a", "after")], "{step:?}");
+        assert_eq!(names(folder.path()), ["store"]);
+    }
+}
+
+#[test]
+fn a_leftovers_name_that_was_given_to_another_file_costs_that_file_nothing() {
+    for is_there in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, left) = (folder.path().join("store"), folder.path().join("store.00000000deadbeef.old"));
+        if is_there {
+            drop(FileStorage::create(&path, &[entry("a", "b")]).unwrap());
+        }
+        fs::write(&left, b"left").unwrap();
+        let (precious, to) = (folder.path().join("precious"), left.clone());
+        fs::write(&precious, b"precious").unwrap();
+        let mut handle = File::open(&precious).unwrap();
+        let medium =
+            Meddled::before(Step::Open, if is_there { 2 } else { 1 }, move || fs::rename(&precious, &to).unwrap());
+        assert_eq!(FileStorage::open_on(medium, &path).is_ok(), is_there);
+        let mut bytes = Vec::new();
+        handle.read_to_end(&mut bytes).unwrap();
+        assert_eq!(bytes, b"precious");
+    }
+}
+
+/// A file that can't become shorter or longer shows what was done to it before that was tried.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_cut_off_is_overwritten_first_and_nothing_else() {
+    use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
+    use std::io::Write;
+    let mut file = File::from(memfd_create("store", MemfdFlags::ALLOW_SEALING).unwrap());
+    file.write_all(&[7; 4096 + 40_000]).unwrap();
+    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW).unwrap();
+    let disk = Disk::new(Arc::new(file));
+    let bytes = || {
+        let mut bytes = vec![0; 40_000];
+        disk.read(0, &mut bytes).unwrap();
+        bytes
+    };
+    for len in [50_000, 40_000] {
+        assert_eq!(disk.set_len(len).is_ok(), len == 40_000);
+        assert!(bytes().iter().all(|byte| *byte == 7));
+    }
+    disk.set_len(1000).unwrap_err();
+    assert!(bytes() == [vec![7; 1000], vec![0; 39_000]].concat());
+}
+
 #[test]
 fn a_failure_at_any_write_of_a_commit_leaves_all_or_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -307,7 +401,8 @@ fn a_failure_at_any_write_of_a_commit_leaves_all_or_nothing() {
         if result.is_err() {
             failures += 1;
             assert!(matches!(result, Err(StorageError::Io(_))), "{result:?}");
-            assert!(storage.commit(&changes).is_err(), "it does not go on as if nothing had been");
+            let again = storage.commit(&changes);
+            assert!(matches!(again, Err(StorageError::Io(_))), "it does not go on as if nothing had been: {again:?}");
         }
         drop(storage);
         let found = all(&FileStorage::open(&path).unwrap());
