@@ -73,6 +73,7 @@ mount! {
         who_destroyed_its_key_does_not_help_to_end_what_it_may_have_signed
         who_signed_an_epoch_completes_it_before_it_takes_part_in_the_next
         officers_of_a_quorum_override_it_and_one_of_them_does_not
+        the_officer_of_who_took_a_members_number_is_none_of_the_quorum
         enough_that_refused_to_sign_end_an_attempt
         whoever_was_dealt_a_share_in_a_run_that_no_dealer_signed_is_reported_by_all
         two_disjoint_pairs_of_four_cannot_reshare

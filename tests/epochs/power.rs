@@ -170,6 +170,20 @@ pub fn officers_of_a_quorum_override_it_and_one_of_them_does_not(setting: &Setti
     }
 }
 
+/// Whoever has a member's number now has no word in what the old members lift.
+pub fn the_officer_of_who_took_a_members_number_is_none_of_the_quorum(setting: &Setting) {
+    let (members, key) = six(setting);
+    attempt_to_four_and_five(&members, &key, false);
+    let receivers = seated(&members, &[(1, 0), (2, 1), (3, 5)]);
+    let invitation = members[0].session.invite_reshare(key.id, change(&key, receivers, 2, Reason::Lost)).unwrap();
+    for at in [0, 5] {
+        members[at].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
+    }
+    for result in run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message)) {
+        assert!(matches!(result, Err(Error::Denied(Denial::AttemptNotEnded { .. }))), "{result:?}");
+    }
+}
+
 /// Two of its dealers have not signed it, and promise by entering a higher attempt that they never will: one is honest.
 pub fn enough_that_refused_to_sign_end_an_attempt(setting: &Setting) {
     let (members, key) = six(setting);
