@@ -313,6 +313,37 @@ fn a_wrong_share_names_its_sender_to_all_and_no_key_comes_out() {
     }
 }
 
+/// A run's key is proven for that run, by that member.
+#[test]
+fn a_consent_of_another_run_or_member_names_who_repeats_it() {
+    for suite in Suite::ALL {
+        for own in [false, true] {
+            let (members, forgers, key) = trial(suite);
+            let (mut earlier, mut second) = (Vec::new(), Vec::new());
+            for replay in [false, true] {
+                let invitation = invite(&members, key.id, &[1, 2, 3]).unwrap();
+                let mut started = start(&members, &invitation).unwrap();
+                let results = exchange_over(&mut started.runs, &mut |from, _, message| {
+                    match (subject(&message), from) {
+                        ("consent", 1) => second = body(&message).to_vec(),
+                        ("consent", 2) if !replay => earlier = body(&message).to_vec(),
+                        ("consent", 2) => {
+                            let said = if own { &earlier } else { &second };
+                            return vec![forgers[2].alter(&message, |forgery| forgery.body.clone_from(said))];
+                        }
+                        _ => {}
+                    }
+                    vec![message]
+                });
+                for result in results[..2].iter().filter(|_| replay) {
+                    let (culprits, what, _) = blame(result);
+                    assert_eq!((culprits, what), (vec![id(3)], Misbehaviour::RunKey), "{suite:?}");
+                }
+            }
+        }
+    }
+}
+
 /// Sealed in good order, to the right member, and not the share that its sender holds: of another run it would be replayed,
 /// so it is another member's.
 #[test]

@@ -86,6 +86,20 @@ impl Trial {
     }
 }
 
+/// A list of one attempt that was signed.
+fn attempts(attempt: &Certificate) -> Vec<u8> {
+    let bytes = attempt.to_bytes();
+    [&[0, 0, 0, 1], &u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes.as_slice()].concat()
+}
+
+/// A list of one dealing: epoch, run, position and threshold, no elder, two receivers, one that signed it.
+fn dealings() -> Vec<u8> {
+    let seat = |number: u8| [&[0, number], [number; 32].as_slice()].concat();
+    let position = [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 2];
+    let receivers = [&[0, 0, 0, 2], seat(1).as_slice(), &seat(2)].concat();
+    [&[0, 0, 0, 1], [8; 64].as_slice(), &position, &[0; 4], &receivers, &[0, 0, 0, 1, 0, 1]].concat()
+}
+
 #[test]
 fn every_lie_of_a_helper_that_all_can_see_names_it() {
     for suite in Suite::ALL {
@@ -94,6 +108,21 @@ fn every_lie_of_a_helper_that_all_can_see_names_it() {
         trial.names_body(1, 0, Misbehaviour::RunKey, |body| body[0] ^= 1);
         trial.names_body(1, 0, Misbehaviour::Malformed, Vec::clear);
         trial.names_body(1, 0, Misbehaviour::Malformed, |body| body[40] ^= 1);
+        // Restored, overridden, and attempts: two empty lists.
+        for flag in [10, 9] {
+            trial.names_body(1, 0, Misbehaviour::Malformed, |body| {
+                let at = body.len() - flag;
+                body[at] = 1;
+            });
+        }
+        let (_, chain) = trial.invitation();
+        let [signed, dealt] = [attempts(&chain[0]), dealings()];
+        for (told, place) in [(&signed, 8), (&dealt, 4)] {
+            trial.names_body(1, 0, Misbehaviour::Malformed, |body| {
+                let at = body.len() - place;
+                body.splice(at..at + 4, told.iter().copied());
+            });
+        }
         trial.names_body(1, 1, Misbehaviour::RevisionSignature, |body| body[5] ^= 1);
         trial.names_body(1, 1, Misbehaviour::RevisionSignature, Vec::clear);
         trial.names_body(1, 1, Misbehaviour::RevisionSignature, |body| body.push(0));
