@@ -196,8 +196,9 @@ impl ExtendedPublicKey {
 
 /// The bytes before the checksum, if it is right.
 fn decode_base58(text: &str) -> Option<Zeroizing<Vec<u8>>> {
-    // 111 or 112 characters stand for 82 bytes. What is longer is not even looked at: reading takes quadratic time.
-    if text.len() > 112 {
+    // 82 bytes that begin with one of these versions take 111 characters. What is longer is not even looked at: reading
+    // takes quadratic time.
+    if text.len() > 111 {
         return None;
     }
     let bytes = Zeroizing::new(bs58::decode(text).with_check(None).into_vec().ok()?);
