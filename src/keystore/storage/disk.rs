@@ -201,8 +201,7 @@ impl Temporary {
 
     /// Gives the file the store's name, which must be free.
     pub(super) fn publish(self, store: &Path) -> Result<Arc<File>, StorageError> {
-        self.medium.before(Step::Link)?;
-        match fs::hard_link(&self.path, store) {
+        match self.medium.before(Step::Link).and_then(|()| fs::hard_link(&self.path, store)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(StorageError::Exists),
             Err(_) => self.publish_without_links(store)?,
@@ -216,10 +215,12 @@ impl Temporary {
     /// Where the file system has no links, the name is taken by an empty file first. A crash between leaves that behind,
     /// which is refused as no store.
     fn publish_without_links(&self, store: &Path) -> Result<(), StorageError> {
-        match OpenOptions::new().write(true).create_new(true).open(store) {
+        let create = || OpenOptions::new().write(true).create_new(true).open(store);
+        match self.medium.before(Step::Create).and_then(|()| create()) {
             Ok(_) => {
-                self.medium.before(Step::Rename)?;
-                Ok(fs::rename(&self.path, store)?)
+                let renamed = self.medium.before(Step::Rename).and_then(|()| fs::rename(&self.path, store));
+                // If it stays, it is no store.
+                Ok(renamed.inspect_err(|_| drop(unlink(&*self.medium, store)))?)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(StorageError::Exists),
             Err(error) => Err(error.into()),

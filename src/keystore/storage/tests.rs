@@ -191,6 +191,40 @@ fn a_value_that_is_too_long_for_the_database_is_no_damage() {
     assert_eq!(too_long, StorageError::Io(io::ErrorKind::FileTooLarge));
 }
 
+/// Some file systems have no links.
+#[test]
+fn without_links_a_store_is_made_in_a_free_place_or_not_at_all() {
+    for (works, left) in [(true, &["store"][..]), (false, &[])] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        let medium = || Arc::new(Linkless { renames: works });
+        let made = FileStorage::create_on(medium(), &path, &[entry("a", "b")]).map(drop);
+        assert_eq!((made.is_ok(), names(folder.path())), (works, left.iter().map(ToString::to_string).collect()));
+        if works {
+            assert_eq!(all(&FileStorage::open(&path).unwrap()), [entry("a", "b")]);
+            let before = fs::read(&path).unwrap();
+            let temporary = disk::Temporary::new(&(medium() as Arc<dyn Medium>), &path).unwrap();
+            assert_eq!(temporary.publish(&path).unwrap_err(), StorageError::Exists);
+            assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (before, 1));
+        }
+    }
+}
+
+struct Linkless {
+    renames: bool,
+}
+
+impl Medium for Linkless {
+    fn backend(&self, disk: Disk) -> Box<dyn StorageBackend> {
+        Box::new(disk)
+    }
+
+    fn before(&self, step: Step) -> io::Result<()> {
+        let fails = step == Step::Link || step == Step::Rename && !self.renames;
+        if fails { Err(io::ErrorKind::Unsupported.into()) } else { Ok(()) }
+    }
+}
+
 #[test]
 fn a_place_that_cannot_be_written_is_an_error_of_the_system() {
     let folder = tempfile::tempdir().unwrap();
@@ -232,7 +266,9 @@ fn opening_refuses_what_is_no_store_and_leaves_it_as_it_is() {
         assert_eq!(fs::read(&path).unwrap(), bytes, "{expected:?}");
     }
     assert_eq!(FileStorage::open(folder.path()).unwrap_err(), StorageError::Foreign);
-    assert_eq!(FileStorage::open(folder.path().join("none")).unwrap_err(), StorageError::Missing);
+    for missing in ["none", "none/store"] {
+        assert_eq!(FileStorage::open(folder.path().join(missing)).unwrap_err(), StorageError::Missing);
+    }
     fs::write(&path, &whole).unwrap();
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(&path, &link).unwrap();

@@ -207,10 +207,20 @@ fn an_error_at_any_request_of_a_creation_leaves_no_store_or_a_whole_one() {
             let created = FileStorage::create_on(Arc::new(Handle(Arc::clone(&faults))), &path, &old());
             let failed = faults.failed();
             match &created {
-                Ok(storage) => assert!(faults.only(&[Some(Step::Unlink)]) && all(storage) == old()),
+                Ok(storage) => assert!(faults.only(&[Some(Step::Link), Some(Step::Unlink)]) && all(storage) == old()),
                 Err(error) => assert!(failed && is_of_the_system(*error), "{error:?}"),
             }
             let created = created.map(drop).is_ok();
+            // The name was taken by an empty file, and can't be given back.
+            let stuck = !created && for_good && fs::metadata(&path).is_ok_and(|file| file.len() == 0);
+            if stuck {
+                assert_eq!(FileStorage::open(&path).unwrap_err(), StorageError::Foreign);
+                fs::remove_file(&path).unwrap();
+                for name in names(folder.path()) {
+                    fs::remove_file(folder.path().join(name)).unwrap();
+                }
+                continue;
+            }
             match afterwards(&path) {
                 Ok(found) => assert_eq!(found, old()),
                 Err(error) => assert!(!created && error == StorageError::Missing),
