@@ -300,48 +300,65 @@ fn an_abort_ends_a_run_while_its_share_is_computed() {
     assert_eq!(devices[0].claims(), 0);
 }
 
-type EndDevice = fn(&SoftToken<Breaking>, SessionId, (RunId, RunId), KeyId);
+/// What is done to the first of two devices, given the run and the batch of its nonces.
+type EndPrepared = fn(&[Device; 2], (RunId, RunId), KeyId);
+
+/// The run that this ends, while its share is computed, comes to that; then it is begun again, and comes to what is returned.
+#[track_caller]
+fn ended_prepared(end: EndPrepared, comes_to: impl Fn(&Result<(RunId, Progress), Error>) -> bool) -> Error {
+    let (devices, key, batch) = stocked();
+    let invitation = to_sign(&devices, key, Some(batch));
+    let (devices, run, plain) = (Arc::new(devices), invitation.run_id(), Derivation::default());
+    let (token, session) = (Arc::clone(&devices[0].token), devices[0].session);
+    let sign = || token.begin(session, Operation::Sign(&invitation, TEXT, &plain));
+    let acting = Arc::clone(&devices);
+    meanwhile(move || end(&acting, (run, batch), key));
+    let ended = sign();
+    set_clock_ahead(Duration::ZERO);
+    assert!(comes_to(&ended), "{ended:?}");
+    let session = token.login(UserType::User, &user_pin()).unwrap();
+    let log = token.audit(session, None, 4096).unwrap();
+    let told = |event: &Event| event.kind() == EventKind::NonceClaimed || event.run_id() == Some(run.as_bytes());
+    assert_eq!(log.iter().any(|record| told(record.event())), ended.is_ok());
+    sign().unwrap_err()
+}
 
 #[test]
 fn of_a_share_of_nonces_made_beforehand_nothing_leaves_or_is_recorded_once_its_run_is_ended() {
-    let ends: [EndDevice; 6] = [
-        |token, session, _, _| token.logout(session).unwrap(),
-        |token, session, (run, _), _| token.abort(session, run).unwrap(),
-        |token, session, (_, batch), _| token.abort(session, batch).unwrap(),
-        |_, _, _, _| set_clock_ahead(Duration::from_secs(601)),
-        |token, session, _, key| token.destroy_object(session, key).unwrap(),
-        |token, session, _, key| {
+    let over = |ended: &Result<_, Error>| ended.as_ref().is_err_and(is_over);
+    let logged_out = |ended: &Result<_, Error>| matches!(ended, Err(Error::LoggedOut));
+    let gone = |again: Error| assert!(matches!(again, Error::Misuse(Misuse::NoNonces)), "{again:?}");
+    ended_prepared(|devices, _, _| devices[0].token.logout(devices[0].session).unwrap(), logged_out);
+    gone(ended_prepared(|devices, (run, _), _| devices[0].token.abort(devices[0].session, run).unwrap(), over));
+    gone(ended_prepared(
+        |_, _, _| set_clock_ahead(Duration::from_secs(601)),
+        |ended| matches!(ended, Err(Error::Misuse(Misuse::NoncesExpired))),
+    ));
+    ended_prepared(|devices, _, key| devices[0].token.destroy_object(devices[0].session, key).unwrap(), over);
+    ended_prepared(
+        |devices, _, key| {
             let change = Restriction { operations: Some(Operations::REFRESH), export: None };
-            token.restrict(session, key, &change).unwrap();
+            devices[0].token.restrict(devices[0].session, key, &change).unwrap();
         },
-    ];
-    for (number, end) in ends.into_iter().enumerate() {
-        let (devices, key, batch) = stocked();
-        let invitation = to_sign(&devices, key, Some(batch));
-        let (token, session, run) = (Arc::clone(&devices[0].token), devices[0].session, invitation.run_id());
-        let plain = Derivation::default();
-        let sign = || devices[0].token.begin(session, Operation::Sign(&invitation, TEXT, &plain));
-        meanwhile(move || end(&token, session, (run, batch), key));
-        let ended = sign();
-        set_clock_ahead(Duration::ZERO);
-        match ended {
-            Ok(_) => assert_eq!(number, 2, "its nonces were taken out of the batch before"),
-            Err(error) => {
-                let old = matches!(error, Error::Misuse(Misuse::NoncesExpired));
-                assert!(old || matches!(error, Error::LoggedOut | Error::Denied(_)) || is_over(&error), "{error:?}");
-            }
-        }
-        let again = sign().unwrap_err();
-        let gone = matches!(again, Error::Misuse(Misuse::NoNonces));
-        assert!(gone || ![1, 3].contains(&number), "the nonces are gone: {again:?}");
-        if number == 2 {
-            continue;
-        }
-        let session = devices[0].token.login(UserType::User, &user_pin()).unwrap();
-        let log = devices[0].token.audit(session, None, 4096).unwrap();
-        let told = |event: &Event| event.kind() == EventKind::NonceClaimed || event.run_id() == Some(run.as_bytes());
-        assert!(!log.iter().any(|record| told(record.event())));
-    }
+        |ended| matches!(ended, Err(Error::Denied(_))),
+    );
+    // The nonces were made for the epoch that this ends.
+    ended_prepared(
+        |devices, _, key| {
+            let refresh = Proposal::Refresh { key, cards: Vec::new(), least_attempt: 0 };
+            let invitation = devices[0].token.invite(devices[0].session, &refresh).unwrap();
+            let Output::Key(_) = whole_run(devices, Operation::Deal(&invitation)) else { panic!("no key") };
+        },
+        over,
+    );
+}
+
+/// They were taken out of it before.
+#[test]
+fn a_share_of_nonces_made_beforehand_leaves_also_when_the_rest_of_its_batch_is_given_up() {
+    let end: EndPrepared = |devices, (_, batch), _| devices[0].token.abort(devices[0].session, batch).unwrap();
+    let again = ended_prepared(end, |ended| ended.as_ref().is_ok_and(|(_, progress)| progress.outgoing.len() == 1));
+    assert!(matches!(again, Error::Misuse(Misuse::RunEnteredBefore(_))), "{again:?}");
 }
 
 #[test]
