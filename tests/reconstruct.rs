@@ -295,6 +295,9 @@ fn all_name_the_third(suite: Suite, about: &str, misbehaviour: Misbehaviour, cha
         let judged = evidence.judge(&invitation, &chain).unwrap();
         assert_eq!(judged, Some(Judgement { culprits: vec![id(3)], misbehaviour }), "{suite:?}");
     }
+    let log = members[0].session.audit(None, 1000).unwrap();
+    let failed = log.iter().filter(|record| record.event().kind() == quorumkey::audit::EventKind::RunFailed);
+    assert_eq!(failed.map(|record| record.event().details()).collect::<Vec<_>>(), [[0, 3]]);
     // It is not dealt with again.
     let again = invite(&members, key.id, &[1, 2, 3]).unwrap();
     members[0].session.consent_to_reconstruct(&again).unwrap();

@@ -99,6 +99,22 @@ fn a_counter_below_what_was_shown_in_an_earlier_run_is_a_token_rolled_back() {
 }
 
 #[test]
+fn the_highest_counter_of_a_run_is_the_lowest_of_the_next() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, true);
+    let key = invitation.key().unwrap();
+    let results = trial.run(&invitation, &mut |from, _, message| {
+        let certifies = from == 2 && subject(&message) == "certify";
+        vec![if certifies { with_counter(&message, trial.forger(3), 1000) } else { message }]
+    });
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))), "{results:?}");
+    let invitation = trial.members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    for result in &trial.run(&invitation, &mut |_, _, message| vec![message])[..2] {
+        assert!(matches!(result, Err(Error::RolledBack { member }) if *member == id(3)), "{result:?}");
+    }
+}
+
+#[test]
 fn a_card_of_an_earlier_incarnation_is_a_token_rolled_back_and_a_later_one_begins_anew() {
     let trial = Trial::new(3);
     let key = dkg(&trial.members, Suite::Ed25519, 2).id;

@@ -149,6 +149,14 @@ pub fn officers_of_a_quorum_override_it_and_one_of_them_does_not(setting: &Setti
     for result in run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message)) {
         assert!(matches!(result, Err(Error::Denied(Denial::AttemptNotEnded { .. }))), "{result:?}");
     }
+    // Nor does what a quorum of them lifts in another run.
+    let [invitation, other] = [(); 2].map(|()| retry_to_the_sixth(&members, &key));
+    for at in [0, 1] {
+        officer(at).override_fork_rules(&other).unwrap();
+    }
+    for result in run_of(&members, &[0, 1, 5], &invitation, &mut |_, _, message| all(message)) {
+        assert!(matches!(result, Err(Error::Denied(Denial::AttemptNotEnded { .. }))), "{result:?}");
+    }
     let invitation = retry_to_the_sixth(&members, &key);
     for at in [0, 1] {
         officer(at).override_fork_rules(&invitation).unwrap();

@@ -140,10 +140,6 @@ impl Commit {
         self.events.push(event);
         self
     }
-
-    const fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.events.is_empty() && self.erase.is_empty()
-    }
 }
 
 /// What a step sees once it is allowed.
@@ -306,7 +302,7 @@ impl<S: Storage> SoftToken<S> {
         released
     }
 
-    /// Makes a step's changes durable, with their audit records, in one transaction.
+    /// Makes a step's changes durable, with their audit records, in one transaction; nothing is written if there are none.
     fn commit(&self, unlocked: &Unlocked, commit: Commit) -> Result<()> {
         let Commit { changes, events, erase } = commit;
         if !erase.is_empty() {

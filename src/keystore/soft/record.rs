@@ -462,12 +462,52 @@ mod tests {
         Attempt { epoch, run, position: (1, 1), threshold: 2, elders, receivers, signers: Vec::new() }
     }
 
+    fn record() -> KeyRecord {
+        let policy = (Operations::ALL, Export::Never);
+        KeyRecord::empty(Identifier::new(1).unwrap(), Origin::Generated, Standing::Active, (1, 1), policy)
+    }
+
+    #[test]
+    fn what_is_known_of_an_attempt_by_its_run_is_known_by_its_name_after_that_and_once() {
+        let [run, name, other] = [1, 2, 3].map(|byte| EpochId::from_bytes([byte; 32]));
+        let renamed = |change: &dyn Fn(&mut KeyRecord)| {
+            let mut record = record();
+            change(&mut record);
+            record.rename(run, name);
+            record
+        };
+        for (erased, expected) in [
+            (vec![run], vec![run, name]),
+            (vec![name, run], vec![name, run]),
+            (vec![other], vec![other]),
+            (vec![other, name], vec![other, name]),
+        ] {
+            assert_eq!(renamed(&|record| record.erased.clone_from(&erased)).erased, expected);
+        }
+        let old = |epoch, threshold| OldEpoch { epoch, threshold, shares: Vec::new() };
+        for (known, expected) in [
+            (vec![old(other, 3), old(run, 2)], vec![old(other, 3), old(name, 2)]),
+            (vec![old(run, 2), old(name, 4), old(other, 3)], vec![old(name, 4), old(other, 3)]),
+            (vec![old(other, 3)], vec![old(other, 3)]),
+        ] {
+            assert_eq!(renamed(&|record| record.old.clone_from(&known)).old, expected);
+        }
+    }
+
+    #[test]
+    fn of_several_forks_the_one_that_is_named_ends() {
+        let mut record = record();
+        let [ours, first, second] = [1, 2, 3].map(|byte| EpochId::from_bytes([byte; 32]));
+        let fork = |theirs| ForkRecord { ours, theirs, position: (1, 1), culprits: Vec::new(), ended: false };
+        record.forks = vec![fork(first), fork(second)];
+        record.end_fork(second);
+        assert_eq!(record.open_forks().map(|fork| fork.theirs).collect::<Vec<_>>(), [first]);
+    }
+
     /// What can be written and not read is a key that is lost.
     #[test]
     fn a_record_can_be_read_however_many_attempts_this_token_dealt_in_or_liars_tell_of() {
-        let policy = (Operations::ALL, Export::Never);
-        let mut record =
-            KeyRecord::empty(Identifier::new(1).unwrap(), Origin::Generated, Standing::Active, (1, 1), policy);
+        let mut record = record();
         for attempt in (0..9_000).map(told) {
             if record.has_room_for(&attempt, &[]) {
                 let share = |(identifier, card): &(Identifier, CardId)| OldShare {
@@ -492,9 +532,7 @@ mod tests {
     /// What can't be written any more is a key that nobody can renew.
     #[test]
     fn a_record_has_room_for_every_certified_epoch_whatever_liars_signed() {
-        let policy = (Operations::ALL, Export::Never);
-        let mut record =
-            KeyRecord::empty(Identifier::new(1).unwrap(), Origin::Generated, Standing::Active, (1, 1), policy);
+        let mut record = record();
         let signed = Attempt { epoch: EpochId::from_bytes([1; 32]), signers: vec![record.me], ..told(1) };
         let epoch = |number: usize| {
             let mut name = [0; 32];
@@ -519,9 +557,7 @@ mod tests {
     /// What a long life leaves on record is no reason to leave out an attempt whose shares are about.
     #[test]
     fn certified_epochs_take_no_room_from_attempts() {
-        let policy = (Operations::ALL, Export::Never);
-        let mut record =
-            KeyRecord::empty(Identifier::new(1).unwrap(), Origin::Generated, Standing::Active, (1, 1), policy);
+        let mut record = record();
         let share = |number| OldShare {
             identifier: Identifier::new(number).unwrap(),
             card: CardId::from_bytes([1; 32]),

@@ -3,6 +3,7 @@
 use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
+use crate::protocol::revision::revise;
 use crate::protocol::revision::tests::{card, epoch, id};
 use crate::wire::Action;
 
@@ -16,6 +17,8 @@ struct Renewed {
     receivers: Vec<(Identifier, Card)>,
     dealers: Vec<(Identifier, Card)>,
     replaced: Vec<Replaced>,
+    losing: Vec<EpochId>,
+    undone: Vec<Revision>,
 }
 
 fn members(numbers: &[(u16, u8)]) -> Vec<(Identifier, Card)> {
@@ -35,20 +38,13 @@ fn refused(change: impl FnOnce(&mut Renewed)) -> Result<(), CertificateError> {
         receivers: all(),
         dealers: all(),
         replaced: Vec::new(),
-    };
-    change(&mut renewed);
-    let Renewed { key, parent: named, height, label, roster, receivers, dealers, replaced } = renewed;
-    let dealers = Roster::new(dealers).unwrap();
-    let source = Source::Epoch {
-        key,
-        parent: named,
-        roster,
-        dealers,
-        witnesses: None,
-        replaced,
         losing: Vec::new(),
         undone: Vec::new(),
     };
+    change(&mut renewed);
+    let Renewed { key, parent: named, height, label, roster, receivers, dealers, replaced, losing, undone } = renewed;
+    let dealers = Roster::new(dealers).unwrap();
+    let source = Source::Epoch { key, parent: named, roster, dealers, witnesses: None, replaced, losing, undone };
     let (template, receivers) = (crate::wire::KeyTemplate::wallet(label), Roster::new(receivers).unwrap());
     let plan = DealPlan { suite: parent.suite(), threshold: 2, height, attempt: 1, template, receivers, source };
     check_succession(&plan, &parent)
@@ -66,10 +62,42 @@ fn a_renewal_is_of_its_parent_and_of_nothing_else() {
 }
 
 #[test]
+fn a_plan_that_ends_a_fork_stands_above_its_parent_and_undoes_what_that_does_not_go_by() {
+    let because = |what| Err(CertificateError::Contradiction(what));
+    let at = |height| refused(|plan| (plan.height, plan.losing) = (height, vec![EpochId::from_bytes([7; 32])]));
+    assert_eq!([1, 2, 9].map(at), [Ok(()), Ok(()), Ok(())]);
+    assert_eq!(at(0), because("height"));
+    let (other, _) = revise(&epoch(), id(4), &card(9), None).unwrap();
+    let undone = |revision: &Revision| refused(|plan| plan.undone = vec![revision.clone()]);
+    assert_eq!(undone(&other), Ok(()));
+    let of_another_key = Revision { key: KeyId::from_bytes([9; 32]), ..other.clone() };
+    let gone_by = Revision { roster: epoch().roster_hash, ..other };
+    for wrong in [of_another_key, gone_by] {
+        assert_eq!(undone(&wrong), because("a revision that it goes by is undone"));
+    }
+}
+
+fn sample() -> Certificate {
+    let mut rng = rand_chacha::ChaCha20Rng::from_seed([3; 32]);
+    let sample = crate::hazmat::sample_dealing(crate::Suite::Ed25519, &mut rng).unwrap();
+    Certificate::from_bytes(&sample.certificate).unwrap()
+}
+
+#[test]
+fn an_endorsement_stands_once() {
+    let certificate = sample();
+    let before = Certificate::unsigned(certificate.plan.clone(), certificate.transcript().to_vec()).to_bytes();
+    let (bytes, first) = (certificate.to_bytes(), before.len() - 4);
+    let one = first..first + (bytes.len() - before.len()) / certificate.endorsers().count();
+    let mut twice = bytes.clone();
+    twice.splice(first..first, bytes[one].iter().copied());
+    twice[first - 1] += 1;
+    assert_eq!(Certificate::from_bytes(&twice), Err(DecodeError::Invalid("order of endorsements")));
+}
+
+#[test]
 fn a_certificate_with_an_endorsement_of_who_takes_no_part_is_refused() {
-    let sample =
-        crate::hazmat::sample_dealing(crate::Suite::Ed25519, &mut rand_chacha::ChaCha20Rng::from_seed([3; 32]));
-    let mut certificate = Certificate::from_bytes(&sample.unwrap().certificate).unwrap();
+    let mut certificate = sample();
     assert!(Certificate::from_bytes(&certificate.to_bytes()).is_ok());
     let junk = certificate.endorsement(id(1)).unwrap().clone();
     certificate.endorse(id(1000), junk);

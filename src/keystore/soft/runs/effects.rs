@@ -147,7 +147,7 @@ impl<S: Storage> SoftToken<S> {
         if let Some(key) = key {
             key.save(&mut commit)?;
         }
-        if commit.is_empty() { Ok(()) } else { self.commit(&scene.login.unlocked, commit) }
+        self.commit(&scene.login.unlocked, commit)
     }
 }
 
