@@ -86,11 +86,13 @@ mount! {
         what_people_declare_counts_and_a_confirmation_by_mouth_of_another_does_not
         a_stolen_device_and_a_backup_of_another_member_keep_an_epoch_alive
         an_attempt_that_this_token_has_not_signed_is_in_its_report
+        who_was_dealt_a_share_is_told_by_those_that_signed_the_attempt
         what_is_declared_of_nobody_is_refused
         the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it_is_destroyed
         a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded
         another_device_under_a_number_cannot_confirm_for_the_one_before
-        what_was_declared_of_an_attempt_stays_when_it_gets_its_name;
+        what_was_declared_of_an_attempt_stays_when_it_gets_its_name
+        a_device_that_is_stolen_later_is_so_for_an_attempt_that_was_known_before;
     restored:
         a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it
         a_restored_token_renews_only_with_a_quorum_that_remembers_or_by_override

@@ -3,6 +3,7 @@
 use quorumkey::{Declaration, EpochId, EpochReport, Holder, Holding, Misuse, NewCard};
 
 use super::device::Setting;
+use super::forks::override_all;
 use super::*;
 
 fn report(member: &Member, key: KeyId) -> EpochReport {
@@ -78,8 +79,32 @@ pub fn an_attempt_that_this_token_has_not_signed_is_in_its_report(setting: &Sett
     for member in &members {
         let reports = member.key(key.id).old_epochs;
         let report = reports.iter().find(|report| report.epoch == attempt[0]).expect("the attempt is not reported");
-        assert!(report.is_dead(), "{report:?}");
+        assert!(report.holders.is_empty(), "{report:?}");
     }
+    let before = members[0].key(key.id).epoch;
+    refresh(&members, key.id);
+    for member in &members {
+        let reported: Vec<_> = member.key(key.id).old_epochs.iter().map(|report| report.epoch).collect();
+        assert_eq!(reported.len(), 3, "each once");
+        assert!([key.epoch, attempt[0], before].iter().all(|epoch| reported.contains(epoch)));
+    }
+}
+
+/// This token has dealt in it and no more. Who signed it has its transcript.
+pub fn who_was_dealt_a_share_is_told_by_those_that_signed_the_attempt(setting: &Setting) {
+    let forgers = [1, 2, 3].map(|seed| hazmat::Forger::new([seed; 32]));
+    let member = |forger: &hazmat::Forger| forger.store(setting.storage(), &init("a member"), 0).unwrap();
+    let members: Vec<_> = forgers.iter().map(member).map(Member::new).collect();
+    let key = dkg(&members, setting.suite, 2).id;
+    let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    exchange_over(&mut enter(&members, &invitation), &mut lost("deal", &[(1, 0), (2, 0)]));
+    refresh_over(&members, key, &mut lost("certify", &[(1, 0), (2, 0)]));
+    let certificate = members[1].session.certificate(key).unwrap();
+    let told = (1, true, Some(invitation.run_id()));
+    let telling = hazmat::Forger::telling(&forgers, &certificate, told).unwrap();
+    let reports = members[0].session.complete(&telling).unwrap().old_epochs;
+    let report = reports.iter().find(|report| *report.epoch.as_bytes() == [u8::MAX; 32]).unwrap();
+    assert_eq!(report.identifiers().count(), 999, "of a thousand this token has nothing");
 }
 
 pub fn what_is_declared_of_nobody_is_refused(setting: &Setting) {
@@ -155,10 +180,13 @@ pub fn another_device_under_a_number_cannot_confirm_for_the_one_before(setting: 
     assert_eq!(left.holders, [holder(3, Holding::NotConfirmed), holder(3, Holding::Backup)]);
 }
 
-/// The first dealt in an attempt that has no name for it when it hears of the epoch before. A later one names it.
-pub fn what_was_declared_of_an_attempt_stays_when_it_gets_its_name(setting: &Setting) {
+/// The first dealt in an attempt that has no name for it when it hears of the epoch before, as it reports it then.
+fn dealt_in_before(setting: &Setting) -> (Vec<Member>, KeyId, EpochId, EpochReport) {
     let members = setting.group(3);
     let key = dkg(&members, setting.suite, 2);
+    // One that others have signed, and that the epoch names.
+    refresh_over(&members, key.id, &mut lost("deal", &[(0, 2)]));
+    let signed = members[0].key(key.id).pending;
     refresh_over(&members, key.id, &mut lost("certify", &[(1, 0), (2, 0), (0, 2), (1, 2)]));
     let certificate = members[1].session.certificate(key.id).unwrap();
     let receivers = seated(&members, &[(1, 0), (3, 2)]);
@@ -170,14 +198,36 @@ pub fn what_was_declared_of_an_attempt_stays_when_it_gets_its_name(setting: &Set
     for at in [0, 2] {
         members[at].session.complete(&certificate).unwrap();
     }
-    let reports = |epochs: &[EpochId]| {
-        let old = members[0].key(key.id).old_epochs;
-        old.into_iter().filter(|old| epochs.contains(&old.epoch)).collect::<Vec<_>>()
-    };
-    let known = members[0].key(key.id).old_epochs.into_iter().find(|old| old.epoch != key.epoch).unwrap();
+    let of_epoch = |old: &EpochReport| old.epoch == key.epoch || signed.contains(&old.epoch);
+    let known = members[0].key(key.id).old_epochs.into_iter().find(|old| !of_epoch(old)).unwrap();
+    (members, key.id, attempt, known)
+}
+
+/// The only report of the attempt, under its name.
+fn report_of(member: &Member, key: KeyId, attempt: EpochId, before: EpochId) -> EpochReport {
+    let old = member.key(key).old_epochs;
+    let reports: Vec<_> = old.into_iter().filter(|old| [attempt, before].contains(&old.epoch)).collect();
+    let [report] = <[EpochReport; 1]>::try_from(reports).unwrap();
+    assert_eq!(report.epoch, attempt);
+    report
+}
+
+pub fn what_was_declared_of_an_attempt_stays_when_it_gets_its_name(setting: &Setting) {
+    let (members, key, attempt, known) = dealt_in_before(setting);
     let officer = members[0].store.login_so(&officer_pin()).unwrap();
-    officer.declare(key.id, &Declaration::Stolen { epoch: known.epoch, identifier: id(3) }).unwrap();
-    refresh(&members, key.id);
-    let [report] = <[EpochReport; 1]>::try_from(reports(&[attempt, known.epoch])).unwrap();
-    assert_eq!((report.epoch, report.holders), (attempt, vec![holder(3, Holding::Stolen)]));
+    officer.declare(key, &Declaration::Stolen { epoch: known.epoch, identifier: id(3) }).unwrap();
+    refresh(&members, key);
+    assert_eq!(report_of(&members[0], key, attempt, known.epoch).holders, [holder(3, Holding::Stolen)]);
+}
+
+pub fn a_device_that_is_stolen_later_is_so_for_an_attempt_that_was_known_before(setting: &Setting) {
+    let (mut members, key, attempt, known) = dealt_in_before(setting);
+    assert!(known.holders.contains(&holder(3, Holding::NotConfirmed)), "{known}");
+    members[2] = setting.member("member 3 anew");
+    let card = NewCard { identifier: id(3), card: members[2].card(), reason: Reason::Stolen };
+    let invitation = members[0].session.invite_refresh(key, vec![card]).unwrap();
+    override_all(&members, &invitation);
+    deal(&members, &invitation);
+    let stolen = [holder(3, Holding::Stolen), holder(3, Holding::Backup)];
+    assert_eq!(report_of(&members[0], key, attempt, known.epoch).holders, stolen);
 }
