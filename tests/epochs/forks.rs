@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use quorumkey::audit::EventKind;
 use quorumkey::{Advice, Certificate, CertificateError, Denial, Dkg, KeyTemplate, Misuse, NewCard, Quorum};
 
 use super::device::{Kept, Setting};
@@ -109,7 +110,13 @@ pub fn a_plan_that_names_the_losing_line_ends_a_fork_with_every_officers_leave(s
 
     let certificate = ours[0].session.certificate(key).unwrap();
     for member in &theirs {
+        let seen = || {
+            let log = member.session.audit(None, 1000).unwrap();
+            log.iter().filter(|record| record.event().kind() == EventKind::ForkSeen).count()
+        };
+        let before = seen();
         let retired = member.session.complete(&certificate).unwrap();
+        assert_eq!(seen(), before, "it was ended, and is no other fork");
         assert_eq!((retired.state, retired.epoch, retired.forks.len()), (KeyState::Retired, now.epoch, 0));
         let chain = |member: &Member| -> Vec<_> {
             let chain = member.session.certificates(key).unwrap();
@@ -170,6 +177,9 @@ pub fn a_line_that_went_on_for_long_loses_by_one_renewal(setting: &Setting) {
         assert_eq!(refresh(&theirs, key).height, height);
     }
     let losing: BTreeSet<_> = chain(&theirs[0], key)[1..].iter().map(Certificate::epoch_id).collect();
+    let parted = theirs[0].session.complete(&ours[0].session.certificate(key).unwrap());
+    assert!(matches!(parted, Err(Error::Fork { .. })), "{parted:?}");
+    assert_eq!(theirs[0].key(key).forks[0].ours, chain(&theirs[0], key)[1].epoch_id(), "where the lines part");
     for member in &ours {
         let fork = member.session.catch_up(&chain(&theirs[0], key));
         assert!(

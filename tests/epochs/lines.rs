@@ -226,6 +226,35 @@ pub fn a_made_up_history_is_no_fork(setting: &Setting) {
     assert!(members[1].key(key).forks.is_empty());
 }
 
+/// Neither one that strangers made up, nor one that ends before the epoch that is renewed.
+pub fn a_history_that_does_not_lead_to_what_is_renewed_proves_nothing_and_is_told_nothing(setting: &Setting) {
+    let members = setting.group(4);
+    let key = dkg(&members[..3], setting.suite, 2).id;
+    let helpers = [id(1), id(2), id(3)];
+    let enrol = members[0].session.invite_enrolment(key, id(4), members[3].card(), &helpers).unwrap();
+    exchange(&mut enter(&members, &enrol));
+    let strangers = setting.group(3);
+    let other = dkg(&strangers, setting.suite, 2).id;
+    let told = [(&members, key), (&strangers, other)]
+        .map(|(group, key)| group[0].session.invite_refresh(key, Vec::new()).unwrap().to_bytes());
+    let before = members[0].key(key);
+    let stay = seated(&members, &[(1, 0), (3, 2), (4, 3)]);
+    let without = members[0].session.invite_reshare(key, change(&before, stay, 2, Reason::Lost)).unwrap();
+    exchange(&mut [0, 2, 3].map(|at: usize| members[at].session.start(&without).unwrap()));
+    let now = members[0].key(key);
+    let back = change(&now, now.roster.with(id(2), members[1].card()).unwrap(), 2, Reason::Lost);
+    let back = members[0].session.invite_reshare(key, back).unwrap().to_bytes();
+    let after_plan = |bytes: &[u8]| 5 + usize::try_from(u32::from_be_bytes(bytes[1..5].try_into().unwrap())).unwrap();
+    for told in told {
+        let signature = back.len() - 64;
+        let mixed = [&back[..after_plan(&back)], &told[after_plan(&told)..told.len() - 64], &back[signature..]];
+        let refused = members[1].session.start(&Invitation::from_bytes(&mixed.concat()).unwrap());
+        let Err(Error::Stale { have, certificates }) = refused else { panic!("{refused:?}") };
+        assert_eq!((have, certificates.len()), (before.epoch, 0));
+        assert!(members[1].key(key).forks.is_empty());
+    }
+}
+
 /// The making of an imported key can be superseded as well, by another attempt at it.
 pub fn whoever_signed_a_superseded_import_is_led_on_from_it(setting: &Setting) {
     let secret = || ImportedKey::from_scalar(setting.suite, zeroize::Zeroizing::new([1; 32])).unwrap();

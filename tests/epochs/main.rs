@@ -65,6 +65,7 @@ mount! {
         an_invitation_shows_the_whole_of_the_other_line
         a_retired_member_sees_a_fork_in_an_invitation
         a_made_up_history_is_no_fork
+        a_history_that_does_not_lead_to_what_is_renewed_proves_nothing_and_is_told_nothing
         whoever_signed_a_superseded_import_is_led_on_from_it
         a_revision_of_a_superseded_epoch_is_learnt;
     power:

@@ -233,9 +233,16 @@ pub fn who_missed_a_revision_and_what_followed_is_told_both(setting: &Setting) {
     let invitation = members[0].session.invite_reshare(key, without).unwrap();
     exchange(&mut those.map(|member| member.session.start(&invitation).unwrap()));
     let late = members[1].session.invite_refresh(key, Vec::new()).unwrap();
-    let refused = members[0].session.start(&late);
-    let Err(Error::Stale { certificates, .. }) = refused else { panic!("{refused:?}") };
-    assert_eq!(certificates, members[0].session.certificates(key).unwrap());
+    let now = members[0].key(key);
+    let back = now.roster.with(id(2), members[1].card()).unwrap();
+    let back = quorumkey::Reshare { members: back, ..quorumkey::Reshare::of(&now) };
+    let back = members[0].session.invite_reshare(key, back).unwrap();
+    let mut certificates = Vec::new();
+    for refused in [members[0].session.start(&late), members[1].session.start(&back)] {
+        let Err(Error::Stale { certificates: told, .. }) = refused else { panic!("{refused:?}") };
+        assert_eq!(told, members[0].session.certificates(key).unwrap());
+        certificates = told;
+    }
     for told in &certificates {
         members[1].session.complete(told).unwrap();
     }
