@@ -2,7 +2,7 @@
 //! more, and a renewal that names the losing one ends it.
 
 use quorumkey::{
-    Advice, Denial, Entry, EpochId, Invitation, KeyState, Leaving, Misuse, Reason, Reshare, Roster, Suite,
+    Advice, Denial, Entry, EpochId, Holding, Invitation, KeyState, Leaving, Misuse, Reason, Reshare, Roster, Suite,
 };
 
 use super::device::{Device, devices, log_in, snapshot};
@@ -32,6 +32,7 @@ mod lines;
 mounted! {
     a_clash_of_revisions_stops_signing_for_good_and_names_who_signed_both
     a_renewal_that_names_the_losing_revision_ends_a_clash_and_both_sides_take_part
+    of_two_that_were_enrolled_under_one_number_each_device_is_reported
     a_plan_that_leaves_a_losing_revision_unnamed_is_refused_by_who_knows_of_it
     an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it
     an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well
@@ -205,6 +206,18 @@ fn a_renewal_that_names_the_losing_revision_ends_a_clash_and_both_sides_take_par
     assert!([THIRD, FOURTH, OTHER].iter().all(|place| chain(*place) == chain(FIRST)));
 }
 
+fn of_two_that_were_enrolled_under_one_number_each_device_is_reported(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
+    let members = log_in(&mut devices);
+    meet(&members, &key);
+    let seats = [(1, FIRST), (2, SECOND), (3, THIRD)];
+    let invitation = go_without(&members, key.id, &seats, (4, Reason::Stolen));
+    let now = renew(&members, &[FIRST, SECOND, THIRD], &invitation);
+    let report = now.old_epochs.iter().find(|old| old.epoch == key.epoch).unwrap();
+    let holds = |holding| report.holders.iter().filter(|one| (one.identifier, one.holding) == (id(4), holding)).count();
+    assert_eq!([Holding::Stolen, Holding::NotConfirmed, Holding::Backup].map(holds), [1, 1, 2], "{report}");
+}
+
 fn a_plan_that_leaves_a_losing_revision_unnamed_is_refused_by_who_knows_of_it(suite: Suite, kept: Keep) {
     let Clashed { key, mut devices } = clashed(suite, kept);
     let members = log_in(&mut devices);
@@ -242,6 +255,10 @@ fn an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it(suite
     assert_eq!(invitation.undone().len(), 1);
     let now = renew(&members, &[FIRST, SECOND, FOURTH], &invitation);
     assert_eq!((now.height, now.forks.len()), (2, 0));
+    // Of this epoch all shares are erased. Who was enrolled by the other roster has one of the epoch before.
+    let old = members[FIRST].key(key.id).old_epochs;
+    let report = old.iter().find(|old| old.epoch == passed.epoch).unwrap();
+    assert!(report.holders.is_empty(), "{report}");
     every_pair_signs(&members, key.id, &seats);
     let chain = members[FIRST].session.certificates(key.id).unwrap();
     for place in [THIRD, OTHER] {
@@ -256,8 +273,8 @@ fn an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it(suite
 fn an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well(suite: Suite, kept: Keep) {
     let Clashed { key, mut devices } = copied(suite, kept);
     let members = log_in(&mut devices);
-    // The copy has forgotten the revision, and the third never heard of it: they go on without the first.
-    let seats = [(3, THIRD), (2, COPY)];
+    // The copy has forgotten the revision, and the third never heard of it: they go on, with another for the first.
+    let seats = [(3, THIRD), (2, COPY), (1, OTHER)];
     let passed = go_on(&members, key.id, &seats, 1);
     let revised = members[FIRST].session.certificate(key.id).unwrap();
     let renewed = members[THIRD].session.certificate(key.id).unwrap();
@@ -271,7 +288,7 @@ fn an_epoch_that_goes_by_the_roster_before_a_revision_is_a_fork_as_well(suite: S
     let fork = &members[THIRD].key(key.id).forks[0];
     assert_eq!((fork.revision, fork.culprits.as_slice()), (Some(1), [id(2)].as_slice()));
     let invitation = members[THIRD].session.invite_refresh(key.id, Vec::new()).unwrap();
-    let now = renew(&members, &[COPY, THIRD], &invitation);
+    let now = renew(&members, &[COPY, THIRD, OTHER], &invitation);
     every_pair_signs(&members, key.id, &seats);
     let undone = members[THIRD].session.certificate(key.id).unwrap();
     for place in [FIRST, FOURTH] {
