@@ -10,7 +10,13 @@ mounted! {
     who_saw_how_its_line_went_on_in_an_invitation_follows_it
     who_takes_up_a_line_names_nobody_for_what_that_has_named
     who_takes_up_a_line_keeps_the_roster_that_it_goes_by_and_the_clash
+    who_takes_up_a_line_opens_no_clash_that_it_has_undone
+    a_longer_roster_stays_a_clash_where_a_shorter_one_is_left
+    a_roster_that_is_left_is_a_clash_from_where_it_parts_from_those_that_are_kept
+    who_parted_each_of_two_lines_is_named_for_that_one
+    who_takes_up_a_line_that_is_told_with_another_roster_sees_both
     a_clash_that_the_line_that_is_left_has_undone_is_open_again
+    a_roster_that_the_line_that_is_left_went_by_is_a_fork_again_by_whoever_made_it
     who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it
     a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised
     who_goes_on_from_a_line_that_parted_before_is_not_named
@@ -49,6 +55,15 @@ fn who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by(suite:
     let lost = first.session.complete(&chain[2]).unwrap();
     assert_eq!((lost.state, lost.epoch), (KeyState::Retired, now.epoch));
     assert_eq!(first.session.certificates(key).unwrap(), chain);
+}
+
+/// Those helpers, under their numbers, enrol that newcomer under its own.
+fn enrol_as(members: &[Member], key: KeyId, (number, new): (u16, usize), helpers: &[(u16, usize)]) {
+    let (numbers, places): (Vec<_>, Vec<_>) = helpers.iter().copied().unzip();
+    let inviter = &members[places[0]].session;
+    let invitation = inviter.invite_enrolment(key, id(number), members[new].card(), &ids(&numbers)).unwrap();
+    let runs = places.iter().chain([&new]).map(|place| members[*place].session.start(&invitation).unwrap());
+    exchange(&mut runs.collect::<Vec<_>>());
 }
 
 /// Of a 2-of-3 key members 1, 3 and 5 have signed an epoch without the second, and the first alone has no certificate of it. Behind
@@ -329,6 +344,213 @@ fn a_clash_that_the_line_that_is_left_has_undone_is_open_again(suite: Suite, kep
         [None, Some(1), Some(1)],
         "the line, the revision that it goes by, and the one that it has undone"
     );
+}
+
+/// The first signs an epoch that undoes the other side's revision, and completes that side's epoch before this one.
+fn who_takes_up_a_line_opens_no_clash_that_it_has_undone(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = clashed(suite, kept);
+    let members = log_in(&mut devices);
+    meet(&members, &key);
+    let invitation = go_without(&members, key.id, &[(1, FIRST), (2, SECOND), (4, FOURTH)], (3, Reason::Lost));
+    let mut runs = [FIRST, SECOND, FOURTH].map(|place| {
+        members[place].store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
+        members[place].session.start(&invitation).unwrap()
+    });
+    exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 && message.round() >= 2 { Vec::new() } else { vec![message] }
+    });
+    let own = members[SECOND].session.certificate(key.id).unwrap();
+    let theirs = [(3, THIRD), (2, COPY), (4, OTHER)];
+    let left =
+        renew(&members, &theirs.map(|(_, place)| place), &go_without(&members, key.id, &theirs, (1, Reason::Lost)));
+    let gone = members[FIRST].session.complete(&members[THIRD].session.certificate(key.id).unwrap()).unwrap();
+    assert_eq!((gone.state, gone.pending, gone.forks.len()), (KeyState::Retired, vec![own.epoch_id()], 0));
+    let fork = members[FIRST].session.complete(&own);
+    assert!(matches!(fork, Err(Error::Fork { theirs, .. }) if theirs == left.epoch), "{fork:?}");
+    let info = members[FIRST].key(key.id);
+    assert_eq!((info.state, info.epoch), (KeyState::Active, own.epoch_id()));
+    let seen: Vec<_> = info.forks.iter().map(|fork| (fork.theirs, fork.revision)).collect();
+    assert_eq!(seen, [(left.epoch, None)]);
+}
+
+/// The line that the first was left by goes by a revision that another follows, which comes to light later, and its
+/// epoch has two rosters. The line of which the first holds a share knows of none of these.
+fn a_longer_roster_stays_a_clash_where_a_shorter_one_is_left(suite: Suite, kept: Keep) {
+    let (mut devices, key) = half_signed(suite, 8, &[THIRD]);
+    let (follows, [new, newer], copy) = (5, [6, 7], 8);
+    let theirs = [(2, SECOND), (3, copy), (4, FOURTH)];
+    let members = log_in(&mut devices);
+    enrol(&members, key, [SECOND, copy], &[2, 3], FOURTH);
+    members[FIRST].session.complete(&members[FOURTH].session.certificate(key).unwrap()).unwrap();
+    drop(members);
+    let copies = theirs.map(|(_, place)| Device::new(&devices[place].contents()));
+    devices.extend(copies);
+    let members = log_in(&mut devices);
+    enrol_as(&members, key, (6, follows), &[(2, 9), (3, 10), (4, 11)]);
+    let longer = members[follows].session.certificate(key).unwrap();
+    let left = go_on(&members, key, &theirs, 1).epoch;
+    let short = members[SECOND].session.certificates(key).unwrap();
+    drop(members);
+    let copies = [SECOND, copy].map(|place| Device::new(&devices[place].contents()));
+    devices.extend(copies);
+    let members = log_in(&mut devices);
+    enrol_as(&members, key, (5, new), &[(2, SECOND), (3, copy)]);
+    enrol_as(&members, key, (5, newer), &[(2, 12), (3, 13)]);
+    let epoch = longer.epoch_id();
+    for told in [new, newer] {
+        let _ = members[FIRST].session.complete(&members[told].session.certificate(key).unwrap());
+    }
+    forks(&members[FIRST], key, &longer, (left, epoch));
+    let seen = |members: &[Member]| {
+        let forks = members[FIRST].key(key).forks;
+        forks.iter().map(|fork| (fork.theirs, fork.revision)).collect::<Vec<_>>()
+    };
+    assert_eq!(seen(&members), [(left, Some(1)), (epoch, Some(2))]);
+    drop(members);
+    let before = snapshot(&devices);
+    let again = || before.iter().map(|contents| kept(contents)).collect::<Vec<_>>();
+    // It takes its line up.
+    let mut devices = again();
+    let members = log_in(&mut devices);
+    let fork = members[FIRST].session.complete(&members[THIRD].session.certificate(key).unwrap());
+    assert!(matches!(fork, Err(Error::Fork { theirs, .. }) if theirs == left), "{fork:?}");
+    assert_eq!(seen(&members), [(left, None), (epoch, Some(2))]);
+    drop(members);
+    // That line goes on without it, and names what it has heard of.
+    let mut devices = again();
+    let members = log_in(&mut devices);
+    let shown = members[FIRST].session.start(&members[THIRD].session.invite_refresh(key, Vec::new()).unwrap());
+    assert!(matches!(shown, Err(Error::Fork { .. })), "{shown:?}");
+    for told in &short {
+        for place in [THIRD, OTHER] {
+            members[place].session.complete(told).unwrap_err();
+        }
+    }
+    let seats = [(3, THIRD), (5, OTHER)];
+    renew(&members, &[THIRD, OTHER], &go_without(&members, key, &seats, (1, Reason::Lost)));
+    let lost = members[FIRST].session.complete(&members[THIRD].session.certificate(key).unwrap()).unwrap();
+    assert_eq!(lost.state, KeyState::Retired);
+    assert_eq!(seen(&members), [(epoch, Some(2))], "which nobody has undone");
+}
+
+/// The line that the first was left by goes by two revisions. Another excludes the second, and one excludes both.
+fn a_roster_that_is_left_is_a_clash_from_where_it_parts_from_those_that_are_kept(suite: Suite, kept: Keep) {
+    let (mut devices, key) = half_signed(suite, 8, &[THIRD, SECOND, THIRD]);
+    let ([new, second, both], copy) = ([5, 6, 7], 8);
+    let theirs = [(2, SECOND), (3, copy), (4, FOURTH)];
+    let members = log_in(&mut devices);
+    enrol(&members, key, [SECOND, copy], &[2, 3], FOURTH);
+    enrol(&members, key, [9, 10], &[2, 3], both);
+    drop(members);
+    devices.extend(theirs.map(|(_, place)| Device::new(&devices[place].contents())));
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    enrol_as(&members, key, (6, new), &theirs);
+    enrol_as(&members, key, (6, second), &[(2, 11), (3, 12), (4, 13)]);
+    let certificate = |place: usize| members[place].session.certificate(key).unwrap();
+    let epoch = certificate(new).epoch_id();
+    members[FIRST].session.complete(&certificate(new)).unwrap();
+    for place in [second, both] {
+        forks(&members[FIRST], key, &certificate(place), (epoch, epoch));
+    }
+    go_on(&members, key, &[(2, SECOND), (3, copy), (4, FOURTH), (6, new)], 1);
+    members[FIRST].session.complete(&certificate(SECOND)).unwrap();
+    let seen = || members[FIRST].key(key).forks.iter().map(|fork| fork.revision).collect::<Vec<_>>();
+    assert_eq!(seen(), [Some(2), Some(1)]);
+    let fork = members[FIRST].session.complete(&certificate(THIRD));
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    assert_eq!(seen(), [None, Some(2), Some(1), Some(2)]);
+}
+
+/// The first goes by a revision that two lines pass over, one of them its own, before what goes on from it leaves it.
+fn who_parted_each_of_two_lines_is_named_for_that_one(suite: Suite, kept: Keep) {
+    let (mut devices, key) = half_signed(suite, 5, &[THIRD, OTHER, SECOND, THIRD]);
+    let (third, newcomer, others) = (5, 6, [(2, 7), (3, 8)]);
+    let members = log_in(&mut devices);
+    enrol(&members, key, [SECOND, third], &[2, 3], FOURTH);
+    let revised = members[FOURTH].session.certificate(key).unwrap();
+    go_on(&members, key, &others, 1);
+    go_on(&members, key, &[(2, SECOND), (3, third), (4, FOURTH), (5, newcomer)], 1);
+    drop(members);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let [own, other, left] = [THIRD, 7, SECOND].map(|place| members[place].session.certificate(key).unwrap());
+    let first = &members[FIRST];
+    let seen = || {
+        let forks = first.key(key).forks;
+        forks.iter().map(|fork| (fork.theirs, fork.revision, fork.culprits.clone())).collect::<Vec<_>>()
+    };
+    first.session.complete(&revised).unwrap();
+    for told in [&other, &own] {
+        forks(first, key, told, (revised.epoch_id(), told.epoch_id()));
+    }
+    let passed_over = (other.epoch_id(), None, ids(&[2, 3]));
+    assert_eq!(seen(), [passed_over.clone(), (own.epoch_id(), None, ids(&[3]))]);
+    assert_eq!(first.session.complete(&left).unwrap().state, KeyState::Retired);
+    let fork = first.session.complete(&own);
+    assert!(matches!(fork, Err(Error::Fork { theirs, .. }) if theirs == left.epoch_id()), "{fork:?}");
+    // The fifth, who is in both, had not signed the revision.
+    let clash = (revised.epoch_id(), Some(1), ids(&[3]));
+    assert_eq!(seen(), [passed_over, (left.epoch_id(), None, ids(&[3])), clash]);
+}
+
+/// The first was shown the one in an invitation, and copies of the same tokens have made the other.
+fn who_takes_up_a_line_that_is_told_with_another_roster_sees_both(suite: Suite, kept: Keep) {
+    let Stranded { mut devices, key, ours, theirs } = stranded(suite, kept);
+    let copies = [THIRD, OTHER].map(|place| Device::new(&devices[place].contents()));
+    devices.extend(copies);
+    devices.extend(super::device::devices(2));
+    let members = log_in(&mut devices);
+    enrol_as(&members, key, (6, 8), &[(3, THIRD), (5, OTHER)]);
+    enrol_as(&members, key, (6, 9), &[(3, 6), (5, 7)]);
+    let shown = members[FIRST].session.start(&members[THIRD].session.invite_refresh(key, Vec::new()).unwrap());
+    assert!(matches!(shown, Err(Error::Fork { theirs: other, .. }) if other == ours), "{shown:?}");
+    let fork = members[FIRST].session.complete(&members[6].session.certificate(key).unwrap());
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    let info = members[FIRST].key(key);
+    assert_eq!((info.state, info.epoch, info.revision), (KeyState::Active, ours, 1));
+    let seen: Vec<_> = info.forks.iter().map(|fork| (fork.theirs, fork.revision)).collect();
+    assert_eq!(seen, [(theirs, None), (ours, Some(1))]);
+    assert_eq!(members[FIRST].session.certificate(key).unwrap(), members[THIRD].session.certificate(key).unwrap());
+}
+
+/// The first went by the one that was undone, and the one that the line went by was a clash before.
+fn a_roster_that_the_line_that_is_left_went_by_is_a_fork_again_by_whoever_made_it(suite: Suite, kept: Keep) {
+    let (mut devices, key) = half_signed(suite, 6, &[THIRD, SECOND, THIRD]);
+    let (new, copy, [second, third]) = (5, 6, [7, 8]);
+    let members = log_in(&mut devices);
+    enrol(&members, key, [SECOND, copy], &[2, 3], FOURTH);
+    enrol(&members, key, [second, third], &[2, 3], new);
+    let [goes_by, undone] = [FOURTH, new].map(|place| members[place].session.certificate(key).unwrap());
+    let epoch = undone.epoch_id();
+    let theirs = [(2, SECOND), (3, copy), (4, FOURTH)];
+    for (_, place) in theirs {
+        forks(&members[place], key, &undone, (epoch, epoch));
+    }
+    renew(&members, &theirs.map(|(_, place)| place), &go_without(&members, key, &theirs, (1, Reason::Lost)));
+    drop(members);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let first = &members[FIRST];
+    first.session.complete(&undone).unwrap();
+    forks(first, key, &goes_by, (epoch, epoch));
+    first.session.complete(&members[SECOND].session.certificate(key).unwrap()).unwrap();
+    let logged = || {
+        let log = first.session.audit(None, 1000).unwrap();
+        let seen = |record: &&quorumkey::audit::Record| {
+            let event = record.event();
+            event.kind() == quorumkey::audit::EventKind::ForkSeen && event.details() == epoch.as_bytes()
+        };
+        log.iter().filter(seen).count()
+    };
+    assert_eq!((first.key(key).forks.len(), logged()), (0, 1));
+    let fork = first.session.complete(&members[THIRD].session.certificate(key).unwrap());
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    let forks = first.key(key).forks;
+    let seen: Vec<_> = forks.iter().map(|fork| (fork.revision, fork.culprits.clone())).collect();
+    // Who left the first's revision named it, as undone.
+    assert_eq!(seen, [(None, ids(&[3])), (Some(1), Vec::new()), (Some(1), ids(&[2, 3]))]);
+    assert_eq!(logged(), 2);
 }
 
 /// Who came when the losing side's revision had been undone, and learns of it, then of what others made of it.
