@@ -173,15 +173,3 @@ fn change(key: &KeyInfo, members: Roster, threshold: u16, reason: Reason) -> Res
     let leaving = gone.map(|(identifier, _)| Leaving { identifier, reason }).collect();
     Reshare { threshold, members, leaving, ..Reshare::of(key) }
 }
-
-#[test]
-fn a_key_tells_all_its_certificates_however_many_there_are() {
-    let members = group(2);
-    let key = dkg(&members, quorumkey::Suite::Ed25519, 2).id;
-    for height in 1..=70 {
-        assert_eq!(refresh(&members, key).height, height);
-    }
-    let told = members[0].session.certificates(key).unwrap();
-    assert_eq!(told.len(), 71);
-    assert_eq!(told.last(), Some(&members[1].session.certificate(key).unwrap()));
-}

@@ -200,12 +200,9 @@ impl<S: Storage> SoftToken<S> {
         let mut chain = Vec::new();
         loop {
             let page = self.vault.scan(unlocked, object, CERTIFICATE, after.as_deref(), PAGE)?;
-            let last = page.last().filter(|_| page.len() == PAGE).map(|(key, _)| key.clone());
+            let Some((last, _)) = page.last() else { return Ok(chain) };
+            after = Some(last.clone());
             chain.extend(page.into_iter().map(|(_, bytes)| bytes));
-            match last {
-                Some(last) => after = Some(last),
-                None => return Ok(chain),
-            }
         }
     }
 
