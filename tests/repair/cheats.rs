@@ -108,21 +108,6 @@ fn every_lie_of_a_helper_that_all_can_see_names_it() {
         trial.names_body(1, 0, Misbehaviour::RunKey, |body| body[0] ^= 1);
         trial.names_body(1, 0, Misbehaviour::Malformed, Vec::clear);
         trial.names_body(1, 0, Misbehaviour::Malformed, |body| body[40] ^= 1);
-        // Restored, overridden, and attempts: two empty lists.
-        for flag in [10, 9] {
-            trial.names_body(1, 0, Misbehaviour::Malformed, |body| {
-                let at = body.len() - flag;
-                body[at] = 1;
-            });
-        }
-        let (_, chain) = trial.invitation();
-        let [signed, dealt] = [attempts(&chain[0]), dealings()];
-        for (told, place) in [(&signed, 8), (&dealt, 4)] {
-            trial.names_body(1, 0, Misbehaviour::Malformed, |body| {
-                let at = body.len() - place;
-                body.splice(at..at + 4, told.iter().copied());
-            });
-        }
         trial.names_body(1, 1, Misbehaviour::RevisionSignature, |body| body[5] ^= 1);
         trial.names_body(1, 1, Misbehaviour::RevisionSignature, Vec::clear);
         trial.names_body(1, 1, Misbehaviour::RevisionSignature, |body| body.push(0));
@@ -146,6 +131,26 @@ fn every_lie_of_a_helper_that_all_can_see_names_it() {
                 body[low] ^= 1;
             });
         }
+    }
+}
+
+/// Of a repair nobody enters restored, overridden, or with attempts.
+#[test]
+fn a_helper_that_joins_a_repair_with_a_past_is_named() {
+    let trial = Trial::new(Suite::Ed25519);
+    for flag in [10, 9] {
+        trial.names_body(1, 0, Misbehaviour::Malformed, |body| {
+            let at = body.len() - flag;
+            body[at] = 1;
+        });
+    }
+    let (_, chain) = trial.invitation();
+    let [signed, dealt] = [attempts(&chain[0]), dealings()];
+    for (told, place) in [(&signed, 8), (&dealt, 4)] {
+        trial.names_body(1, 0, Misbehaviour::Malformed, |body| {
+            let at = body.len() - place;
+            body.splice(at..at + 4, told.iter().copied());
+        });
     }
 }
 
