@@ -126,7 +126,10 @@ pub(super) fn open(medium: &dyn Medium, path: &Path) -> Result<File, StorageErro
             return Err(StorageError::Foreign);
         }
         medium.before(Step::Open)?;
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
         lock(medium, &file)?;
         if same(&look(medium, &file)?, &named) && same(&lookup(medium, path)?, &named) {
             check_preamble(&file)?;
@@ -136,7 +139,7 @@ pub(super) fn open(medium: &dyn Medium, path: &Path) -> Result<File, StorageErro
     Err(StorageError::InUse)
 }
 
-fn lookup(medium: &dyn Medium, path: &Path) -> Result<Metadata, StorageError> {
+pub(super) fn lookup(medium: &dyn Medium, path: &Path) -> Result<Metadata, StorageError> {
     // Not followed: a link at a store's place is not a store.
     medium.before(Step::Look).and_then(|()| fs::symlink_metadata(path)).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => StorageError::Missing,
@@ -217,14 +220,22 @@ impl Temporary {
     fn publish_without_links(&self, store: &Path) -> Result<(), StorageError> {
         let create = || OpenOptions::new().write(true).create_new(true).open(store);
         match self.medium.before(Step::Create).and_then(|()| create()) {
-            Ok(_) => {
+            Ok(taken) => {
                 let renamed = self.medium.before(Step::Rename).and_then(|()| fs::rename(&self.path, store));
                 // If it stays, it is no store.
-                Ok(renamed.inspect_err(|_| drop(unlink(&*self.medium, store)))?)
+                Ok(renamed.inspect_err(|_| drop(self.give_back(store, &taken)))?)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(StorageError::Exists),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Takes the store's name from this empty file, if it is still the one that has it.
+    fn give_back(&self, store: &Path, taken: &File) -> Result<(), StorageError> {
+        if same(&look(&*self.medium, taken)?, &lookup(&*self.medium, store)?) {
+            unlink(&*self.medium, store)?;
+        }
+        Ok(())
     }
 
     /// Gives the file the store's name, and the old file another one, under which it is found and overwritten even if
@@ -297,10 +308,9 @@ pub(super) fn remove_leftovers(medium: &dyn Medium, store: &Path, open: &File) -
     let open = look(medium, open)?;
     for (path, found) in leftovers(medium, store)? {
         // A second name of the store itself is only a name: that is what a crash between two steps leaves.
-        if !same(&found, &open) {
-            wipe_unless_used(medium, &path, &found)?;
+        if same(&found, &open) || wipe_unless_used(medium, &path, &found)? {
+            unlink(medium, &path)?;
         }
-        unlink(medium, &path)?;
     }
     Ok(())
 }
@@ -347,8 +357,10 @@ fn leftovers(medium: &dyn Medium, store: &Path) -> Result<Vec<(PathBuf, Metadata
         if !is_leftover(store, &path) {
             continue;
         }
-        if let Some(metadata) = fs::symlink_metadata(&path).ok().filter(Metadata::is_file) {
-            found.push((path, metadata));
+        match lookup(medium, &path) {
+            Ok(metadata) if metadata.is_file() => found.push((path, metadata)),
+            Ok(_) | Err(StorageError::Missing) => {}
+            Err(error) => return Err(error),
         }
     }
     Ok(found)

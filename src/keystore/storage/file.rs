@@ -57,8 +57,10 @@ impl FileStorage {
     }
 
     pub(crate) fn create_on(medium: Arc<dyn Medium>, path: &Path, contents: &[Entry]) -> Result<Self, StorageError> {
-        if path.symlink_metadata().is_ok() {
-            return Err(StorageError::Exists);
+        match disk::lookup(&*medium, path) {
+            Ok(_) => return Err(StorageError::Exists),
+            Err(StorageError::Missing) => {}
+            Err(error) => return Err(error),
         }
         let temporary = Temporary::new(&medium, path)?;
         let database = build(&temporary, contents, &*medium)?;

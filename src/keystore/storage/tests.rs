@@ -392,8 +392,18 @@ fn a_leftovers_name_that_was_given_to_another_file_costs_that_file_nothing() {
         assert_eq!(FileStorage::open_on(medium, &path).is_ok(), is_there);
         let mut bytes = Vec::new();
         handle.read_to_end(&mut bytes).unwrap();
-        assert_eq!(bytes, b"precious");
+        assert_eq!((bytes.as_slice(), fs::read(&left).unwrap().as_slice()), (&b"precious"[..], &b"precious"[..]));
     }
+}
+
+#[test]
+fn a_store_that_goes_while_it_is_opened_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    drop(FileStorage::create(&path, &[]).unwrap());
+    let gone = path.clone();
+    let medium = Meddled::before(Step::Open, 1, move || fs::remove_file(&gone).unwrap());
+    assert_eq!(FileStorage::open_on(medium, &path).unwrap_err(), StorageError::Missing);
 }
 
 /// A file that can't become shorter or longer shows what was done to it before that was tried.
