@@ -1,7 +1,7 @@
 //! Members that show two lists, coordinators that use one pair twice, and devices that fail.
 
-use quorumkey::hazmat::{Forger, subject};
-use quorumkey::{Error, Judgement, KeyInfo, MemoryStorage, Misbehaviour, Misuse, Suite};
+use quorumkey::hazmat::{Forger, body, subject};
+use quorumkey::{Error, Evidence, Judgement, KeyInfo, MemoryStorage, Misbehaviour, Misuse, Suite};
 
 use crate::device::{Crash, Device, devices, log_in, snapshot};
 use crate::refused;
@@ -152,6 +152,12 @@ fn a_wrong_share_with_prepared_nonces_is_proven_by_the_messages_of_the_batch() {
             // With another signature's name the same messages prove nothing.
             let other = invite(&group.members[0], &kept.batch, &[1, 2, 3], b"a third");
             assert_eq!(evidence.judge(&other, &chain).unwrap(), None);
+            // Nor do they with the same said as something else than a share.
+            let mut said = evidence.messages().to_vec();
+            let place = |about| said.iter().position(|one| (subject(one), one.sender()) == (about, id(2))).unwrap();
+            let (share, prepared) = (place("share"), place("prepare"));
+            said[share] = group.forgers[1].replace(&said[share], &said[prepared], body(&said[share]).to_vec());
+            assert_eq!(Evidence::new(said).judge(&invitation, &chain).unwrap(), None);
         }
     }
 }
