@@ -1,7 +1,7 @@
 //! The first round: who takes part, with which run key.
 
 use quorumkey::hazmat::{body, subject};
-use quorumkey::{Evidence, Judgement, Misbehaviour, Suite};
+use quorumkey::{CertificateError, Evidence, Judgement, Misbehaviour, Suite};
 
 use super::*;
 
@@ -84,6 +84,21 @@ fn two_joins_shown_to_two_members_name_their_sender_and_nobody_else() {
 }
 
 #[test]
+fn who_saw_another_join_and_nobody_else_is_awaited_in_a_dispute() {
+    let trial = Trial::new(4);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    let mut runs = trial.start(&invitation);
+    exchange_over(&mut runs, &mut |from, to, message| match subject(&message) {
+        "dispute" => Vec::new(),
+        "join" if (from, to) == (3, 1) => vec![trial.forger(4).alter(&message, |forgery| forgery.counter += 1)],
+        _ => vec![message],
+    });
+    for place in [0, 2] {
+        assert_eq!(runs[place].progress().awaiting, [id(2)]);
+    }
+}
+
+#[test]
 fn two_joins_to_one_member_are_evidence_at_once() {
     let trial = Trial::new(3);
     let (invitation, chain) = trial.invitation(Suite::Ed25519, false);
@@ -95,6 +110,20 @@ fn two_joins_to_one_member_are_evidence_at_once() {
         vec![message]
     });
     all_name_the_last(&results, Misbehaviour::Equivocation, &invitation, &chain);
+}
+
+#[test]
+fn evidence_of_a_renewal_is_judged_by_certificates_up_to_what_it_renews() {
+    let trial = Trial::new(3);
+    let (invitation, chain) = trial.invitation(Suite::Ed25519, true);
+    let key = refresh(&trial.members, invitation.key().unwrap()).id;
+    let newer = trial.members[0].session.certificates(key).unwrap();
+    let (_, of_another_key) = trial.invitation(Suite::Ed25519, true);
+    let evidence = Evidence::new(Vec::new());
+    assert_eq!(evidence.judge(&invitation, &chain), Ok(None));
+    for other in [newer, of_another_key] {
+        assert_eq!(evidence.judge(&invitation, &other), Err(CertificateError::Parent));
+    }
 }
 
 #[test]
@@ -289,6 +318,27 @@ fn made_up(count: u16, receivers: u16) -> Vec<u8> {
         dealt(name, run, 0, &dealers, &receivers)
     });
     [u32::from(count).to_be_bytes().to_vec(), attempts.collect()].concat()
+}
+
+/// Before a key is made there is no attempt at renewing it, and no rule for an officer to lift.
+#[test]
+fn who_tells_of_a_past_when_a_key_is_made_is_named() {
+    for suite in Suite::ALL {
+        let trial = Trial::new(3);
+        let (_, chain) = trial.invitation(suite, true);
+        let signed = [&[0, 0, 0, 1], framed(&chain[0].to_bytes()).as_slice(), &[0; 4]].concat();
+        let dealing = dealt(&dealt_name(&[9; 32]), &[9; 32], 0, &seats(2..=3), &seats(4..=5));
+        let dealings = [&[0, 0, 0, 0, 0, 0, 0, 1], dealing.as_slice()].concat();
+        for (overridden, told) in [(0, signed), (0, dealings), (1, vec![0; 8])] {
+            let (invitation, _) = trial.invitation(suite, false);
+            let results = trial.run_with_body(&invitation, "join", |body| {
+                body.truncate(past(suite) - 1);
+                body.push(overridden);
+                body.extend(&told);
+            });
+            all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &[]);
+        }
+    }
 }
 
 #[test]
