@@ -388,17 +388,20 @@ fn a_recipient_that_accuses_falsely_is_named_by_the_others() {
         let point = if suite == Suite::Ed25519 { 32 } else { 33 };
         let invitation = invite(&members, key.id, &[1, 2, 3]).unwrap();
         let mut started = start(&members, &invitation).unwrap();
-        let mut some_point = Vec::new();
-        let results = exchange_over(&mut started.runs, &mut |from, _, message| {
+        let (mut some_point, mut said) = (Vec::new(), Vec::new());
+        let results = exchange_over(&mut started.runs, &mut |from, to, mut message| {
             if subject(&message) == "consent" {
                 some_point = body(&message)[..point].to_vec();
             }
-            if from != 0 || subject(&message) != "receipt" {
-                return vec![message];
+            if from == 0 && subject(&message) == "receipt" {
+                let scalars = [[1; 16].as_slice(), &[0; 16]].concat().repeat(2);
+                let accusation = [&[0, 2], some_point.as_slice(), &some_point, &scalars].concat();
+                message = forgers[0].accuse(&message, accusation);
             }
-            let scalars = [[1; 16].as_slice(), &[0; 16]].concat().repeat(2);
-            let accusation = [&[0, 2], some_point.as_slice(), &some_point, &scalars].concat();
-            vec![forgers[0].accuse(&message, accusation)]
+            if to == usize::from(from == 0) {
+                said.push(message.clone());
+            }
+            vec![message]
         });
         let chain = members[0].session.certificates(key.id).unwrap();
         for result in &results[1..] {
@@ -408,5 +411,17 @@ fn a_recipient_that_accuses_falsely_is_named_by_the_others() {
             assert_eq!((judged.culprits, judged.misbehaviour), (vec![id(1)], Misbehaviour::FalseAccusation));
         }
         assert_eq!(members[1].session.find(&Filter::default()).unwrap().len(), 1);
+        // It is judged beside every handover, and beside those that its sender had seen.
+        let of =
+            |about, number| said.iter().position(|one| (subject(one), one.sender()) == (about, id(number))).unwrap();
+        let judge = |shown| Evidence::new(shown).judge(&invitation, &chain).unwrap();
+        let (accused, handed, late) = (of("accuse", 1), of("handover", 2), of("handover", 3));
+        let mut others = said.clone();
+        others[late] = forgers[2].alter(&said[late], |forgery| forgery.counter += 1);
+        assert_eq!(judge(others), None);
+        let mut fewer = said.clone();
+        fewer[accused] = forgers[0].seeing(&said[accused], &said[handed..=handed]);
+        fewer.remove(late);
+        assert_eq!(judge(fewer), None);
     }
 }
