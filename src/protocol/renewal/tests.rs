@@ -5,8 +5,11 @@ use rand_chacha::rand_core::SeedableRng;
 
 use super::join::{Join, chain_commitment, possession_statement};
 use super::*;
+use crate::protocol::attempt::Attempt;
 use crate::protocol::certificate::{Certificate, CertificateError, Endorsement};
-use crate::protocol::dealing::{Ceremony, Deal, Hedge, Participant, RunKey, deal, open, sign_transcript};
+use crate::protocol::dealing::{
+    Ceremony, Deal, Hedge, Participant, RunKey, cocktail_context, deal, open, sign_transcript,
+};
 use crate::protocol::epoch::chain_hash;
 use crate::protocol::exchange::tests::header;
 use crate::protocol::fault::{Failure, LastWords, Misbehaviour};
@@ -14,8 +17,8 @@ use crate::protocol::machine::{Denial, Effect, Halt, Machine};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, GroupKey, Scalar, with_suite};
 use crate::wire::{
-    Action, Card, DealPlan, Identifier, IdentityKey, KeyTemplate, Kind, Message, Plan, Roster, Source, Subject, Writer,
-    one_of,
+    Action, Card, DealPlan, DecodeError, Identifier, IdentityKey, KeyTemplate, Kind, Message, Plan, Roster, Source,
+    Subject, Writer, hash_messages, one_of,
 };
 use crate::{Suite, protocol};
 
@@ -205,6 +208,9 @@ fn a_lie_in_good_order_is_accused_and_judged<C: Ciphersuite>(suite: Suite, lie: 
     let accused = failure(first.next.handle(&deals, &mut rng(2)));
     assert_eq!((accused.culprits.as_slice(), accused.misbehaviour), ([id(LIAR)].as_slice(), expected));
     let Some(LastWords::Accuse(body)) = accused.last_words else { panic!("no accusation") };
+    // Beside deals without the one that it speaks of it proves nothing, also where its sender had seen no other.
+    let of_some = say(&plan, 1, 2, Subject::Accuse, body.clone(), &deals[..2]);
+    assert!(judge::<C>(&plan, None, &[joins.as_slice(), &deals[..2], &[of_some]].concat()).is_none());
     let accusation = say(&plan, 1, 2, Subject::Accuse, body, &deals);
     let endorsement = say(&plan, 2, 2, Subject::Certify, endorsed, &deals);
     let judged = failure(second.next.handle(&[accusation.clone(), endorsement], &mut rng(3)));
@@ -362,4 +368,49 @@ fn who_imports_a_key_so_that_a_member_gets_nothing_is_named() {
             }
         });
     }
+}
+
+/// What a new key is dealt in is COCKTAIL-DKG's own context; that of an old key begins with the run besides.
+#[test]
+fn a_new_key_is_dealt_in_the_context_of_its_session_alone() {
+    for suite in Suite::ALL {
+        with_suite!(suite, C => {
+            for (plan, is_new) in [(plan(suite), true), (import_plan::<C>(suite, &[8; 32]), false)] {
+                let [(_, join_1), (_, join_2)] = [1, 2].map(|me| enter(&plan, me));
+                let joins = [join_1, join_2, join::<C>(&plan, &[0; 32]).1];
+                let entered = entered::entered::<C>(&plan, None, &joins).unwrap();
+                let session = hash_messages("quorumkey/session/v1", plan.run_id(), &joins);
+                let members = entered.joins.iter().map(|(id, join)| Participant { id: *id, run_key: join.run_key });
+                let own = cocktail_context::<C>(&session, &members.collect::<Vec<_>>());
+                let run = plan.run_id();
+                let expected = if is_new { own } else { [run.as_bytes().as_slice(), &own].concat() };
+                assert_eq!(entered.ceremony.context(), expected);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_join_tells_of_each_attempt_once_and_in_one_order() {
+    with_suite!(Suite::Ed25519, C => {
+        let plan = import_plan::<C>(Suite::Ed25519, &[8; 32]);
+        let said = join::<C>(&plan, &[0; 32]).1;
+        let mut signed = [1, 2].map(|fill| Certificate::unsigned(plan.clone(), vec![fill; 40]));
+        signed.sort_by_key(Certificate::epoch_id);
+        let mut dealt = [1, 2].map(|fill| Attempt::dealt(&Plan { randomness: [fill; 32], ..plan.clone() }).unwrap());
+        dealt.sort_by_key(|attempt| attempt.epoch);
+        let read = |attempts: &[usize], dealings: &[usize]| {
+            let told = Join::<C> {
+                attempts: attempts.iter().map(|at| signed[*at].clone()).collect(),
+                dealt: dealings.iter().map(|at| dealt[*at].clone()).collect(),
+                ..Join::decode(said.body()).unwrap()
+            };
+            Join::<C>::decode(&told.encode()).map(|_| ())
+        };
+        assert_eq!(read(&[0, 1], &[0, 1]), Ok(()));
+        for wrong in [[1, 0], [0, 0]] {
+            assert_eq!(read(&wrong, &[0, 1]), Err(DecodeError::Invalid("order of attempts")));
+            assert_eq!(read(&[0, 1], &wrong), Err(DecodeError::Invalid("order of attempts")));
+        }
+    });
 }

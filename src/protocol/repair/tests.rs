@@ -401,3 +401,30 @@ fn a_helper_that_delivers_what_it_does_not_have_is_named() {
         });
     }
 }
+
+/// What a helper dealt is judged beside all votes, also where it has signed to have seen no other than its own.
+#[test]
+fn what_is_dealt_beside_the_votes_of_some_is_not_judged() {
+    for suite in Suite::ALL {
+        with_suite!(suite, C => {
+            let (stage, _) = Stage::<C>::new(suite);
+            let all = stage.votes.as_slice();
+            for (votes, expected) in [(all, Some(Misbehaviour::Malformed)), (&all[1..], None)] {
+                let dealt = stage.cast.say(LIAR, SPLIT, Subject::Deal, Vec::new(), votes);
+                stage.cast.judge([stage.joins.as_slice(), votes, &[dealt]].concat(), expected);
+            }
+        });
+    }
+}
+
+#[test]
+fn only_a_vote_in_the_round_of_the_votes_is_judged_as_one() {
+    let cast = Cast::new(Suite::Ed25519);
+    for (round, subject, expected) in [
+        (VOTE, Subject::Vote, Some(Misbehaviour::RevisionSignature)),
+        (SPLIT, Subject::Vote, None),
+        (VOTE, Subject::Deal, None),
+    ] {
+        cast.judge(vec![cast.say(LIAR, round, subject, vec![7], &[])], expected);
+    }
+}

@@ -83,3 +83,20 @@ fn a_revision_that_a_quorum_has_signed_still_says_what_follows() {
     let few = CertificateError::Contradiction("too few have signed a revision");
     assert_eq!(signed(&revision, &[1]).verify(&epoch), Err(few));
 }
+
+#[test]
+fn the_signatures_of_a_revision_stand_in_one_order_and_once() {
+    let (revision, _) = revise(&epoch(), id(4), &card(9), None).unwrap();
+    let read = |by: &[u8]| {
+        let mut writer = Writer::new();
+        writer.bytes(&revision.to_bytes()).count(by.len());
+        for number in by {
+            writer.identifier(id(u16::from(*number))).raw(&vote(&identity(*number), &revision));
+        }
+        SignedRevision::decode(&mut Reader::new(&writer.finish()))
+    };
+    assert_eq!(read(&[1, 2]), Ok(signed(&revision, &[1, 2])));
+    for wrong in [[2, 1], [1, 1]] {
+        assert_eq!(read(&wrong), Err(DecodeError::Invalid("order of signatures")));
+    }
+}

@@ -119,6 +119,8 @@ fn counts_and_thresholds_out_of_bounds_are_refused<C: Ciphersuite>() {
     let above = DealingError::Setup("the threshold is above the number of receivers");
     assert_eq!(refused(&bytes, members + 4, &4_u32.to_le_bytes()), above);
     assert_eq!(refused(&bytes, length_of_context, &[0xff; 8]), DealingError::Decode(DecodeError::TooLong));
+    assert_eq!(refused(&bytes, length_of_context, &1025_u64.to_le_bytes()), DealingError::Decode(DecodeError::TooLong));
+    assert_ne!(refused(&bytes, length_of_context, &1024_u64.to_le_bytes()), DealingError::Decode(DecodeError::TooLong));
     assert_eq!(refused(&bytes, 8, b"KOCKTAIL"), DealingError::Decode(DecodeError::Invalid("suite")));
     let bytes = renewed.transcript();
     let threshold = 22 + 1 + 4 + renewed.ceremony.context().len();
@@ -126,6 +128,7 @@ fn counts_and_thresholds_out_of_bounds_are_refused<C: Ciphersuite>() {
     assert_eq!(refused(&bytes, threshold, &[0, 1]), DealingError::Setup("the threshold is below 2"));
     assert_eq!(refused(&bytes, threshold, &[0xff, 0xff]), above);
     assert_eq!(refused(&bytes, threshold + 2, &[3, 0xe9]), DealingError::Decode(DecodeError::TooLong));
+    assert_ne!(refused(&bytes, threshold + 2, &[3, 0xe8]), DealingError::Decode(DecodeError::TooLong));
     assert_eq!(refused(&bytes, threshold + 4, &[0, 0]), DealingError::Decode(DecodeError::Invalid("identifier")));
     let order = DealingError::Setup("identifiers are not unique and ascending");
     assert_eq!(refused(&bytes, threshold + 4, &[0, 5]), order);
