@@ -106,6 +106,7 @@ mount! {
         a_member_stays_under_its_number
         who_destroyed_a_key_still_enters_upwards_only
         a_stolen_token_comes_back_under_a_new_identity_only
+        a_newcomer_remembers_nothing_for_a_restored_token
         a_restored_token_that_joins_has_forgotten_as_well;
 }
 

@@ -234,6 +234,19 @@ pub fn a_stolen_token_comes_back_under_a_new_identity_only(setting: &Setting) {
     assert!(members[0].session.invite_refresh(key, card(anew.card(), Reason::Stolen)).is_ok());
 }
 
+pub fn a_newcomer_remembers_nothing_for_a_restored_token(setting: &Setting) {
+    let mut members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
+    members[1] = restored_in(setting, &members[1], key.id);
+    members[2] = setting.member("member 4");
+    let leaving = vec![Leaving { identifier: id(3), reason: Reason::Lost }];
+    let now = seated(&members, &[(1, 0), (2, 1), (4, 2)]);
+    let with = Reshare { members: now, leaving, ..Reshare::of(&key) };
+    let invitation = members[0].session.invite_reshare(key.id, with).unwrap();
+    let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
+    assert!(matches!(results[1], Err(Error::Denied(Denial::RestoredNeedsQuorum))), "{results:?}");
+}
+
 /// It may have signed an attempt that was to make it a member, and does not know: a quorum has to remember for it.
 pub fn a_restored_token_that_joins_has_forgotten_as_well(setting: &Setting) {
     for comes_restored in [false, true] {
