@@ -53,7 +53,10 @@ pub fn helpers_are_a_quorum_of_others_with_who_invites_among_them(setting: &Sett
     assert!(matches!(invite(&[1, 2, 7]), Err(Error::Decode(_))));
     let others = members[1].session.invite_repair(key, destroyed(4, &members[3]), &ids(&[1, 3]));
     refused(others, "fewer helpers");
-    repair(&members, &invite(&[1, 2, 3]).unwrap());
+    let invitation = invite(&[1, 2, 3]).unwrap();
+    let (lineage, before) = (invitation.lineage().unwrap().unwrap(), members[0].key(key));
+    assert_eq!((lineage.key, lineage.epoch, lineage.fingerprint()), (key, before.epoch, before.fingerprint()));
+    repair(&members, &invitation);
     sign(&members, key, &[3, 4], b"repaired");
 }
 
