@@ -3,9 +3,11 @@
 use rand_chacha::rand_core::SeedableRng;
 
 use super::*;
-use crate::protocol::revision::revise;
+use crate::hazmat::SampleDealing;
 use crate::protocol::revision::tests::{card, epoch, id};
-use crate::wire::Action;
+use crate::protocol::revision::{revise, vote};
+use crate::secret::Secret;
+use crate::wire::{Action, IdentityKey};
 
 /// What of a plan a test changes.
 struct Renewed {
@@ -77,10 +79,13 @@ fn a_plan_that_ends_a_fork_stands_above_its_parent_and_undoes_what_that_does_not
     }
 }
 
-fn sample() -> Certificate {
+fn sample_dealing() -> SampleDealing {
     let mut rng = rand_chacha::ChaCha20Rng::from_seed([3; 32]);
-    let sample = crate::hazmat::sample_dealing(crate::Suite::Ed25519, &mut rng).unwrap();
-    Certificate::from_bytes(&sample.certificate).unwrap()
+    crate::hazmat::sample_dealing(crate::Suite::Ed25519, &mut rng).unwrap()
+}
+
+fn sample() -> Certificate {
+    Certificate::from_bytes(&sample_dealing().certificate).unwrap()
 }
 
 #[test]
@@ -125,4 +130,22 @@ fn a_certificate_of_another_transcript_is_another() {
     let plan = Plan { inviter: id(1), randomness: [1; 32], action: Action::Deal(epoch().plan) };
     let of = |transcript: &[u8]| Certificate::unsigned(plan.clone(), transcript.to_vec());
     assert!(of(b"one") == of(b"one") && of(b"one") != of(b"two"));
+}
+
+#[test]
+fn a_revision_that_excludes_one_stands_behind_those_before_both() {
+    let mut certificate = sample();
+    let seeds = sample_dealing().seeds;
+    let signed = |revision: &Revision| {
+        let vote = |(at, seed): (u16, &[u8; 32])| (id(at), vote(&IdentityKey::from_seed(Secret::new(*seed)), revision));
+        SignedRevision { revision: revision.clone(), signatures: (1..).zip(&seeds).map(vote).collect() }
+    };
+    let before = certificate.epoch().unwrap();
+    let (first, after) = revise(&before, id(4), &card(9), None).unwrap();
+    let [second, other] = [10, 11].map(|seed| revise(&after, id(5), &card(seed), None).unwrap().0);
+    certificate.revise(signed(&first)).unwrap();
+    let (mut with_other, mut with_second) = (certificate.clone(), certificate);
+    with_other.revise(signed(&other)).unwrap();
+    with_second.revise(signed(&second)).unwrap();
+    assert_eq!(with_second.with_other(signed(&other)), Some(with_other));
 }

@@ -380,3 +380,19 @@ fn a_view_before_the_first_round_is_malformed_and_one_of_a_later_round_waits() {
     exchange.take_round().unwrap();
     assert!(matches!(exchange.compare_early().unwrap(), Accepted::Disputed { round: 1, .. }));
 }
+
+/// Whoever relays messages may send them back, also what a member showed in a dispute.
+#[test]
+fn a_members_own_words_come_back_without_harm_and_others_under_its_name_are_of_a_copy() {
+    let group = Group::new(3);
+    let mut exchange = group.exchange(2);
+    let joined = group.say(2, 0, Subject::Join, vec![1]);
+    exchange.sent(&joined);
+    for echo in [joined, group.say(2, 0, Subject::Dispute, vec![1])] {
+        assert_eq!(exchange.accept(&echo).unwrap(), Accepted::Repeat);
+    }
+    let Err(Refused::Failed(failure)) = exchange.accept(&group.say(2, 0, Subject::Join, vec![2])) else {
+        panic!("other words are taken")
+    };
+    assert_eq!(failure.misbehaviour, Misbehaviour::Cloned);
+}
