@@ -105,6 +105,7 @@ mount! {
     reshares:
         two_of_three_becomes_three_of_five_and_back_with_every_suite
         an_absent_member_is_removed_and_retires_with_the_certificate
+        who_leaves_with_its_device_at_hand_deals_and_nobody_else_who_leaves
         a_member_is_replaced_while_the_threshold_changes
         a_removed_number_comes_back_with_another_card
         t_members_deal_and_others_only_sign_with_every_suite;

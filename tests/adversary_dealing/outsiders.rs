@@ -1,7 +1,7 @@
 //! Messages that are not of the run, or not by its members: they change nothing. And members that are two, or older.
 
 use quorumkey::hazmat::{Forger, Forgery, subject};
-use quorumkey::{Error, Evidence, MemoryStorage, Message, Misbehaviour, NewCard, Reason, Rejection, Suite};
+use quorumkey::{Error, Evidence, MemoryStorage, Message, Misbehaviour, Misuse, NewCard, Reason, Rejection, Suite};
 
 use super::*;
 
@@ -13,6 +13,7 @@ fn strangers_copies_and_replays_are_rejected_and_the_run_succeeds() {
         let replayed = recorded(&trial, &earlier);
         let stranger = Forger::new([99; 32]);
         let (invitation, _) = trial.invitation(Suite::Ed25519, renewed);
+        let group = invitation.key().map_or([0; 32], |key| *key.as_bytes());
         let mut runs = trial.start(&invitation);
         let mut tried = 0;
         let mut said: Vec<Message> = Vec::new();
@@ -22,7 +23,7 @@ fn strangers_copies_and_replays_are_rejected_and_the_run_succeeds() {
                 let own = usize::from(message.sender().get()) - 1;
                 let forger = &trial.forgers[own];
                 let hostile = [
-                    (stranger.alter(message, |_| {}), Rejection::Unauthentic),
+                    (stranger.alter(message, |one| assert_eq!(one.group, group)), Rejection::Unauthentic),
                     (stranger.alter(message, |one| one.sender = id(9)), Rejection::Stranger),
                     (stranger.alter(message, |one| one.body.clear()), Rejection::Unauthentic),
                     (forger.alter(message, |one| one.epoch[0] ^= 1), Rejection::OtherGroup),
@@ -88,13 +89,20 @@ fn with_counter(message: &Message, forger: &Forger, counter: u64) -> Message {
 fn a_counter_below_what_was_shown_in_an_earlier_run_is_a_token_rolled_back() {
     let trial = Trial::new(3);
     let (invitation, _) = trial.invitation(Suite::Ed25519, true);
-    let results = trial.run(&invitation, &mut |from, _, message| {
+    let mut runs = trial.start(&invitation);
+    let mut older = None;
+    let results = exchange_over(&mut runs, &mut |from, _, message| {
         // A join may be older than what another run has shown since; an answer to it may not.
-        let deals = from == 2 && subject(&message) == "deal";
-        vec![if deals { with_counter(&message, trial.forger(3), 1) } else { message }]
+        if from == 2 && subject(&message) == "deal" {
+            vec![older.insert(with_counter(&message, trial.forger(3), 1)).clone()]
+        } else {
+            vec![message]
+        }
     });
-    for result in &results[..2] {
+    for (run, result) in runs.iter_mut().zip(&results[..2]) {
         assert!(matches!(result, Err(Error::RolledBack { member }) if *member == id(3)), "{result:?}");
+        let over = run.handle(older.as_ref().unwrap());
+        assert!(matches!(over, Err(Error::Misuse(Misuse::NoSuchRun(_)))), "{over:?}");
     }
 }
 
@@ -112,6 +120,29 @@ fn the_highest_counter_of_a_run_is_the_lowest_of_the_next() {
     for result in &trial.run(&invitation, &mut |_, _, message| vec![message])[..2] {
         assert!(matches!(result, Err(Error::RolledBack { member }) if *member == id(3)), "{result:?}");
     }
+}
+
+/// Its next deal shows the very counter that its last run has shown as the highest.
+#[test]
+fn a_counter_that_an_earlier_run_has_shown_already_is_no_token_rolled_back() {
+    let trial = Trial::new(3);
+    let key = dkg(&trial.members, Suite::Ed25519, 2).id;
+    let mut deals = Vec::new();
+    for round in 0..4 {
+        let invitation = trial.members[0].session.invite_refresh(key, Vec::new()).unwrap();
+        let results = trial.run(&invitation, &mut |from, to, message| {
+            let mut forged = message.clone();
+            if (from, to) == (2, 0) && subject(&message) == "deal" {
+                trial.forger(3).alter(&message, |forgery| deals.push(forgery.counter));
+            }
+            if from == 2 && subject(&message) == "certify" && round == 2 {
+                forged = with_counter(&message, trial.forger(3), deals[2] + deals[1] - deals[0]);
+            }
+            vec![forged]
+        });
+        assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))), "{results:?}");
+    }
+    assert_eq!(deals[3] - deals[2], deals[1] - deals[0]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use quorumkey::{
 };
 
 use crate::backend::{Backend, backup_key, group, reopen};
-use crate::common::{Member, deal, dkg, exchange_over, id, officer_pin, refresh, sign};
+use crate::common::{Member, deal, dkg, exchange, exchange_over, id, officer_pin, refresh, sign};
 use crate::refused;
 
 pub fn a_refresh_keeps_the_key_and_changes_the_shares_with_every_suite(backend: &dyn Backend) {
@@ -34,7 +34,11 @@ pub fn a_refresh_ends_the_signing_runs_of_the_epoch_before(backend: &dyn Backend
     let key = dkg(&members, Suite::Ed25519, 2).id;
     let invitation = members[0].session.invite_sign(key, &[id(1), id(2)], b"m").unwrap();
     let [mut one, mut two] = [0, 1].map(|at: usize| members[at].session.start_sign(&invitation, b"m").unwrap());
+    let other = dkg(&members, Suite::Ed25519, 2).id;
+    let with_other = members[0].session.invite_sign(other, &[id(1), id(2)], b"m").unwrap();
+    let mut others = [0, 1].map(|at: usize| members[at].session.start_sign(&with_other, b"m").unwrap());
     refresh(&members, key);
+    exchange(&mut others);
     refused!(one.handle(&two.poll_transmit().unwrap()), Error::Misuse(Misuse::NoSuchRun(_)));
     refused!(members[0].session.start_sign(&invitation, b"m"), Error::Stale { certificates, .. } if certificates.len() == 1);
 }

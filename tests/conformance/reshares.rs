@@ -124,6 +124,17 @@ pub fn an_absent_member_is_removed_and_retires_with_the_certificate(backend: &dy
     }
 }
 
+pub fn who_leaves_with_its_device_at_hand_deals_and_nobody_else_who_leaves(backend: &dyn Backend) {
+    let members = group_named(backend, Suite::Ed25519, 4);
+    let key = dkg(&members, Suite::Ed25519, 2);
+    for (routine, lost) in [(3, 4), (4, 3)] {
+        let two = without(&key, &[(routine, Reason::Routine), (lost, Reason::Lost)]);
+        let invitation = members[0].session.invite_reshare(key.id, two).unwrap();
+        let dealers: Vec<_> = invitation.dealers().unwrap().identifiers().collect();
+        assert_eq!(dealers, [id(1), id(2), id(routine)]);
+    }
+}
+
 pub fn a_member_is_replaced_while_the_threshold_changes(backend: &dyn Backend) {
     for suite in Suite::ALL {
         let mut members = group_named(backend, suite, 4);

@@ -122,6 +122,10 @@ pub fn nobody_can_use_up_the_attempts_of_an_epoch(setting: &Setting) {
         assert!(matches!(member.key(key).state, KeyState::Active));
     }
     assert_eq!(refresh(&members, key).height, 1);
+    for attempt in [1000, 2000] {
+        let leap = members[0].session.invite_refresh_from(key, Vec::new(), attempt).unwrap();
+        members[1].session.start(&leap).unwrap().abort().unwrap();
+    }
 }
 
 /// The certificate of an attempt stays with the third member, which is given up for lost; the next attempt has another

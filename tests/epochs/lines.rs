@@ -242,13 +242,17 @@ pub fn a_history_that_does_not_lead_to_what_is_renewed_proves_nothing_and_is_tol
     let without = members[0].session.invite_reshare(key, change(&before, stay, 2, Reason::Lost)).unwrap();
     exchange(&mut [0, 2, 3].map(|at: usize| members[at].session.start(&without).unwrap()));
     let now = members[0].key(key);
-    let back = change(&now, now.roster.with(id(2), members[1].card()).unwrap(), 2, Reason::Lost);
-    let back = members[0].session.invite_reshare(key, back).unwrap().to_bytes();
+    let newcomer = setting.member("a newcomer");
+    let back = now.roster.with(id(2), members[1].card()).unwrap().with(id(5), newcomer.card()).unwrap();
+    let back = members[0].session.invite_reshare(key, change(&now, back, 2, Reason::Lost)).unwrap().to_bytes();
     let after_plan = |bytes: &[u8]| 5 + usize::try_from(u32::from_be_bytes(bytes[1..5].try_into().unwrap())).unwrap();
     for told in told {
         let signature = back.len() - 64;
         let mixed = [&back[..after_plan(&back)], &told[after_plan(&told)..told.len() - 64], &back[signature..]];
-        let refused = members[1].session.start(&Invitation::from_bytes(&mixed.concat()).unwrap());
+        let mixed = Invitation::from_bytes(&mixed.concat()).unwrap();
+        let refused = newcomer.session.start(&mixed).unwrap_err();
+        assert!(refused.to_string().contains("do not lead to the epoch that it speaks of"), "{refused}");
+        let refused = members[1].session.start(&mixed);
         let Err(Error::Stale { have, certificates }) = refused else { panic!("{refused:?}") };
         assert_eq!((have, certificates.len()), (before.epoch, 0));
         assert!(members[1].key(key).forks.is_empty());

@@ -174,3 +174,24 @@ fn change(key: &KeyInfo, members: Roster, threshold: u16, reason: Reason) -> Res
     let leaving = gone.map(|(identifier, _)| Leaving { identifier, reason }).collect();
     Reshare { threshold, members, leaving, ..Reshare::of(key) }
 }
+
+#[test]
+fn a_confirmation_that_comes_again_writes_nothing() {
+    let mut devices = devices(3);
+    let members = log_in(&mut devices);
+    let key = dkg(&members, quorumkey::Suite::Ed25519, 2).id;
+    let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let (mut runs, mut said) = (enter(&members, &invitation), Vec::new());
+    let results = exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 {
+            said.push(message.clone());
+        }
+        vec![message]
+    });
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))), "{results:?}");
+    let before = snapshot(&devices);
+    for message in &said {
+        runs[0].handle(message).unwrap();
+    }
+    assert!(snapshot(&devices) == before);
+}

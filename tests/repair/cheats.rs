@@ -101,6 +101,27 @@ fn dealings() -> Vec<u8> {
 }
 
 #[test]
+fn a_plan_of_another_suite_or_with_another_helper_than_the_revision_leads_to_is_refused() {
+    let trial = Trial::new(Suite::Ed25519);
+    let (invitation, _) = trial.invitation();
+    let genuine = hazmat::plan(&invitation);
+    let place_of = |part: &[u8]| genuine.windows(part.len()).position(|bytes| bytes == part).unwrap();
+    let (mut of_another_suite, mut with_another) = (genuine.clone(), genuine.clone());
+    // Version (1), inviter (2), randomness (32), action (1).
+    assert_eq!(core::mem::replace(&mut of_another_suite[36], 2), 1);
+    let cards = [trial.members[1].card(), Forger::new([9; 32]).card("a member", 0)];
+    let [second, stranger] = cards.map(|card| card.to_bytes());
+    with_another[place_of(&second)..][..second.len()].copy_from_slice(&stranger);
+    for plan in [of_another_suite, with_another] {
+        let forged = trial.forger(0).propose(&invitation, &plan).unwrap();
+        for place in [0, 2] {
+            let refused = trial.members[place].session.start(&forged).unwrap_err();
+            assert!(refused.to_string().contains("another roster than the revision leads to"), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn every_lie_of_a_helper_that_all_can_see_names_it() {
     for suite in Suite::ALL {
         let trial = Trial::new(suite);

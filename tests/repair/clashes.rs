@@ -449,6 +449,9 @@ fn who_learns_of_a_revision_while_it_is_called_back_keeps_no_history_without_it(
         });
         let Err(Error::Stale { certificates, .. }) = &results[0] else { panic!("{results:?}") };
         assert_eq!(certificates.last(), Some(&members[SECOND].session.certificate(key.id).unwrap()));
+        // From the epoch on that both know, or all.
+        let from = if enrolled { usize::try_from(key.height).unwrap() } else { 0 };
+        assert_eq!(certificates, &members[FIRST].session.certificates(key.id).unwrap()[from..]);
         still_knows_the_revision(&members, &key);
     }
 }

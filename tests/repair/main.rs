@@ -33,6 +33,7 @@ mount! {
         who_held_a_share_is_repaired_and_who_never_did_is_enrolled
         helpers_are_a_quorum_of_others_with_who_invites_among_them
         a_key_that_does_not_allow_it_is_neither_repaired_nor_enrolled_in
+        a_key_may_allow_repairs_alone_or_enrolments_alone
         a_repair_that_failed_after_the_votes_is_done_again_with_the_same_revision
         who_missed_the_votes_of_others_votes_again_for_the_same
         who_signed_a_revision_signs_no_other_and_no_attempt_before_it_is_in_force

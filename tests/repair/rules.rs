@@ -1,7 +1,7 @@
 //! Who may be repaired and enrolled, who must agree, and what everybody goes by afterwards.
 
 use quorumkey::wrap::{Identity, SecretKey};
-use quorumkey::{Denial, KeyState, Misuse, Operations, Reason, Restriction};
+use quorumkey::{Denial, Dkg, KeyState, KeyTemplate, Misuse, Operations, Reason, Restriction};
 
 use super::device::Setting;
 use super::*;
@@ -72,6 +72,25 @@ pub fn a_key_that_does_not_allow_it_is_neither_repaired_nor_enrolled_in(setting:
     }
     let result = members[0].session.invite_repair(key, destroyed(3, &members[2]), &ids(&[1, 2]));
     assert!(matches!(result, Err(Error::Denied(Denial::Operation))));
+}
+
+pub fn a_key_may_allow_repairs_alone_or_enrolments_alone(setting: &Setting) {
+    for operation in [Operations::REPAIR, Operations::ENROL] {
+        let mut members = setting.group(3);
+        let template = KeyTemplate { operations: Operations::SIGN.union(operation), ..KeyTemplate::wallet("a wallet") };
+        let dkg = Dkg { suite: setting.suite, threshold: 2, members: roster(&members), template };
+        let key = deal(&members, &members[0].session.invite(dkg).unwrap()).id;
+        let new = setting.member("new");
+        let repair = members[0].session.invite_repair(key, destroyed(3, &new), &ids(&[1, 2]));
+        let enrolment = members[0].session.invite_enrolment(key, id(4), new.card(), &ids(&[1, 2]));
+        let (allowed, denied, place) =
+            if operation == Operations::REPAIR { (repair, enrolment, 2) } else { (enrolment, repair, 3) };
+        assert!(matches!(denied, Err(Error::Denied(Denial::Operation))), "{denied:?}");
+        members.insert(place, new);
+        for result in run(&members, &allowed.unwrap(), &mut |_, _, message| all(message)) {
+            assert_eq!(result.unwrap().unwrap().state, KeyState::Active);
+        }
+    }
 }
 
 /// The helpers vote, and their deals are lost.
