@@ -1,7 +1,7 @@
 //! The last rounds: signatures on the transcript, views of the round before, and who has the certificate.
 
 use quorumkey::hazmat::subject;
-use quorumkey::{CertificateError, KeyState, Misbehaviour, NewCard, Reason, Roster, Suite};
+use quorumkey::{CertificateError, KeyState, Misbehaviour, NewCard, Reason, Rejection, Roster, Suite};
 
 use super::*;
 
@@ -239,6 +239,34 @@ fn who_disputes_a_round_is_not_shown_to_have_spoken_twice_in_it() {
     });
     let (culprits, what, _) = blame(&results[1]);
     assert_eq!((culprits, what), (vec![3], Misbehaviour::FalseView));
+}
+
+/// Else whoever spoke with two tongues would stay unnamed where the others still wait.
+#[test]
+fn who_has_its_output_tells_once_what_it_saw_of_a_disputed_round() {
+    let trial = Trial::new(3);
+    let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    let (mut runs, mut said) = (trial.start(&invitation), Vec::new());
+    let results = exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 0 {
+            said.push(message.clone());
+        }
+        vec![message]
+    });
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))), "{results:?}");
+    for round in [0, 2] {
+        let of = |number| said.iter().find(|one| (one.round(), one.sender()) == (round, id(number))).unwrap();
+        let other = trial.forger(3).alter(of(3), |forgery| forgery.counter += 1);
+        let dispute = trial.forger(2).alter(of(2), |forgery| {
+            (forgery.subject, forgery.body) = ("dispute", showing(&[&other]));
+        });
+        runs[0].handle(&dispute).unwrap();
+        let answer = runs[0].poll_transmit().unwrap();
+        assert_eq!((subject(&answer), answer.round()), ("dispute", round));
+        let again = runs[0].handle(&dispute);
+        assert!(matches!(again, Err(Error::Rejected(Rejection::Unexpected))), "{again:?}");
+        assert!(runs[0].poll_transmit().is_none());
+    }
 }
 
 #[test]

@@ -52,7 +52,9 @@ mount! {
         an_enrolled_token_that_was_restored_has_forgotten_what_it_signed
         the_old_token_of_a_repaired_member_has_no_voice
         a_backup_of_an_enrolled_member_carries_the_revision
-        no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over;
+        no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over
+        who_has_not_completed_the_key_helps_nobody_before_it_has
+        who_was_left_out_is_enrolled_again_once_it_has_completed_that;
 }
 
 /// What a backup of the member's share holds: share (32), chain code (32).

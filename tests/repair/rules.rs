@@ -496,3 +496,41 @@ pub fn no_share_of_an_epoch_is_made_from_memory_once_the_epoch_is_over(setting: 
     assert!(matches!(result, Err(Error::Misuse(Misuse::NoSuchRun(_)))), "{result:?}");
     assert!(runs[1].poll_transmit().is_none());
 }
+
+pub fn who_has_not_completed_the_key_helps_nobody_before_it_has(setting: &Setting) {
+    let members = setting.group(4);
+    let invitation = dkg_invitation(&members[..3], setting.suite, 2);
+    let mut runs: Vec<_> = members[..3].iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let results = exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 1 && hazmat::subject(&message) == "certify" { Vec::new() } else { vec![message] }
+    });
+    let Ok(Some(key)) = &results[0] else { panic!("{results:?}") };
+    assert_eq!(members[1].key(key.id).state, KeyState::Pending);
+    let certificate = members[0].session.certificate(key.id).unwrap();
+    let enrolment = members[0].session.invite_enrolment(key.id, id(4), members[3].card(), &ids(&[1, 2])).unwrap();
+    let refused = members[1].session.start(&enrolment);
+    let Err(Error::Stale { certificates, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(certificates, [certificate]);
+}
+
+pub fn who_was_left_out_is_enrolled_again_once_it_has_completed_that(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
+    let leaving = vec![quorumkey::Leaving { identifier: id(3), reason: Reason::Lost }];
+    let without = quorumkey::Reshare { members: roster(&members[..2]), leaving, ..quorumkey::Reshare::of(&key) };
+    deal(&members[..2], &members[0].session.invite_reshare(key.id, without).unwrap());
+    let enrol = || members[0].session.invite_enrolment(key.id, id(3), members[2].card(), &ids(&[1, 2])).unwrap();
+    let certificate = members[0].session.certificate(key.id).unwrap();
+    let refused = members[2].session.start(&enrol());
+    let Err(Error::Stale { certificates, .. }) = refused else { panic!("{refused:?}") };
+    assert_eq!(certificates, core::slice::from_ref(&certificate));
+    assert_eq!(members[2].session.complete(&certificate).unwrap().state, KeyState::Retired);
+    let behind = enrol();
+    let now = common::refresh(&members[..2], key.id);
+    let refused = members[1].session.start(&behind);
+    assert!(
+        matches!(&refused, Err(Error::Stale { have, certificates }) if *have == now.epoch && certificates.len() == 1)
+    );
+    repair(&members, &enrol());
+    sign(&members, key.id, &[2, 3], b"enrolled again");
+}
