@@ -30,8 +30,10 @@ mount! {
     a_key_that_was_not_made_for_it_has_no_door
     the_door_can_be_shut_for_ever_also_in_the_middle_of_a_run
     it_takes_the_user_and_the_officer_of_every_member
+    a_session_that_ends_meanwhile_ends_no_other_officers_run
     a_restored_share_is_not_handed_over
     a_share_of_the_past_is_not_handed_over
+    a_share_that_is_not_certified_yet_is_not_handed_over
     members_are_enough_and_who_gets_the_key_is_one_of_them
     every_member_has_it_on_record
 }
@@ -188,6 +190,18 @@ fn it_takes_the_user_and_the_officer_of_every_member(backend: &dyn Backend) {
     assert_eq!(alone.progress().awaiting, [id(2)]);
 }
 
+fn a_session_that_ends_meanwhile_ends_no_other_officers_run(backend: &dyn Backend) {
+    let members = backend::group(backend, 2);
+    let key = key(&members, Suite::Ed25519);
+    let invitation = invite(&members, key.id, &[1, 2]).unwrap();
+    let mut started = start(&members, &invitation).unwrap();
+    for member in &members {
+        member.store.login(&user_pin()).unwrap().logout().unwrap();
+        member.store.login_so(&officer_pin()).unwrap().logout().unwrap();
+    }
+    exchange(&mut started.runs);
+}
+
 fn a_restored_share_is_not_handed_over(backend: &dyn Backend) {
     let mut members = backend::group(backend, 3);
     let key = key(&members, Suite::Ed25519);
@@ -216,6 +230,19 @@ fn a_share_of_the_past_is_not_handed_over(backend: &dyn Backend) {
     }
     refused!(members[2].session.consent_to_reconstruct(&late), Error::Stale { .. });
     reconstruct(&members, key.id, &[1, 3]);
+}
+
+fn a_share_that_is_not_certified_yet_is_not_handed_over(backend: &dyn Backend) {
+    let members = backend::group(backend, 2);
+    let dkg = Dkg { suite: Suite::Ed25519, threshold: 2, members: roster(&members), template: template() };
+    let invitation = members[0].session.invite(dkg).unwrap();
+    let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    let results = exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 1 && subject(&message) == "certify" { Vec::new() } else { vec![message] }
+    });
+    let Ok(Some(key)) = &results[0] else { panic!("{results:?}") };
+    let invitation = invite(&members, key.id, &[1, 2]).unwrap();
+    refused!(members[1].session.consent_to_reconstruct(&invitation), Error::Stale { .. });
 }
 
 fn members_are_enough_and_who_gets_the_key_is_one_of_them(backend: &dyn Backend) {

@@ -36,6 +36,7 @@ mount! {
         an_import_that_some_missed_is_completed_by_its_certificate
         an_import_that_was_left_behind_is_completed_by_the_next_attempt
         an_attempt_that_nobody_certified_is_named_and_superseded_by_the_next
+        a_lower_attempt_at_an_import_goes_no_further_once_a_higher_one_was_entered
         a_key_is_imported_once
         a_promise_to_an_import_outlives_the_key_that_is_destroyed
         a_member_of_an_import_stays_under_its_number

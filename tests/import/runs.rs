@@ -195,6 +195,21 @@ pub fn a_promise_to_an_import_outlives_the_key_that_is_destroyed(backend: &dyn B
     }
 }
 
+pub fn a_lower_attempt_at_an_import_goes_no_further_once_a_higher_one_was_entered(backend: &dyn Backend) {
+    let members = group(backend, 3);
+    let all = [&members[0], &members[1], &members[2]];
+    let [low, high] = [1, 2].map(|attempt| invite_as(all[0], all, Suite::Ed25519, attempt));
+    let (mut runs, mut higher) = (start(&members, 0, &low, scalar(Suite::Ed25519, 7)), None);
+    let results = exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 1 && message.round() == 1 {
+            higher.get_or_insert_with(|| members[1].session.start(&high).unwrap());
+        }
+        vec![message]
+    });
+    let low = &results[1];
+    assert!(matches!(low, Err(Error::Denied(Denial::AttemptTooLow { least: 2 }))), "{low:?}");
+}
+
 pub fn a_member_of_an_import_stays_under_its_number(backend: &dyn Backend) {
     let members = group(backend, 3);
     leave_behind(&members, Suite::Secp256k1);
