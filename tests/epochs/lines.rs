@@ -259,6 +259,29 @@ pub fn a_history_that_does_not_lead_to_what_is_renewed_proves_nothing_and_is_tol
     }
 }
 
+/// It learns while it is dealt a share that the epoch that is renewed is over.
+pub fn who_is_called_back_and_completes_what_followed_is_told_no_more_than_that(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2);
+    let without = change(&key, seated(&members, &[(1, 0), (2, 1)]), 2, Reason::Routine);
+    deal(&members, &members[0].session.invite_reshare(key.id, without).unwrap());
+    let now = refresh(&members[..2], key.id);
+    let back = members[0].session.invite_reshare(key.id, change(&now, roster(&members), 2, Reason::Lost)).unwrap();
+    let mut followed = Vec::new();
+    let results = exchange_over(&mut enter(&members, &back), &mut |_, to, message| {
+        if to == 2 && hazmat::subject(&message) == "deal" && followed.is_empty() {
+            refresh(&members[..2], key.id);
+            followed = members[0].session.certificates(key.id).unwrap().split_off(2);
+            for certificate in &followed {
+                assert_eq!(members[2].session.complete(certificate).unwrap().state, KeyState::Retired);
+            }
+        }
+        vec![message]
+    });
+    let Err(Error::Stale { certificates, .. }) = &results[2] else { panic!("{results:?}") };
+    assert_eq!(certificates, &followed[1..]);
+}
+
 /// The making of an imported key can be superseded as well, by another attempt at it.
 pub fn whoever_signed_a_superseded_import_is_led_on_from_it(setting: &Setting) {
     let secret = || ImportedKey::from_scalar(setting.suite, zeroize::Zeroizing::new([1; 32])).unwrap();

@@ -66,6 +66,7 @@ mount! {
         a_retired_member_sees_a_fork_in_an_invitation
         a_made_up_history_is_no_fork
         a_history_that_does_not_lead_to_what_is_renewed_proves_nothing_and_is_told_nothing
+        who_is_called_back_and_completes_what_followed_is_told_no_more_than_that
         whoever_signed_a_superseded_import_is_led_on_from_it
         a_revision_of_a_superseded_epoch_is_learnt;
     power:
@@ -107,7 +108,8 @@ mount! {
         who_destroyed_a_key_still_enters_upwards_only
         a_stolen_token_comes_back_under_a_new_identity_only
         a_newcomer_remembers_nothing_for_a_restored_token
-        a_restored_token_that_joins_has_forgotten_as_well;
+        a_restored_token_that_joins_has_forgotten_as_well
+        who_had_forgotten_in_one_attempt_has_so_in_the_next;
 }
 
 /// What opens backups, and whom they are sealed to.

@@ -273,3 +273,47 @@ pub fn a_restored_token_that_joins_has_forgotten_as_well(setting: &Setting) {
         }
     }
 }
+
+/// What it is dealt in an attempt that comes to nothing makes up for nothing that it has forgotten.
+pub fn who_had_forgotten_in_one_attempt_has_so_in_the_next(setting: &Setting) {
+    for (comes_restored, destroyed) in [(false, false), (true, false), (false, true)] {
+        let mut members = setting.group(3);
+        let key = dkg(&members, setting.suite, 2);
+        members[1] = restored_in(setting, &members[1], key.id);
+        let (third, mut leaving) = (if destroyed { 3 } else { 4 }, Vec::new());
+        if destroyed {
+            members[2].session.destroy(key.id).unwrap();
+        } else {
+            members[2] = setting.member("member 4");
+            leaving.push(Leaving { identifier: id(3), reason: Reason::Lost });
+        }
+        if comes_restored {
+            let (identity, to) = sheet();
+            let who = members[2].session.export_identity(&to).unwrap();
+            members[2] = setting.restore(&who, &identity);
+        }
+        let now = seated(&members, &[(1, 0), (2, 1), (third, 2)]);
+        let dealers = Some(seated(&members, &[(1, 0), (2, 1)]));
+        for lost in [true, false] {
+            let (members_now, dealers) = (now.clone(), dealers.clone());
+            let reshare = Reshare { members: members_now, leaving: leaving.clone(), dealers, ..Reshare::of(&key) };
+            let invitation = members[0].session.invite_reshare(key.id, reshare).unwrap();
+            let through = if lost { 1..3 } else { 1..2 };
+            for member in &members[through] {
+                member.store.login_so(&officer_pin()).unwrap().override_fork_rules(&invitation).unwrap();
+            }
+            // The first member does not sign, or the joins would complete the attempt.
+            let results = exchange_over(&mut enter(&members, &invitation), &mut |_, to, message| {
+                let about = hazmat::subject(&message);
+                let missed = lost && (about == "certify" || about == "deal" && to == 0);
+                if missed { Vec::new() } else { vec![message] }
+            });
+            match (lost, comes_restored || destroyed, &results[2]) {
+                (true, _, Ok(None)) => assert_eq!(members[2].key(key.id).pending.len(), 1),
+                (false, false, Ok(Some(info))) => assert_eq!(info.state, KeyState::Active),
+                (false, true, Err(Error::Denied(Denial::RestoredNeedsQuorum))) => {}
+                (_, _, result) => panic!("{comes_restored} {destroyed} {result:?}"),
+            }
+        }
+    }
+}
