@@ -43,6 +43,7 @@ mounted! {
     who_left_and_knows_a_revision_takes_no_history_without_it
     who_left_and_knows_a_revision_sees_the_fork_when_it_is_called_back_by_another
     who_learns_of_a_revision_while_it_is_called_back_keeps_no_history_without_it
+    who_sees_a_clash_while_it_is_called_back_signs_nothing_that_does_not_end_it
     who_has_destroyed_the_key_ends_no_clash_without_its_officer
     every_roster_of_the_losing_side_is_undone_by_its_name
 }
@@ -454,6 +455,28 @@ fn who_learns_of_a_revision_while_it_is_called_back_keeps_no_history_without_it(
         assert_eq!(certificates, &members[FIRST].session.certificates(key.id).unwrap()[from..]);
         still_knows_the_revision(&members, &key);
     }
+}
+
+fn who_sees_a_clash_while_it_is_called_back_signs_nothing_that_does_not_end_it(suite: Suite, kept: Keep) {
+    let Clashed { key, mut devices } = left(suite, kept, true);
+    let mut members = log_in(&mut devices);
+    members.push(Member::in_memory("another fourth"));
+    let another = members.len() - 1;
+    enrol(&members, key.id, [COPY, OTHER], &[2, 5], another);
+    let told = members[another].session.certificate(key.id).unwrap();
+    let seats = [(2, SECOND), (1, FIRST), (3, THIRD), (4, FOURTH)];
+    let invitation = go_without(&members, key.id, &seats, (5, Reason::Lost));
+    let mut runs: Vec<_> = seats.iter().map(|(_, place)| members[*place].session.start(&invitation).unwrap()).collect();
+    let mut seen = false;
+    let results = exchange_over(&mut runs, &mut |_, to, message| {
+        if to == 1 && hazmat::subject(&message) == "deal" && !core::mem::replace(&mut seen, true) {
+            let fork = members[FIRST].session.complete(&told);
+            assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+        }
+        vec![message]
+    });
+    let unnamed = "it does not name every revision that is to lose";
+    assert!(matches!(results[1], Err(Error::Misuse(Misuse::Plan(why))) if why == unnamed), "{:?}", results[1]);
 }
 
 /// It only receives, and its token knows nothing of the key any more: its officer is asked like those of the others.
