@@ -82,7 +82,8 @@ mount! {
         an_attempt_that_the_joins_complete_ends_the_retry_for_newcomers_as_well
         the_promise_of_a_witness_helps_to_end_an_attempt
         who_has_destroyed_its_key_is_no_witness
-        a_witness_tells_of_what_it_signed;
+        a_witness_tells_of_what_it_signed
+        who_signed_what_nobody_knows_of_takes_part_in_what_followed;
     reports:
         an_epoch_is_not_dead_before_enough_members_have_confirmed
         what_people_declare_counts_and_a_confirmation_by_mouth_of_another_does_not

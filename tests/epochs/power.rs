@@ -260,7 +260,10 @@ pub fn an_attempt_that_the_joins_complete_ends_the_retry_for_newcomers_as_well(s
     let attempt = attempt_to_four_and_five(&members, &key, false);
     let receivers = seated(&members, &[(1, 0), (2, 1), (4, 3), (5, 4), (6, 5)]);
     let invitation = members[0].session.invite_reshare(key.id, change(&key, receivers, 2, Reason::Lost)).unwrap();
-    let results = run_of(&members, &[0, 1, 3, 4, 5], &invitation, &mut |_, _, message| all(message));
+    let results = run_of(&members, &[0, 1, 3, 4, 5], &invitation, &mut |_, _, message| {
+        assert_ne!(hazmat::subject(&message), "confirm", "it has its place in the attempt's own run");
+        all(message)
+    });
     for result in &results[..4] {
         assert_eq!(result.as_ref().unwrap().as_ref().unwrap().epoch, attempt);
     }
@@ -313,4 +316,31 @@ pub fn a_witness_tells_of_what_it_signed(setting: &Setting) {
     let now = refresh(&members[..3], key.id);
     let left = report(&members[0], key.id, attempt);
     assert_eq!(left.identifiers().count(), 3, "it is superseded, and its receivers are known: {now:?}");
+}
+
+/// Of the two that dealt one has forgotten, and goes on with the third, who never knew. The officers end what then comes to
+/// light.
+pub fn who_signed_what_nobody_knows_of_takes_part_in_what_followed(setting: &Setting) {
+    let mut members = setting.group(4);
+    let key = dkg(&members[..3], setting.suite, 2);
+    let unknown = change(&key, seated(&members, &[(1, 0), (2, 1), (4, 3)]), 2, Reason::Lost);
+    let unknown = members[0].session.invite_reshare(key.id, unknown).unwrap();
+    run_of(&members, &[0, 1, 3], &unknown, &mut |_, _, message| {
+        if hazmat::subject(&message) == "certify" { Vec::new() } else { all(message) }
+    });
+    assert_eq!(members[3].key(key.id).pending.len(), 1);
+    members[0] = super::restored::restored_in(setting, &members[0], key.id);
+    let leaving = vec![Leaving { identifier: id(2), reason: Reason::Lost }];
+    let stay = Reshare { members: seated(&members, &[(1, 0), (3, 2)]), leaving, ..Reshare::of(&key) };
+    let stay = members[2].session.invite_reshare(key.id, stay).unwrap();
+    members[0].store.login_so(&officer_pin()).unwrap().override_fork_rules(&stay).unwrap();
+    exchange(&mut [0, 2].map(|at: usize| members[at].session.start(&stay).unwrap()));
+    let now = members[2].key(key.id);
+    let with = change(&now, now.roster.with(id(4), members[3].card()).unwrap(), 2, Reason::Lost);
+    let with = members[2].session.invite_reshare(key.id, with).unwrap();
+    for at in [0, 2] {
+        members[at].store.login_so(&officer_pin()).unwrap().override_fork_rules(&with).unwrap();
+    }
+    exchange(&mut [0, 2, 3].map(|at: usize| members[at].session.start(&with).unwrap()));
+    assert_eq!(members[3].key(key.id).state, KeyState::Active);
 }
