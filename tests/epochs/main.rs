@@ -198,3 +198,32 @@ fn a_confirmation_that_comes_again_writes_nothing() {
     }
     assert!(snapshot(&devices) == before);
 }
+
+/// Of two revisions of its roster that exclude each other the first that is shown.
+#[test]
+fn another_line_is_kept_with_the_revisions_that_follow_and_nothing_is_written_again() {
+    let copy = |devices: &[Device]| snapshot(devices).iter().map(|contents| Device::new(contents)).collect::<Vec<_>>();
+    let mut devices = devices(3);
+    let members = log_in(&mut devices);
+    let key = dkg(&members, quorumkey::Suite::Ed25519, 2).id;
+    let mut copies = copy(&devices);
+    let others = log_in(&mut copies);
+    refresh(&members, key);
+    refresh(&others, key);
+    let plain = others[0].session.certificate(key).unwrap();
+    let mut again = copy(&copies);
+    let [one, other] = [others, log_in(&mut again)].map(|group| {
+        let new = Member::in_memory("a fourth");
+        let invitation = group[0].session.invite_enrolment(key, id(4), new.card(), &[id(1), id(2)]).unwrap();
+        exchange(&mut [&group[0], &group[1], &new].map(|member| member.session.start(&invitation).unwrap()));
+        group[0].session.certificate(key).unwrap()
+    });
+    for (told, is_kept) in
+        [(&plain, true), (&plain, false), (&one, true), (&one, false), (&plain, false), (&other, false)]
+    {
+        let before = snapshot(&devices);
+        let fork = members[0].session.complete(told);
+        assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+        assert_eq!(snapshot(&devices) != before, is_kept);
+    }
+}
