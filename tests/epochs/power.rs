@@ -318,8 +318,8 @@ pub fn a_witness_tells_of_what_it_signed(setting: &Setting) {
     assert_eq!(left.identifiers().count(), 3, "it is superseded, and its receivers are known: {now:?}");
 }
 
-/// Of the two that dealt one has forgotten, and goes on with the third, who never knew. The officers end what then comes to
-/// light.
+/// Of the two that dealt one has forgotten, and goes on with the third, who never knew. The officers end what then comes
+/// to light.
 pub fn who_signed_what_nobody_knows_of_takes_part_in_what_followed(setting: &Setting) {
     let mut members = setting.group(4);
     let key = dkg(&members[..3], setting.suite, 2);
