@@ -222,8 +222,11 @@ impl Temporary {
         match self.medium.before(Step::Create).and_then(|()| create()) {
             Ok(taken) => {
                 let renamed = self.medium.before(Step::Rename).and_then(|()| fs::rename(&self.path, store));
-                // If it stays, it is no store.
-                Ok(renamed.inspect_err(|_| drop(self.give_back(store, &taken)))?)
+                if renamed.is_err() {
+                    // If it stays, it is no store.
+                    let _ = self.give_back(store, &taken);
+                }
+                Ok(renamed?)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(StorageError::Exists),
             Err(error) => Err(error.into()),

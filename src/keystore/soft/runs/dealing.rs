@@ -178,11 +178,9 @@ impl<S: Storage> SoftToken<S> {
         if let Some(key) = key {
             self.check_history(login, key, invitation, (parent, &chain))?;
             // What it signed it completes, or it would hold a share that no certificate ends.
-            let mut signed = false;
-            for told in &chain {
-                let told = told.epoch()?;
-                signed |= key.record.pending.iter().any(|attempt| told.id == *attempt || told.names(*attempt));
-            }
+            let told = chain.iter().map(Certificate::epoch).collect::<Result<Vec<_>, _>>()?;
+            let is_told = |attempt: &EpochId| told.iter().any(|told| told.id == *attempt || told.names(*attempt));
+            let signed = key.record.pending.iter().any(is_told);
             if forbids!(SignedIsCompletedFirst, signed) {
                 return Err(Error::Stale { have: key.epoch.id, certificates: leading_on(chain, key.epoch.id) });
             }
