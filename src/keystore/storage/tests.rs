@@ -197,13 +197,13 @@ fn without_links_a_store_is_made_in_a_free_place_or_not_at_all() {
     for (works, left) in [(true, &["store"][..]), (false, &[])] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
-        let medium = || Arc::new(Linkless { renames: works });
+        let medium = || -> Arc<dyn Medium> { Arc::new(Linkless { renames: works }) };
         let made = FileStorage::create_on(medium(), &path, &[entry("a", "b")]).map(drop);
         assert_eq!((made.is_ok(), names(folder.path())), (works, left.iter().map(ToString::to_string).collect()));
         if works {
             assert_eq!(all(&FileStorage::open(&path).unwrap()), [entry("a", "b")]);
             let before = fs::read(&path).unwrap();
-            let temporary = disk::Temporary::new(&(medium() as Arc<dyn Medium>), &path).unwrap();
+            let temporary = disk::Temporary::new(&medium(), &path).unwrap();
             assert_eq!(temporary.publish(&path).unwrap_err(), StorageError::Exists);
             assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (before, 1));
         }
@@ -413,7 +413,7 @@ fn what_is_cut_off_is_overwritten_first_and_nothing_else() {
     use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
     use std::io::Write;
     let mut file = File::from(memfd_create("store", MemfdFlags::ALLOW_SEALING).unwrap());
-    file.write_all(&[7; 4096 + 40_000]).unwrap();
+    file.write_all(&vec![7; 4096 + 40_000]).unwrap();
     fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW).unwrap();
     let disk = Disk::new(Arc::new(file));
     let bytes = || {

@@ -178,7 +178,7 @@ impl<S: Storage> SoftToken<S> {
         if let Some(key) = key {
             self.check_history(login, key, invitation, (parent, &chain))?;
             // What it signed it completes, or it would hold a share that no certificate ends.
-            let told = chain.iter().map(Certificate::epoch).collect::<Result<Vec<_>, _>>()?;
+            let told = chain.iter().map(|told| Ok(told.epoch()?)).collect::<Result<Vec<_>>>()?;
             let is_told = |attempt: &EpochId| told.iter().any(|told| told.id == *attempt || told.names(*attempt));
             let signed = key.record.pending.iter().any(is_told);
             if forbids!(SignedIsCompletedFirst, signed) {
