@@ -5,9 +5,7 @@ use core::fmt;
 use chacha20poly1305::XChaCha20Poly1305;
 use chacha20poly1305::aead::{Aead, KeyInit};
 use xaes_256_gcm::Xaes256Gcm;
-use zeroize::Zeroizing;
-
-use crate::secret::Secret;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Which AEAD it is.
 #[derive(Clone, Copy)]
@@ -16,25 +14,25 @@ enum Algorithm {
     Xaes256Gcm,
 }
 
-/// A key and nonce for one plaintext, from one sender to one recipient in one context.
+/// A key and nonce for one plaintext, from one sender to one recipient in one context. Wiped when dropped.
 pub(crate) struct ShareCipher {
     algorithm: Algorithm,
-    key: Secret<[u8; 32]>,
-    nonce: Secret<[u8; 24]>,
+    key: Box<[u8; 32]>,
+    nonce: Box<[u8; 24]>,
 }
 
 impl ShareCipher {
     pub(super) fn xchacha20_poly1305(key: [u8; 32], nonce: [u8; 24]) -> Self {
-        Self { algorithm: Algorithm::XChaCha20Poly1305, key: Secret::new(key), nonce: Secret::new(nonce) }
+        Self { algorithm: Algorithm::XChaCha20Poly1305, key: Box::new(key), nonce: Box::new(nonce) }
     }
 
     pub(super) fn xaes_256_gcm(key: [u8; 32], nonce: [u8; 24]) -> Self {
-        Self { algorithm: Algorithm::Xaes256Gcm, key: Secret::new(key), nonce: Secret::new(nonce) }
+        Self { algorithm: Algorithm::Xaes256Gcm, key: Box::new(key), nonce: Box::new(nonce) }
     }
 
     /// Ciphertext and tag.
     pub(crate) fn seal(&self, plaintext: &[u8]) -> Vec<u8> {
-        let (key, nonce) = (&(*self.key.expose()).into(), &(*self.nonce.expose()).into());
+        let (key, nonce) = (&(*self.key).into(), &(*self.nonce).into());
         match self.algorithm {
             Algorithm::XChaCha20Poly1305 => XChaCha20Poly1305::new(key).encrypt(nonce, plaintext),
             Algorithm::Xaes256Gcm => Xaes256Gcm::new(key).encrypt(nonce, plaintext),
@@ -44,13 +42,20 @@ impl ShareCipher {
 
     /// The plaintext, or `None` when the ciphertext was not made with this key, nonce and context.
     pub(crate) fn open(&self, ciphertext: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let (key, nonce) = (&(*self.key.expose()).into(), &(*self.nonce.expose()).into());
+        let (key, nonce) = (&(*self.key).into(), &(*self.nonce).into());
         match self.algorithm {
             Algorithm::XChaCha20Poly1305 => XChaCha20Poly1305::new(key).decrypt(nonce, ciphertext),
             Algorithm::Xaes256Gcm => Xaes256Gcm::new(key).decrypt(nonce, ciphertext),
         }
         .ok()
         .map(Zeroizing::new)
+    }
+}
+
+impl Drop for ShareCipher {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.nonce.zeroize();
     }
 }
 
