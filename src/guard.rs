@@ -423,6 +423,8 @@ mod switch {
         CulpritsWhereTheLinesPart,
         /// Rule 3: a certificate supersedes what it names and nothing else.
         ErasedWhatIsNamed,
+        /// What was told of an attempt without its transcript gives way to what its signers say.
+        HearsayGivesWay,
         /// What others tell of attempts does not fill the record.
         RoomForWhatIsTold,
         /// Of lists that only get longer the newest are kept.

@@ -8,6 +8,7 @@ mod forge;
 pub mod fuzz;
 mod loot;
 mod power;
+mod pretend;
 mod samples;
 mod scavenge;
 mod shared;
@@ -31,6 +32,7 @@ pub use fields::{BODY, Field, FieldKind, NAMES as FIELD_NAMES, fields, subjects}
 pub use forge::{Forger, Forgery, SigningForgery, body, plan, prepared_index, subject};
 pub use loot::Loot;
 pub use power::{Cut, Recorder, Replay, Syncs};
+pub use pretend::{pretend_to_have_dealt, pretend_to_have_signed};
 pub use samples::{SampleDealing, sample_dealing};
 pub use scavenge::Scavenged;
 pub use shared::Shared;

@@ -161,7 +161,8 @@ pub struct KeyInfo {
     /// Other lines of certified epochs, of which none supersedes the one here nor is superseded, and other rosters. While there
     /// is one, nothing is signed.
     pub forks: Vec<Fork>,
-    /// Older epochs, and whether they can still do harm.
+    /// Epochs and attempts that have ended since this token came to the key, and whether they can still do harm. Of what ended
+    /// while it was not a member, those know who were.
     pub old_epochs: Vec<EpochReport>,
 }
 

@@ -260,6 +260,14 @@ impl Keeps for Kept {
 }
 
 impl Kept {
+    /// Its storage. It is closed.
+    pub fn storage(&self) -> Handle {
+        match self {
+            Self::Memory(device) => device.handle(),
+            Self::File(path) => Handle { bytes: Arc::new(FileStorage::open(path).unwrap()), fuse: Arc::default() },
+        }
+    }
+
     /// What a thief would find in it besides identity and chain code. It is closed.
     pub fn shares(&self) -> usize {
         let loot = match self {

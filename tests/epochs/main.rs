@@ -95,7 +95,9 @@ mount! {
         a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded
         another_device_under_a_number_cannot_confirm_for_the_one_before
         what_was_declared_of_an_attempt_stays_when_it_gets_its_name
-        a_device_that_is_stolen_later_is_so_for_an_attempt_that_was_known_before;
+        a_device_that_is_stolen_later_is_so_for_an_attempt_that_was_known_before
+        what_a_liar_made_up_of_an_attempt_gives_way_to_what_its_signers_say
+        who_tells_of_an_ancestor_as_of_an_attempt_keeps_nobody_out;
     restored:
         a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it
         a_restored_token_renews_only_with_a_quorum_that_remembers_or_by_override

@@ -2,7 +2,7 @@
 
 use quorumkey::{Declaration, EpochId, EpochReport, Holder, Holding, Misuse, NewCard};
 
-use super::device::Setting;
+use super::device::{Kept, Setting};
 use super::forks::override_all;
 use super::*;
 
@@ -230,4 +230,66 @@ pub fn a_device_that_is_stolen_later_is_so_for_an_attempt_that_was_known_before(
     deal(&members, &invitation);
     let stolen = [holder(3, Holding::Stolen), holder(3, Holding::Backup)];
     assert_eq!(report_of(&members[0], key, attempt, known.epoch).holders, stolen);
+}
+
+/// The members of these numbers, each in its place, go on without the others.
+fn go_on(members: &[Member], key: KeyId, numbers: &[u16], wire: Wire<'_>) -> Vec<Result<Option<KeyInfo>, Error>> {
+    let place = |number: u16| usize::from(number) - 1;
+    let seats: Vec<_> = numbers.iter().map(|number| (*number, place(*number))).collect();
+    let from = &members[place(numbers[0])];
+    let reshare = change(&from.key(key), seated(members, &seats), 2, Reason::Lost);
+    let invitation = from.session.invite_reshare(key, reshare).unwrap();
+    let start = |number: &u16| members[place(*number)].session.start(&invitation).unwrap();
+    exchange_over(&mut numbers.iter().map(start).collect::<Vec<_>>(), wire)
+}
+
+/// The first has signed an attempt of which the third, who tells nobody that it has, says that others were its receivers.
+pub fn what_a_liar_made_up_of_an_attempt_gives_way_to_what_its_signers_say(setting: &Setting) {
+    let mut devices = setting.devices(3);
+    let members = log_in(&mut devices);
+    let key = dkg(&members, setting.suite, 2).id;
+    let mut run = None;
+    go_on(&members, key, &[1, 3], &mut |_, _, message| {
+        run = Some(message.run_id());
+        if hazmat::subject(&message) == "certify" { Vec::new() } else { vec![message] }
+    });
+    let attempt = members[0].key(key).pending[0];
+    let others = [8, 9].map(|number| (id(number), setting.member("nobody").card()));
+    let others = Roster::new(others.into()).unwrap();
+    let lies = |members: Vec<Member>, devices: &mut [Kept]| {
+        drop(members);
+        hazmat::pretend_to_have_dealt(devices[2].storage(), &user_pin(), key, run.unwrap(), &others).unwrap();
+        log_in(devices)
+    };
+    let members = lies(members, &mut devices);
+    let passed = go_on(&members, key, &[3, 2], &mut |_, _, message| vec![message]);
+    assert!(passed.iter().all(|result| matches!(result, Ok(Some(_)))), "{passed:?}");
+    assert_eq!(members[1].key(key).old_epochs[1].holders.len(), 2 * 2);
+    members[0].session.complete(&members[1].session.certificate(key).unwrap()).unwrap();
+    let members = lies(members, &mut devices);
+    let now = go_on(&members, key, &[2, 1, 3], &mut lost("confirm", &[(0, 1), (1, 0), (2, 0)]));
+    assert!(matches!(now[0], Ok(Some(_))), "{now:?}");
+    let reports = members[1].key(key).old_epochs;
+    let told: Vec<_> = reports.iter().filter(|old| old.epoch == attempt).collect();
+    let [told] = told.as_slice() else { panic!("{reports:?}") };
+    for number in [1, 3] {
+        assert!(told.holders.contains(&holder(number, Holding::NotConfirmed)), "{told}");
+    }
+}
+
+/// A member signed every epoch that led here, and can tell of one as if nobody had certified it. Those who have left since are
+/// enough to sign by it.
+pub fn who_tells_of_an_ancestor_as_of_an_attempt_keeps_nobody_out(setting: &Setting) {
+    let mut devices = setting.devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members, setting.suite, 2).id;
+    refresh(&members, key);
+    let ancestor = members[2].session.certificate(key).unwrap();
+    let passed = go_on(&members, key, &[1, 2, 3, 4], &mut |_, _, message| vec![message]);
+    assert!(passed.iter().all(|result| matches!(result, Ok(Some(_)))), "{passed:?}");
+    drop(members);
+    hazmat::pretend_to_have_signed(devices[2].storage(), &user_pin(), key, &ancestor).unwrap();
+    let members = log_in(&mut devices);
+    let now = go_on(&members, key, &[1, 2, 3], &mut |_, _, message| vec![message]);
+    assert!(matches!(&now[0], Ok(Some(info)) if info.height == 3), "{now:?}");
 }

@@ -4,6 +4,7 @@ use super::*;
 
 mounted! {
     who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by
+    who_is_led_past_epochs_of_another_line_reports_who_holds_shares_of_them
     who_was_left_without_a_share_goes_on_in_the_line_of_which_it_holds_one
     an_attempt_that_others_went_on_from_is_erased_with_what_follows_it
     who_saw_its_line_in_an_invitation_follows_it_wherever_it_went
@@ -55,6 +56,60 @@ fn who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by(suite:
     let lost = first.session.complete(&chain[2]).unwrap();
     assert_eq!((lost.state, lost.epoch), (KeyState::Retired, now.epoch));
     assert_eq!(first.session.certificates(key).unwrap(), chain);
+    // The fourth holds one by the revision that the line passes over.
+    let expected =
+        [(2, Holding::NotConfirmed), (3, Holding::NotConfirmed), (4, Holding::NotConfirmed), (4, Holding::Backup)];
+    assert_eq!(holders(&lost, theirs), expected);
+}
+
+/// Who may hold a share of that old epoch, which is reported once.
+fn holders(info: &KeyInfo, epoch: EpochId) -> Vec<(u16, Holding)> {
+    let of_epoch: Vec<_> = info.old_epochs.iter().filter(|old| old.epoch == epoch).collect();
+    let [report] = of_epoch.as_slice() else { panic!("{of_epoch:?}") };
+    report.holders.iter().map(|one| (one.identifier.get(), one.holding)).collect()
+}
+
+/// The newest comes first, and each of those before it was superseded by the plan of the one that followed it.
+fn who_is_led_past_epochs_of_another_line_reports_who_holds_shares_of_them(suite: Suite, kept: Keep) {
+    let mut devices = devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[SECOND].contents());
+    drop(members);
+    devices.push(copy);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let ours = go_on(&members, key, &[(1, FIRST), (2, SECOND)], 3).epoch;
+    let before = members[FIRST].session.certificate(key).unwrap();
+    enrol_as(&members, key, (5, OTHER), &[(1, FIRST), (2, SECOND)]);
+    let revised = members[FIRST].session.certificate(key).unwrap();
+    let passed = go_on(&members, key, &[(2, COPY), (3, THIRD), (4, FOURTH)], 1).epoch;
+    let invitation = go_without(&members, key, &[(3, THIRD), (4, FOURTH)], (2, Reason::Stolen));
+    let mut runs = [THIRD, FOURTH].map(|place| members[place].session.start(&invitation).unwrap());
+    let later = exchange(&mut runs).remove(0).epoch;
+    let line = members[THIRD].session.certificates(key).unwrap();
+    for (told, theirs) in line[1..].iter().zip([passed, later]) {
+        forks(&members[FIRST], key, told, (ours, theirs));
+    }
+    for (place, told) in [(THIRD, &revised), (FOURTH, &before)] {
+        forks(&members[place], key, told, (later, ours));
+    }
+    let ends = members[THIRD].session.invite_refresh(key, Vec::new()).unwrap();
+    renew(&members, &[THIRD, FOURTH], &ends);
+    let newest = members[THIRD].session.certificate(key).unwrap();
+    let info = members[FIRST].session.complete(&newest).unwrap();
+    assert_eq!((info.state, info.epoch), (KeyState::Retired, newest.epoch_id()));
+    let alive = [(3, Holding::NotConfirmed), (4, Holding::NotConfirmed)];
+    assert_eq!(holders(&info, later), alive);
+    assert_eq!(holders(&info, passed), [&[(2, Holding::Stolen), (2, Holding::Backup)], &alive[..]].concat());
+    let gone = |number| [(number, Holding::NotConfirmed), (number, Holding::Backup)];
+    let own = [(1, Holding::Backup)];
+    assert_eq!(holders(&info, ours), [&own[..], &gone(2), &gone(5)].concat());
+    // The one was shown the revision while the fork was open, and the other is shown it when that has ended.
+    let late = members[FOURTH].session.complete(&revised).unwrap();
+    for info in [members[THIRD].key(key), late] {
+        assert_eq!(holders(&info, ours), [gone(1), gone(2), gone(5)].concat());
+    }
 }
 
 /// Those helpers, under their numbers, enrol that newcomer under its own.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::clash::{Descent, descent};
 use super::fork::{Lines, change_line, set_aside, superseding};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
-use super::old::OldEpoch;
+use super::old::{After, OldEpoch};
 use super::record::{KeyRecord, Standing};
 use super::runs::Live;
 use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
@@ -102,7 +102,7 @@ impl<S: Storage> SoftToken<S> {
         }
         let passed = change_line(key, &epoch, lines, true, commit)?;
         let before = key.is_certified().then(|| key.epoch.clone());
-        self.enthrone(login, key, (certificate, epoch.clone()), (before.as_ref(), &passed), commit)?;
+        self.enthrone(login, key, (certificate, epoch.clone()), (before.as_ref(), &passed), lines, commit)?;
         if let Some(descent) = descent {
             self.part(login, key, (&chain, &others), &descent, (&epoch, &passed, false), commit)?;
         }
@@ -123,7 +123,7 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<()> {
         let mut commit = Commit::default();
         let passed = change_line(key, epoch, lines, false, &mut commit)?;
-        self.enthrone(login, key, (certificate, epoch.clone()), (None, &passed), &mut commit)?;
+        self.enthrone(login, key, (certificate, epoch.clone()), (None, &passed), lines, &mut commit)?;
         if let Some(descent) = descent {
             self.part(login, key, (lines.0, lines.1), descent, (epoch, &passed, true), &mut commit)?;
         }
@@ -138,44 +138,45 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Makes an epoch the key's, and erases what it supersedes, in one transaction: `before`, the epochs of its line that it
-    /// has passed, and what it or these name.
+    /// has passed, the newest first, and what it or these name.
     fn enthrone(
         &self,
         login: &Login,
         key: &mut Key,
         (certificate, epoch): (&Certificate, Epoch),
         (before, passed): (Option<&Epoch>, &[Epoch]),
+        lines: Lines<'_>,
         commit: &mut Commit,
     ) -> Result<()> {
-        let named = |attempt: EpochId| epoch.names(attempt) || passed.iter().any(|passed| passed.names(attempt));
-        let mut superseded: Vec<_> = before.into_iter().cloned().collect();
+        let line: Vec<_> = passed.iter().rev().chain([&epoch]).collect();
+        let named = |attempt: EpochId| line.iter().any(|one| one.names(attempt));
+        let mut superseded: Vec<_> = before.into_iter().chain(passed.iter().rev()).cloned().collect();
         for attempt in key.record.pending.iter().copied() {
-            if let Some(passed) = passed.iter().find(|passed| passed.id == attempt) {
-                superseded.push(passed.clone());
-            } else if holds!(ErasedWhatIsNamed, named(attempt)) {
+            let has_ended = superseded.iter().any(|old| old.id == attempt);
+            if !has_ended && holds!(ErasedWhatIsNamed, named(attempt)) {
                 superseded.push(self.attempt(&login.unlocked, key.id, attempt)?.epoch()?);
             }
         }
         for old in &superseded {
-            self.supersede(login, key, old, &epoch, commit)?;
+            let successor = line.iter().find(|one| supersedes(one, old)).map_or(&epoch, |one| one);
+            self.supersede(login, key, old, After { successor, newest: &epoch }, commit)?;
         }
         let ended = |attempt: &EpochId| superseded.iter().any(|old| old.id == *attempt);
         key.record.pending.retain(|attempt| *attempt != epoch.id && !ended(attempt));
         let KeyRecord { abandoned, pending, .. } = &mut key.record;
         abandoned.retain(|attempt| pending.contains(attempt));
-        let lines = passed.iter().chain([&epoch]).flat_map(|line| &line.entrants.named);
-        lines.for_each(|attempt| key.record.end_fork(attempt.epoch));
-        self.note_attempts(login, key, &epoch, passed)?;
+        line.iter().flat_map(|one| &one.entrants.named).for_each(|attempt| key.record.end_fork(attempt.epoch));
+        self.note_attempts(login, key, (&line, &epoch), lines)?;
         // What this token knew by its run alone is no attempt: it is the key's epoch, or was.
         for one in passed {
             key.record.rename(dealt_name(one.run), one.id);
         }
         key.record.old.retain(|old| old.epoch != dealt_name(epoch.run));
+        note_holders(&mut key.record, (&line, &epoch), lines)?;
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
         if held {
-            let imported =
-                certificate.imports() || self.chain(&login.unlocked, key.id)?.first().is_some_and(Certificate::imports);
+            let imported = certificate.imports() || lines.0.first().is_some_and(Certificate::imports);
             key.record.origin = if imported { Origin::Imported } else { Origin::Generated };
             key.record.forgetful = false;
             key.record.promise = key.record.promise.max(epoch.position());
@@ -190,30 +191,44 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Attempts that this token has not signed dealt shares to others all the same, and so did those that nobody signed.
-    fn note_attempts(&self, login: &Login, key: &mut Key, epoch: &Epoch, passed: &[Epoch]) -> Result<()> {
-        let line = || [epoch].into_iter().chain(passed);
-        let named = || line().flat_map(|one| one.entrants.named.iter().map(move |attempt| (one, attempt)));
-        let certified = |run| line().any(|one| one.run == run);
+    /// `line` leads to the epoch that is the key's now, and ends with it.
+    fn note_attempts(
+        &self,
+        login: &Login,
+        key: &mut Key,
+        (line, epoch): (&[&Epoch], &Epoch),
+        (chain, others, _): Lines<'_>,
+    ) -> Result<()> {
+        let named = || line.iter().flat_map(|one| one.entrants.named.iter().map(move |attempt| (*one, attempt)));
+        let certified = |run| line.iter().any(|one| one.run == run);
         let ended = |run| certified(run) || named().any(|(_, attempt)| attempt.run == run);
         // Of a dealing that it took part in this token knows better than what others say, unless they have the transcript.
         let signed = |run| certified(run) || named().any(|(_, attempt)| attempt.run == run && !attempt.is_unsigned());
         let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !signed(attempt.run)).cloned().collect();
         let mut dealt_in: BTreeSet<_> = key.record.dealt.iter().map(|attempt| attempt.run).collect();
         key.record.dealt.retain(|attempt| !ended(attempt.run));
-        let chain = self.chain(&login.unlocked, key.id)?.iter().map(Certificate::epoch_id).collect::<Vec<_>>();
+        let certificates: Vec<_> = chain.iter().chain(others).map(Certificate::epoch_id).collect();
         let mut kept = Vec::new();
         for attempt in &key.record.pending {
             kept.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
         }
         for (successor, attempt) in own.iter().map(|own| (epoch, own)).chain(named()) {
+            // What was told of it while nobody showed its transcript may have been made up.
+            let hearsay = key.record.old.iter().any(|old| old.epoch == dealt_name(attempt.run));
+            let gives_way = forbids!(HearsayGivesWay, hearsay && !attempt.is_unsigned());
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
             // That there was such a dealing it knows itself, whoever signed what came of it.
             let told = !own.contains(attempt) && !forbids!(OwnDealingsKept, dealt_in.remove(&attempt.run));
-            let known = key.record.old.iter().any(|old| old.epoch == attempt.epoch);
-            if known || told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &chain)) {
+            let known = key.record.old.iter().position(|old| old.epoch == attempt.epoch);
+            if known.is_some() && !gives_way
+                || told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &certificates))
+            {
                 continue;
             }
-            let mut entry = OldEpoch::of_attempt(attempt, successor);
+            let mut entry = OldEpoch::of_attempt(attempt, After { successor, newest: epoch });
+            if let Some(place) = known {
+                entry.keep(&key.record.old.remove(place));
+            }
             // Of what it has signed and not ended it still holds its share.
             if !kept.contains(&attempt.run) {
                 entry.confirm(key.record.me, login.card.id());
@@ -224,25 +239,20 @@ impl<S: Storage> SoftToken<S> {
         Ok(())
     }
 
-    /// Erases what is here of an epoch that the certificate supersedes, and begins to keep track of who else holds it.
+    /// Erases what is here of an epoch that is superseded, and begins to keep track of who else holds it.
     fn supersede(
         &self,
         login: &Login,
         key: &mut Key,
         old: &Epoch,
-        successor: &Epoch,
+        after: After<'_>,
         commit: &mut Commit,
     ) -> Result<()> {
-        let mut entry = OldEpoch::new(old, successor);
+        let mut entry = OldEpoch::new(old, after);
         // It may have been known as an attempt, by its run alone.
         key.record.rename(dealt_name(old.run), old.id);
         if let Some(place) = key.record.old.iter().position(|known| known.epoch == old.id) {
             entry.keep(&key.record.old.remove(place));
-        }
-        let undone = successor.undone().iter().filter(|revision| revision.epoch == old.id);
-        entry.held_too(undone.map(|revision| (revision.identifier, revision.card.id())), successor);
-        for other in self.other_rosters(&login.unlocked, key)?.iter().filter(|other| other.epoch_id() == old.id) {
-            entry.held_too(other.epoch()?.roster().iter().map(|(id, card)| (id, card.id())), successor);
         }
         if self.vault.get(&login.unlocked, key.space_of(old.id), SHARE)?.is_some() {
             commit.erase.push(key.space_of(old.id));
@@ -256,6 +266,26 @@ impl<S: Storage> SoftToken<S> {
         key.record.keep_old(entry);
         Ok(())
     }
+}
+
+/// Whoever was given a share of an old epoch by revisions that this line does not go by may hold it as well.
+fn note_holders(
+    record: &mut KeyRecord,
+    (line, epoch): (&[&Epoch], &Epoch),
+    (chain, others, rosters): Lines<'_>,
+) -> Result<()> {
+    for revision in line.iter().flat_map(|one| one.undone()) {
+        record.held_too(revision.epoch, core::slice::from_ref(revision), epoch);
+    }
+    for known in others.iter().chain(rosters) {
+        let theirs = known.epoch()?;
+        let passed = line.iter().find(|one| one.id == theirs.id).map(|one| Ok((*one).clone()));
+        let kept = || chain.iter().find(|one| one.epoch_id() == theirs.id).map(Certificate::epoch);
+        let ours = passed.or_else(kept).transpose()?;
+        let revisions = ours.as_ref().map_or(&theirs.revisions[..], |ours| theirs.beyond(ours));
+        record.held_too(theirs.id, revisions, epoch);
+    }
+    Ok(())
 }
 
 /// Nonces die with the epoch that they were made for, and in a fork, of which this line may be the one to end.

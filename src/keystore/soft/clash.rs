@@ -142,6 +142,7 @@ impl<S: Storage> SoftToken<S> {
         if !undone {
             commit.event(key.epoch_event(EventKind::ForkSeen, ours.id)?);
         }
+        key.record.held_too(ours.id, beyond, &key.epoch);
         key.save(&mut commit)?;
         self.commit(&login.unlocked, commit)?;
         if undone { Ok(()) } else { Err(error) }

@@ -37,7 +37,7 @@ impl<S: Storage> SoftToken<S> {
     pub(super) fn hear_again(
         &self,
         login: &Login,
-        key: &Key,
+        key: &mut Key,
         known: &Certificate,
         told: &Certificate,
         lines: &[Certificate],
@@ -47,6 +47,8 @@ impl<S: Storage> SoftToken<S> {
         if has_more_revisions(known, told, parent.map(|(_, parent)| parent).as_ref())? {
             let mut commit = Commit::default();
             commit.put(key.object(), &fork_key(theirs), told.to_bytes());
+            key.record.held_too(theirs, told.epoch()?.beyond(&known.epoch()?), &key.epoch);
+            key.save(&mut commit)?;
             self.commit(&login.unlocked, commit)?;
         }
         let open = key.record.open_forks().any(|fork| fork.theirs == theirs);
@@ -160,6 +162,7 @@ pub(super) fn set_aside(
         commit.event(key.epoch_event(EventKind::ForkSeen, epoch.id)?);
     }
     key.record.forks.push(fork);
+    key.record.held_too(epoch.id, &epoch.revisions, &key.epoch);
     key.save(commit)?;
     Ok(forks)
 }

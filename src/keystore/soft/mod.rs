@@ -31,6 +31,10 @@ use crate::audit::{Event, EventKind};
 use crate::guard::{holds, unless_off};
 use crate::policy::{self, UserType, Verb};
 use crate::protocol::Epoch;
+#[cfg(feature = "hazmat")]
+use crate::protocol::{Attempt, Certificate};
+#[cfg(feature = "hazmat")]
+use crate::wire::Identifier;
 use crate::wire::{Card, IdentityKey, KeyId, RunId};
 use crate::wrap::{Identity, WrappedIdentity};
 
@@ -194,6 +198,29 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<Self> {
         let identity = IdentityRecord { key: IdentityKey::from_seed(seed), incarnation, label: init.label.clone() };
         Self::create_with(storage, init, &identity, kind)
+    }
+
+    /// What a liar's token tells from now on in every join: that it has signed that attempt, or dealt in that one, and nothing
+    /// else.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn pretend(
+        &self,
+        pin: &Pin,
+        id: KeyId,
+        tells: impl FnOnce(Identifier, &Card) -> (Vec<Certificate>, Vec<Attempt>),
+    ) -> Result<()> {
+        let session = self.login_as(UserType::User, pin)?;
+        self.operate(session, Verb::Look, Some(id), |scene, commit| {
+            let mut key = scene.take_key(id)?;
+            let (signed, dealt) = tells(key.record.me, &scene.login.card);
+            key.record.pending.clear();
+            for attempt in signed {
+                key.record.pending.push(attempt.epoch_id());
+                commit.put(key.space_of(attempt.epoch_id()), keys::ATTEMPT, attempt.to_bytes());
+            }
+            key.record.dealt = dealt;
+            key.save(commit)
+        })
     }
 
     /// Every 32-byte secret that the token holds, and the names of the nonces that it has claimed.

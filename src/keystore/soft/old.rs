@@ -4,7 +4,7 @@ use super::record::MAX_EPOCHS;
 use crate::guard::holds;
 use crate::keystore::object::{EpochReport, Holder, Holding};
 use crate::protocol::{Attempt, Epoch};
-use crate::wire::{Card, CardId, DecodeError, EpochId, Identifier, Reader, Reason, Writer};
+use crate::wire::{Card, CardId, DecodeError, EpochId, Identifier, Reader, Reason, Revision, Writer};
 
 /// What became of a member's device, as far as an old epoch goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,15 @@ pub(super) struct OldShare {
     pub(super) backup: Backup,
 }
 
+/// What has superseded an epoch.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct After<'a> {
+    /// Its plan says what became of devices.
+    pub(super) successor: &'a Epoch,
+    /// The key's own, whose members are there to say what they hold.
+    pub(super) newest: &'a Epoch,
+}
+
 /// An epoch, or an attempt at one, that a certificate has superseded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OldEpoch {
@@ -63,10 +72,10 @@ pub(super) struct OldEpoch {
 }
 
 impl OldEpoch {
-    /// The epoch once `successor` has superseded it: every member is yet to confirm, except those that are gone.
-    pub(super) fn new(epoch: &Epoch, successor: &Epoch) -> Self {
+    /// The epoch once its successor has superseded it: every member is yet to confirm, except those that are gone.
+    pub(super) fn new(epoch: &Epoch, after: After<'_>) -> Self {
         let members = epoch.roster().iter().map(|(identifier, card)| (identifier, card.id()));
-        let mut shares = old_shares(members, successor);
+        let mut shares = old_shares(members, after);
         // Nor is the device there that a member had before it was repaired.
         for share in shares.iter_mut().filter(|share| epoch.was_repaired(share.identifier)) {
             share.backup = Backup::Made;
@@ -74,20 +83,25 @@ impl OldEpoch {
         Self { epoch: epoch.id, threshold: epoch.threshold(), shares }
     }
 
-    /// An attempt that `successor` names: everybody that it was dealt to may hold a share.
-    pub(super) fn of_attempt(attempt: &Attempt, successor: &Epoch) -> Self {
-        let shares = old_shares(attempt.receivers.iter().copied(), successor);
+    /// An attempt that its successor names: everybody that it was dealt to may hold a share.
+    pub(super) fn of_attempt(attempt: &Attempt, after: After<'_>) -> Self {
+        let shares = old_shares(attempt.receivers.iter().copied(), after);
         Self { epoch: attempt.epoch, threshold: attempt.threshold, shares }
     }
 
-    /// What was known of its shares before stays.
+    /// What was known of its shares before stays; but the line may have gone on after people said that a backup was destroyed.
     pub(super) fn keep(&mut self, before: &Self) {
         for share in &before.shares {
             let same = |one: &&mut OldShare| (one.identifier, one.card) == (share.identifier, share.card);
-            match self.shares.iter_mut().find(same) {
-                Some(one) if share.device != Device::NotConfirmed => one.device = share.device,
-                Some(_) => {}
-                None => self.shares.push(*share),
+            let Some(one) = self.shares.iter_mut().find(same) else {
+                self.shares.push(*share);
+                continue;
+            };
+            if share.device != Device::NotConfirmed {
+                one.device = share.device;
+            }
+            if share.backup == Backup::Made {
+                one.backup = Backup::Made;
             }
         }
     }
@@ -111,9 +125,11 @@ impl OldEpoch {
         self.shares.iter_mut().filter(|share| share.identifier == identifier).for_each(act);
     }
 
-    /// Others hold shares of it as well, by a roster that lost a clash. Whether they made backups, nobody asks them.
-    pub(super) fn held_too(&mut self, members: impl Iterator<Item = (Identifier, CardId)>, successor: &Epoch) {
-        for share in old_shares(members, successor) {
+    /// Others hold shares of it as well, by revisions of its roster that the line does not go by. Whether they made backups,
+    /// nobody asks them.
+    pub(super) fn held_too(&mut self, revisions: &[Revision], newest: &Epoch) {
+        let members = revisions.iter().map(|revision| (revision.identifier, revision.card.id()));
+        for share in old_shares(members, After { successor: newest, newest }) {
             if !self.shares.iter().any(|one| (one.identifier, one.card) == (share.identifier, share.card)) {
                 self.shares.push(share);
             }
@@ -213,9 +229,12 @@ impl OldEpoch {
     }
 }
 
-fn old_shares(members: impl Iterator<Item = (Identifier, CardId)>, successor: &Epoch) -> Vec<OldShare> {
+fn old_shares(
+    members: impl Iterator<Item = (Identifier, CardId)>,
+    After { successor, newest }: After<'_>,
+) -> Vec<OldShare> {
     // Who takes no part any more is not there to say which backups it made.
-    let there = |identifier, card| successor.card(identifier).is_some_and(|now: &Card| now.id() == card);
+    let there = |identifier, card| newest.card(identifier).is_some_and(|now: &Card| now.id() == card);
     members
         .map(|(identifier, card)| OldShare {
             identifier,
@@ -224,4 +243,47 @@ fn old_shares(members: impl Iterator<Item = (Identifier, CardId)>, successor: &E
             backup: if there(identifier, card) { Backup::None } else { Backup::Made },
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_known_of_the_shares_of_an_epoch_stays_when_it_is_superseded_again() {
+        let share = |number, device, backup| OldShare {
+            identifier: Identifier::new(number).unwrap(),
+            card: CardId::from_bytes([1; 32]),
+            device,
+            backup,
+        };
+        let epoch = |shares: &[OldShare]| OldEpoch {
+            epoch: EpochId::from_bytes([1; 32]),
+            threshold: 2,
+            shares: shares.to_vec(),
+        };
+        let (unsure, gone) = (Device::NotConfirmed, share(5, Device::Lost, Backup::Made));
+        let before = epoch(&[
+            share(1, Device::Erased, Backup::None),
+            share(2, unsure, Backup::Made),
+            share(3, unsure, Backup::Destroyed),
+            share(4, unsure, Backup::None),
+            gone,
+        ]);
+        let mut now = epoch(&[
+            share(1, unsure, Backup::None),
+            share(2, Device::Stolen, Backup::None),
+            share(3, unsure, Backup::None),
+            share(4, Device::Lost, Backup::Made),
+        ]);
+        now.keep(&before);
+        let expected = epoch(&[
+            share(1, Device::Erased, Backup::None),
+            share(2, Device::Stolen, Backup::Made),
+            share(3, unsure, Backup::None),
+            share(4, Device::Lost, Backup::Made),
+            gone,
+        ]);
+        assert_eq!(now, expected);
+    }
 }

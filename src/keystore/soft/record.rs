@@ -9,7 +9,8 @@ use crate::policy::Facts;
 use crate::protocol::{Attempt, Epoch, decode_attempts, encode_attempts};
 use crate::secret::Secret;
 use crate::wire::{
-    DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Writer, decode_label,
+    DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Revision, Writer,
+    decode_label,
 };
 
 /// The most epochs and attempts that are kept track of for one key.
@@ -298,12 +299,19 @@ impl KeyRecord {
 
     /// This token has no share of it, any more or ever.
     pub(super) fn has_erased(&mut self, epoch: EpochId) {
-        push_newest(&mut self.erased, MAX_EPOCHS, epoch);
+        if !self.erased.contains(&epoch) {
+            push_newest(&mut self.erased, MAX_EPOCHS, epoch);
+        }
+    }
+
+    /// Whoever was given a share by these revisions may hold it as well, if that is an old epoch.
+    pub(super) fn held_too(&mut self, epoch: EpochId, revisions: &[Revision], newest: &Epoch) {
+        self.old.iter_mut().filter(|old| old.epoch == epoch).for_each(|old| old.held_too(revisions, newest));
     }
 
     /// An old attempt that was known by its run alone has a transcript now. What is known of its shares stays.
     pub(super) fn rename(&mut self, from: EpochId, to: EpochId) {
-        if self.erased.contains(&from) && !self.erased.contains(&to) {
+        if self.erased.contains(&from) {
             self.has_erased(to);
         }
         if self.old.iter().any(|old| old.epoch == to) {

@@ -75,6 +75,12 @@ impl Certificate {
         with_suite!(deal_plan(&self.plan)?.suite, C => self.signed_again::<C>(&[by], rng, |_, _| {}))
     }
 
+    /// The same with nothing of what others say of it.
+    pub(crate) fn signed_alone_by(&self, member: Identifier) -> Self {
+        let own = self.endorsement(member).map(|own| (member, own.clone()));
+        Self { endorsements: own.into_iter().collect(), ..self.without_revisions() }
+    }
+
     /// The same with a revision that nobody signed.
     pub(crate) fn revised_by_nobody(&self, newcomer: Identifier, card: &Card) -> Option<Self> {
         let (revision, _) = revise(&self.epoch().ok()?, newcomer, card, None).ok()?;
