@@ -120,12 +120,6 @@ impl Exchange {
         u8::try_from(self.rounds.len()).expect("a protocol has a handful of rounds")
     }
 
-    /// Whether this member has something to say in the current round.
-    pub(crate) fn speaks(&self) -> bool {
-        let me = self.frame.me;
-        self.round(self.current).is_some_and(|round| me.is_some_and(|me| round.senders.contains(&me)))
-    }
-
     /// The header of this member's next message. `round` is the current one, or the disputed one.
     pub(crate) fn header(&self, round: u8, subject: Subject, counter: u64, audit_head: [u8; 32]) -> Option<Header> {
         Some(Header {

@@ -213,7 +213,6 @@ impl<C: Ciphersuite> ExpectJoins<C> {
     /// Rule 8: a restored token has forgotten what it signed, and goes by what a quorum of others remembers.
     fn check_standing(&self, joins: &BTreeMap<Identifier, Join<C>>) -> Result<(), Halt> {
         let Some(Succession { parent, standing, .. }) = &self.setup.succession else { return Ok(()) };
-        // The override lifts both: one liar that reports the highest attempt there is would else keep everybody out.
         if !standing.restored || standing.overridden {
             return Ok(());
         }
@@ -221,20 +220,13 @@ impl<C: Ciphersuite> ExpectJoins<C> {
             let now = self.setup.participants.card(id).map(Card::identity);
             now.is_some() && now == parent.roster().card(id).map(Card::identity)
         };
-        let remembering: Vec<_> =
-            joins.iter().filter(|(id, join)| **id != self.setup.me && !join.restored && old(**id)).collect();
-        if forbids!(RestoredDealsInAQuorum, remembering.len() < parent.quorum()) {
+        // What they tell of lies below this attempt: who tells of another has been named as malformed.
+        let remembering =
+            joins.iter().filter(|(id, join)| **id != self.setup.me && !join.restored && old(**id)).count();
+        if forbids!(RestoredDealsInAQuorum, remembering < parent.quorum()) {
             return Err(Halt::Denied(Denial::RestoredNeedsQuorum));
         }
-        let told = remembering.iter().flat_map(|(_, join)| &join.attempts);
-        let highest = told.filter_map(|one| one.epoch().ok()).map(|one| one.position()).max();
-        let own = (self.setup.deal.height, self.setup.deal.attempt);
-        match highest {
-            Some(highest) if highest >= own => {
-                Err(Halt::Denied(Denial::AttemptTooLow { least: highest.1.saturating_add(1) }))
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// What this member deals where the plan fixes it: the secret that it imports, or λᵢ·sᵢ of the old epoch.

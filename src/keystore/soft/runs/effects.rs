@@ -86,7 +86,7 @@ impl<S: Storage> SoftToken<S> {
             Effect::Certified(certificate) => {
                 self.remember_peers(scene, live, commit)?;
                 let (info, confirmation) = self.certify_run(scene, live, &certificate, commit)?;
-                let confirms = live.exchange.current() == CONFIRM && live.exchange.speaks();
+                let confirms = live.exchange.current() == CONFIRM;
                 Ok(Some((Output::Key(Box::new(info)), confirms.then_some(confirmation))))
             }
         }
