@@ -423,7 +423,7 @@ mod switch {
         CulpritsWhereTheLinesPart,
         /// Rule 3: a certificate supersedes what it names and nothing else.
         ErasedWhatIsNamed,
-        /// What was told of an attempt without its transcript gives way to what its signers say.
+        /// What was told of an attempt without its transcript, threshold and receivers, is joined by what its signers say.
         HearsayGivesWay,
         /// What others tell of attempts does not fill the record.
         RoomForWhatIsTold,

@@ -261,7 +261,11 @@ fn an_epoch_that_passes_over_a_revision_is_a_fork_until_the_next_undoes_it(suite
     // And from the other side, of an epoch that is over.
     for place in [FIRST, SECOND, FOURTH] {
         forks(&members[place], key.id, &rival, (passed.epoch, key.epoch));
-        assert_eq!(members[place].key(key.id).forks[0].culprits, [id(2)]);
+        let info = members[place].key(key.id);
+        assert_eq!(info.forks[0].culprits, [id(2)]);
+        // Who was enrolled by the other roster has a share of that epoch as well.
+        let report = info.old_epochs.iter().find(|old| old.epoch == key.epoch).unwrap();
+        assert!(report.holders.iter().any(|one| (one.identifier, one.holding) == (id(4), Holding::Lost)), "{report}");
     }
     let invitation = members[FIRST].session.invite_refresh(key.id, Vec::new()).unwrap();
     assert_eq!(invitation.undone().len(), 1);

@@ -97,6 +97,12 @@ fn who_is_led_past_epochs_of_another_line_reports_who_holds_shares_of_them(suite
     for info in [members[THIRD].key(key), late] {
         assert_eq!(holders(&info, ours), [gone(1), gone(2), gone(5)].concat());
     }
+    // And who never saw that line hears of it when it is over. Of its own device it says that it has no share.
+    let copy = &members[COPY].session;
+    for told in members[THIRD].session.certificates(key).unwrap()[2..].iter().chain([&revised]) {
+        copy.complete(told).unwrap();
+    }
+    assert_eq!(holders(&members[COPY].key(key), ours), [&gone(1)[..], &[(2, Holding::Backup)], &gone(5)].concat());
 }
 
 /// Who came when the losing side's revision had been undone, and learns of it, then of what others made of it.

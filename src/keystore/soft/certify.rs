@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::clash::{Descent, descent};
 use super::fork::{Lines, change_line, set_aside, superseding};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
-use super::old::{After, OldEpoch};
+use super::old::OldEpoch;
 use super::record::{KeyRecord, Standing};
 use super::runs::Live;
 use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
@@ -159,7 +159,7 @@ impl<S: Storage> SoftToken<S> {
         }
         for old in &superseded {
             let successor = line.iter().find(|one| supersedes(one, old)).map_or(&epoch, |one| one);
-            self.supersede(login, key, old, After { successor, newest: &epoch }, commit)?;
+            self.supersede(login, key, old, successor, commit)?;
         }
         let ended = |attempt: &EpochId| superseded.iter().any(|old| old.id == *attempt);
         key.record.pending.retain(|attempt| *attempt != epoch.id && !ended(attempt));
@@ -168,7 +168,7 @@ impl<S: Storage> SoftToken<S> {
         line.iter().flat_map(|one| &one.entrants.named).for_each(|attempt| key.record.end_fork(attempt.epoch));
         self.note_attempts(login, key, (&line, &epoch), lines)?;
         // What this token knew by its run alone is no attempt: it is the key's epoch, or was.
-        for one in passed {
+        for one in &superseded {
             key.record.rename(dealt_name(one.run), one.id);
         }
         key.record.old.retain(|old| old.epoch != dealt_name(epoch.run));
@@ -220,14 +220,17 @@ impl<S: Storage> SoftToken<S> {
             // That there was such a dealing it knows itself, whoever signed what came of it.
             let told = !own.contains(attempt) && !forbids!(OwnDealingsKept, dealt_in.remove(&attempt.run));
             let known = key.record.old.iter().position(|old| old.epoch == attempt.epoch);
-            if known.is_some() && !gives_way
-                || told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &certificates))
-            {
+            if known.is_some() && !gives_way {
                 continue;
             }
-            let mut entry = OldEpoch::of_attempt(attempt, After { successor, newest: epoch });
-            if let Some(place) = known {
-                entry.keep(&key.record.old.remove(place));
+            let known = known.map(|place| key.record.old.remove(place));
+            let told = told && !certificates.contains(&attempt.epoch);
+            if told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &certificates)) {
+                continue;
+            }
+            let mut entry = OldEpoch::of_attempt(attempt, successor);
+            if let Some(known) = known {
+                entry.keep(&known);
             }
             // Of what it has signed and not ended it still holds its share.
             if !kept.contains(&attempt.run) {
@@ -239,16 +242,16 @@ impl<S: Storage> SoftToken<S> {
         Ok(())
     }
 
-    /// Erases what is here of an epoch that is superseded, and begins to keep track of who else holds it.
+    /// Erases what is here of an epoch that `successor` supersedes, and begins to keep track of who else holds it.
     fn supersede(
         &self,
         login: &Login,
         key: &mut Key,
         old: &Epoch,
-        after: After<'_>,
+        successor: &Epoch,
         commit: &mut Commit,
     ) -> Result<()> {
-        let mut entry = OldEpoch::new(old, after);
+        let mut entry = OldEpoch::new(old, successor);
         // It may have been known as an attempt, by its run alone.
         key.record.rename(dealt_name(old.run), old.id);
         if let Some(place) = key.record.old.iter().position(|known| known.epoch == old.id) {
@@ -277,14 +280,18 @@ fn note_holders(
     for revision in line.iter().flat_map(|one| one.undone()) {
         record.held_too(revision.epoch, core::slice::from_ref(revision), epoch);
     }
-    for known in others.iter().chain(rosters) {
+    let parent = line.first().and_then(|first| first.parent());
+    let stays = chain.iter().position(|known| Some(known.epoch_id()) == parent).map_or(0, |place| place + 1);
+    let (stays, left) = chain.split_at(stays);
+    for known in others.iter().chain(rosters).chain(left) {
         let theirs = known.epoch()?;
         let passed = line.iter().find(|one| one.id == theirs.id).map(|one| Ok((*one).clone()));
-        let kept = || chain.iter().find(|one| one.epoch_id() == theirs.id).map(Certificate::epoch);
+        let kept = || stays.iter().find(|one| one.epoch_id() == theirs.id).map(Certificate::epoch);
         let ours = passed.or_else(kept).transpose()?;
         let revisions = ours.as_ref().map_or(&theirs.revisions[..], |ours| theirs.beyond(ours));
         record.held_too(theirs.id, revisions, epoch);
     }
+    record.old.iter_mut().for_each(|old| old.is_past(epoch));
     Ok(())
 }
 

@@ -151,17 +151,20 @@ impl<S: Storage> SoftToken<S> {
     /// Rule 6: the certificates of an invitation may show a clash that was not known here, which is kept like one that a
     /// certificate shows.
     pub(super) fn see_clash(&self, login: &Login, invitation: &Invitation) -> Result<()> {
-        let key = invitation.key().map(|id| self.load(&login.unlocked, id)).transpose()?.flatten();
-        let Some(key) = key.filter(Key::is_certified) else { return Ok(()) };
+        let Some(id) = invitation.key() else { return Ok(()) };
+        let certified = || Ok::<_, Error>(self.load(&login.unlocked, id)?.filter(Key::is_certified));
+        let Some(key) = certified()? else { return Ok(()) };
         // What can't be read shows nothing.
         let (chain, told) = (self.chain(&login.unlocked, key.id)?, invitation.certificates().unwrap_or_default());
         for told in &told {
             if !chain.iter().any(|known| known.epoch_id() == told.epoch_id()) {
                 continue;
             }
-            let (mut here, mut unused) = (key.clone(), Commit::default());
+            // What the one before it has shown is on record by now.
+            let (Some(mut here), mut unused) = (certified()?, Commit::default()) else { continue };
+            let known = here.record.clashes.clone();
             let learned = self.learn_revisions(login, &mut here, &chain, told, &mut unused);
-            if matches!(learned, Err(Error::Fork { .. })) && here.record.clashes != key.record.clashes {
+            if matches!(learned, Err(Error::Fork { .. })) && here.record.clashes != known {
                 return learned;
             }
         }

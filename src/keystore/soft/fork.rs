@@ -5,7 +5,6 @@ use super::certify::{goes_on, supersedes};
 use super::clash::{Descent, descent, passed_over};
 use super::keys::{Key, certificate_key};
 use super::record::ForkRecord;
-use super::revise::has_more_revisions;
 use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
 use crate::audit::EventKind;
 use crate::guard::{forbids, holds};
@@ -44,11 +43,17 @@ impl<S: Storage> SoftToken<S> {
     ) -> Result<()> {
         let theirs = known.epoch_id();
         let parent = known.epoch()?.bound().and_then(|roster| lines.iter().find_map(|one| one.as_of(roster)));
-        if has_more_revisions(known, told, parent.map(|(_, parent)| parent).as_ref())? {
-            let mut commit = Commit::default();
-            commit.put(key.object(), &fork_key(theirs), told.to_bytes());
-            key.record.held_too(theirs, told.epoch()?.beyond(&known.epoch()?), &key.epoch);
-            key.save(&mut commit)?;
+        if told.signed_revisions() != known.signed_revisions() {
+            let (kept, stated) = (known.epoch()?, told.verify(parent.map(|(_, parent)| parent).as_ref())?);
+            let (mut commit, before) = (Commit::default(), key.record.clone());
+            // Of two rosters that exclude each other the first is kept, and who holds shares by either.
+            if kept.beyond(&stated).is_empty() && !stated.beyond(&kept).is_empty() {
+                commit.put(key.object(), &fork_key(theirs), told.to_bytes());
+            }
+            key.record.held_too(theirs, stated.beyond(&kept), &key.epoch);
+            if key.record != before {
+                key.save(&mut commit)?;
+            }
             self.commit(&login.unlocked, commit)?;
         }
         let open = key.record.open_forks().any(|fork| fork.theirs == theirs);

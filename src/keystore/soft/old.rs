@@ -54,15 +54,6 @@ pub(super) struct OldShare {
     pub(super) backup: Backup,
 }
 
-/// What has superseded an epoch.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct After<'a> {
-    /// Its plan says what became of devices.
-    pub(super) successor: &'a Epoch,
-    /// The key's own, whose members are there to say what they hold.
-    pub(super) newest: &'a Epoch,
-}
-
 /// An epoch, or an attempt at one, that a certificate has superseded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct OldEpoch {
@@ -72,10 +63,10 @@ pub(super) struct OldEpoch {
 }
 
 impl OldEpoch {
-    /// The epoch once its successor has superseded it: every member is yet to confirm, except those that are gone.
-    pub(super) fn new(epoch: &Epoch, after: After<'_>) -> Self {
+    /// The epoch once `successor` has superseded it: every member is yet to confirm, except those that are gone.
+    pub(super) fn new(epoch: &Epoch, successor: &Epoch) -> Self {
         let members = epoch.roster().iter().map(|(identifier, card)| (identifier, card.id()));
-        let mut shares = old_shares(members, after);
+        let mut shares = old_shares(members, successor);
         // Nor is the device there that a member had before it was repaired.
         for share in shares.iter_mut().filter(|share| epoch.was_repaired(share.identifier)) {
             share.backup = Backup::Made;
@@ -83,9 +74,9 @@ impl OldEpoch {
         Self { epoch: epoch.id, threshold: epoch.threshold(), shares }
     }
 
-    /// An attempt that its successor names: everybody that it was dealt to may hold a share.
-    pub(super) fn of_attempt(attempt: &Attempt, after: After<'_>) -> Self {
-        let shares = old_shares(attempt.receivers.iter().copied(), after);
+    /// An attempt that `successor` names: everybody that it was dealt to may hold a share.
+    pub(super) fn of_attempt(attempt: &Attempt, successor: &Epoch) -> Self {
+        let shares = old_shares(attempt.receivers.iter().copied(), successor);
         Self { epoch: attempt.epoch, threshold: attempt.threshold, shares }
     }
 
@@ -94,7 +85,7 @@ impl OldEpoch {
         for share in &before.shares {
             let same = |one: &&mut OldShare| (one.identifier, one.card) == (share.identifier, share.card);
             let Some(one) = self.shares.iter_mut().find(same) else {
-                self.shares.push(*share);
+                self.add(*share);
                 continue;
             };
             if share.device != Device::NotConfirmed {
@@ -129,11 +120,25 @@ impl OldEpoch {
     /// nobody asks them.
     pub(super) fn held_too(&mut self, revisions: &[Revision], newest: &Epoch) {
         let members = revisions.iter().map(|revision| (revision.identifier, revision.card.id()));
-        for share in old_shares(members, After { successor: newest, newest }) {
+        for share in old_shares(members, newest) {
             if !self.shares.iter().any(|one| (one.identifier, one.card) == (share.identifier, share.card)) {
-                self.shares.push(share);
+                self.add(share);
             }
         }
+    }
+
+    /// There is no end to what plans undo, and what can't be read again is never written.
+    fn add(&mut self, share: OldShare) {
+        if self.shares.len() < MAX_EPOCHS {
+            self.shares.push(share);
+        }
+    }
+
+    /// Who has not said what it holds and is no member any more will not say which backups it made.
+    pub(super) fn is_past(&mut self, newest: &Epoch) {
+        let silent = |share: &&mut OldShare| (share.device, share.backup) == (Device::NotConfirmed, Backup::None);
+        let gone = |share: &&mut OldShare| !is_there(share.identifier, share.card, newest);
+        self.shares.iter_mut().filter(silent).filter(gone).for_each(|share| share.backup = Backup::Made);
     }
 
     /// The member says that its device erased the share. Of a device that is lost or stolen nobody can say so.
@@ -229,20 +234,19 @@ impl OldEpoch {
     }
 }
 
-fn old_shares(
-    members: impl Iterator<Item = (Identifier, CardId)>,
-    After { successor, newest }: After<'_>,
-) -> Vec<OldShare> {
-    // Who takes no part any more is not there to say which backups it made.
-    let there = |identifier, card| newest.card(identifier).is_some_and(|now: &Card| now.id() == card);
+fn old_shares(members: impl Iterator<Item = (Identifier, CardId)>, successor: &Epoch) -> Vec<OldShare> {
     members
         .map(|(identifier, card)| OldShare {
             identifier,
             card,
             device: Device::after(identifier, card, successor),
-            backup: if there(identifier, card) { Backup::None } else { Backup::Made },
+            backup: if is_there(identifier, card, successor) { Backup::None } else { Backup::Made },
         })
         .collect()
+}
+
+fn is_there(identifier: Identifier, card: CardId, epoch: &Epoch) -> bool {
+    epoch.card(identifier).is_some_and(|now: &Card| now.id() == card)
 }
 
 #[cfg(test)]

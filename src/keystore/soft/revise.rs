@@ -205,15 +205,6 @@ pub(super) fn told_of(invitation: &Invitation, epoch: EpochId) -> Result<Vec<Cer
     Ok(invitation.certificates()?.into_iter().filter(|told| told.epoch_id() == epoch).collect())
 }
 
-/// Whether a certificate of an epoch tells of revisions that follow those of the known one. Its parent is there to prove it.
-pub(super) fn has_more_revisions(known: &Certificate, told: &Certificate, parent: Option<&Epoch>) -> Result<bool> {
-    if told.signed_revisions() == known.signed_revisions() {
-        return Ok(false);
-    }
-    let (known, told) = (known.epoch()?, told.verify(parent)?);
-    Ok(known.beyond(&told).is_empty() && !told.beyond(&known).is_empty())
-}
-
 /// The revision for whoever comes: the one that is in force already, if a run for it failed after the votes, or the next.
 fn next(epoch: &Epoch, (identifier, card, reason): (Identifier, &Card, Option<Reason>)) -> Result<Revision> {
     let done = |last: &&Revision| {
