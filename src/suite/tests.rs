@@ -358,3 +358,13 @@ fn libsecp256k1_verifies_what_is_verified_natively_and_nothing_else() {
     check::<Secp256k1>();
     check::<Taproot>();
 }
+
+#[test]
+fn verifying_keys_have_the_order_of_their_suites_and_bytes() {
+    let one = Ed25519Element::generator();
+    let keys = [one, one + one].map(|key| VerifyingKey::from_bytes(Suite::Ed25519, &key.to_bytes()).unwrap());
+    for (left, right) in [(0, 0), (0, 1), (1, 0)] {
+        let (left, right) = (&keys[left], &keys[right]);
+        assert_eq!(left.partial_cmp(right), Some(left.as_bytes().cmp(right.as_bytes())));
+    }
+}

@@ -349,8 +349,9 @@ fn what_a_crash_left_is_overwritten_and_removed_but_never_the_store_itself() {
     for name in others {
         fs::write(beside(name), b"mine").unwrap();
     }
+    fs::create_dir(beside("store.11111111deadbeef.tmp")).unwrap();
     assert_eq!(all(&FileStorage::open(&path).unwrap()), [entry("a", "b")]);
-    let mut expected = vec!["store"];
+    let mut expected = vec!["store", "store.11111111deadbeef.tmp"];
     expected.extend(others);
     expected.sort_unstable();
     assert_eq!(names(folder.path()), expected);

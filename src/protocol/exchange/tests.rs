@@ -266,6 +266,7 @@ fn a_message_counts_in_its_run_group_and_epoch_and_signed_by_its_sender_only() {
 #[test]
 fn a_round_is_handed_on_once_everybody_has_spoken_or_one_accuses() {
     let group = Group::new(3);
+    assert_eq!(group.exchange(2).rounds(), 4);
     let (mut exchange, joins) = group.joined(2);
     assert_eq!((exchange.current(), exchange.awaiting()), (1, vec![id(1)]));
     assert_eq!(exchange.take_round(), None);

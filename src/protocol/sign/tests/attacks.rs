@@ -6,6 +6,7 @@ use rand_core::SeedableRng;
 use super::*;
 use crate::protocol::polynomial::lagrange;
 use crate::suite::{Ed25519, GroupKey, Secp256k1, Taproot};
+use crate::wire::{Derivation, Party, SignPlan};
 
 /// Runs a generic check over every suite.
 macro_rules! for_every_suite {
@@ -199,4 +200,21 @@ fn debug<C: Ciphersuite>() {
     let nonces = Nonces::<C>::generate(&Secret::new(C::Scalar::ONE), &mut rng());
     assert_eq!(format!("{nonces:?}"), "Nonces(..)");
     assert_eq!(format!("{:?}", nonces.combine(&C::Scalar::ONE)), "Zeroizing { .. }");
+}
+
+/// Who has the chain code finds no path to it; a coordinator has none, and asks only this.
+#[test]
+fn an_offset_makes_no_key_of_a_suite_without_children() {
+    let epoch = crate::protocol::revision::tests::epoch();
+    let party = Party {
+        suite: epoch.suite(),
+        key: epoch.key,
+        epoch: epoch.id,
+        roster: epoch.roster_hash,
+        purpose: epoch.template().purpose.clone(),
+        signers: epoch.roster().identifiers().collect(),
+    };
+    let plan = SignPlan { party, derivation: Derivation::default(), offset: None, prepared: None, message: vec![] };
+    assert!(verifying_key(&plan, &epoch).is_some());
+    assert!(verifying_key(&SignPlan { offset: Some([1; 32]), ..plan }, &epoch).is_none());
 }
