@@ -96,6 +96,7 @@ mount! {
         another_device_under_a_number_cannot_confirm_for_the_one_before
         what_was_declared_of_an_attempt_stays_when_it_gets_its_name
         a_device_that_is_stolen_later_is_so_for_an_attempt_that_was_known_before
+        who_left_without_saying_what_it_holds_may_have_a_backup
         what_a_liar_made_up_of_an_attempt_gives_way_to_what_its_signers_say
         who_tells_of_an_ancestor_as_of_an_attempt_keeps_nobody_out;
     restored:

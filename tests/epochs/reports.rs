@@ -243,6 +243,19 @@ fn go_on(members: &[Member], key: KeyId, numbers: &[u16], wire: Wire<'_>) -> Vec
     exchange_over(&mut numbers.iter().map(start).collect::<Vec<_>>(), wire)
 }
 
+pub fn who_left_without_saying_what_it_holds_may_have_a_backup(setting: &Setting) {
+    let members = setting.group(3);
+    let key = dkg(&members, setting.suite, 2).id;
+    refresh_over(&members, key, &mut lost("confirm", &[(2, 0), (2, 1)]));
+    for member in &members[..2] {
+        assert_eq!(report(member, key).holders, [holder(3, Holding::NotConfirmed)]);
+    }
+    go_on(&members, key, &[1, 2], &mut |_, _, message| vec![message]);
+    for member in &members[..2] {
+        assert_eq!(report(member, key).holders, [holder(3, Holding::NotConfirmed), holder(3, Holding::Backup)]);
+    }
+}
+
 /// The first has signed an attempt of which the third, who tells nobody that it has, says that others were its receivers.
 pub fn what_a_liar_made_up_of_an_attempt_gives_way_to_what_its_signers_say(setting: &Setting) {
     let mut devices = setting.devices(3);

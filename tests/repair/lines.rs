@@ -5,6 +5,7 @@ use super::*;
 mounted! {
     who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by
     who_is_led_past_epochs_of_another_line_reports_who_holds_shares_of_them
+    who_came_late_to_a_line_that_loses_reports_whom_it_enrolled_before
     who_learns_of_an_undone_revision_sees_the_fork_that_goes_by_it
     a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised
     who_goes_on_from_a_line_that_parted_before_is_not_named
@@ -103,6 +104,42 @@ fn who_is_led_past_epochs_of_another_line_reports_who_holds_shares_of_them(suite
         copy.complete(told).unwrap();
     }
     assert_eq!(holders(&members[COPY].key(key), ours), [&gone(1)[..], &[(2, Holding::Backup)], &gone(5)].concat());
+}
+
+/// It has the certificates of what was before it came, and nothing on record of who holds shares of that.
+fn who_came_late_to_a_line_that_loses_reports_whom_it_enrolled_before(suite: Suite, kept: Keep) {
+    let mut devices = devices(6);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    let copy = Device::new(&devices[SECOND].contents());
+    drop(members);
+    devices.push(copy);
+    let (late, copy) = (5, 6);
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let before = go_on(&members, key, &[(1, FIRST), (2, SECOND)], 3).epoch;
+    enrol_as(&members, key, (5, OTHER), &[(1, FIRST), (2, SECOND)]);
+    let refresh = members[FIRST].session.invite_refresh(key, Vec::new()).unwrap();
+    exchange(&mut [FIRST, SECOND, OTHER].map(|place| members[place].session.start(&refresh).unwrap()));
+    let seats = [(1, FIRST), (2, SECOND), (5, OTHER), (6, late)];
+    let wider = Reshare { members: seated(&members, &seats), ..Reshare::of(&members[FIRST].key(key)) };
+    let invitation = members[FIRST].session.invite_reshare(key, wider).unwrap();
+    exchange(&mut seats.map(|(_, place)| members[place].session.start(&invitation).unwrap()));
+    let theirs = go_on(&members, key, &[(2, copy), (3, THIRD), (4, FOURTH)], 1).epoch;
+    let [line, others] = [late, THIRD].map(|place| members[place].session.certificates(key).unwrap());
+    let ours = members[late].key(key).epoch;
+    forks(&members[late], key, &others[1], (ours, theirs));
+    for place in [copy, THIRD, FOURTH] {
+        for told in &line[1..] {
+            forks(&members[place], key, told, (theirs, told.epoch_id()));
+        }
+    }
+    let ends = members[THIRD].session.invite_refresh(key, Vec::new()).unwrap();
+    renew(&members, &[copy, THIRD, FOURTH], &ends);
+    let lost = members[late].session.complete(&members[THIRD].session.certificate(key).unwrap()).unwrap();
+    let gone = |number| [(number, Holding::NotConfirmed), (number, Holding::Backup)];
+    // The device behind the second number is a member, and may speak for the share.
+    assert_eq!(holders(&lost, before), [&gone(1)[..], &[(2, Holding::NotConfirmed)], &gone(5)].concat());
 }
 
 /// Who came when the losing side's revision had been undone, and learns of it, then of what others made of it.

@@ -202,9 +202,8 @@ impl<S: Storage> SoftToken<S> {
         let named = || line.iter().flat_map(|one| one.entrants.named.iter().map(move |attempt| (*one, attempt)));
         let certified = |run| line.iter().any(|one| one.run == run);
         let ended = |run| certified(run) || named().any(|(_, attempt)| attempt.run == run);
-        // Of a dealing that it took part in this token knows better than what others say, unless they have the transcript.
-        let signed = |run| certified(run) || named().any(|(_, attempt)| attempt.run == run && !attempt.is_unsigned());
-        let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !signed(attempt.run)).cloned().collect();
+        // Of a dealing that it took part in this token knows better than what others say.
+        let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !certified(attempt.run)).cloned().collect();
         let mut dealt_in: BTreeSet<_> = key.record.dealt.iter().map(|attempt| attempt.run).collect();
         key.record.dealt.retain(|attempt| !ended(attempt.run));
         let certificates: Vec<_> = chain.iter().chain(others).map(Certificate::epoch_id).collect();
@@ -213,14 +212,12 @@ impl<S: Storage> SoftToken<S> {
             kept.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
         }
         for (successor, attempt) in own.iter().map(|own| (epoch, own)).chain(named()) {
-            // What was told of it while nobody showed its transcript may have been made up.
-            let hearsay = key.record.old.iter().any(|old| old.epoch == dealt_name(attempt.run));
-            let gives_way = forbids!(HearsayGivesWay, hearsay && !attempt.is_unsigned());
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
             // That there was such a dealing it knows itself, whoever signed what came of it.
             let told = !own.contains(attempt) && !forbids!(OwnDealingsKept, dealt_in.remove(&attempt.run));
             let known = key.record.old.iter().position(|old| old.epoch == attempt.epoch);
-            if known.is_some() && !gives_way {
+            // What was told of it while nobody showed its transcript may have been made up.
+            if known.is_some() && !forbids!(HearsayGivesWay, !attempt.is_unsigned()) {
                 continue;
             }
             let known = known.map(|place| key.record.old.remove(place));
@@ -280,16 +277,12 @@ fn note_holders(
     for revision in line.iter().flat_map(|one| one.undone()) {
         record.held_too(revision.epoch, core::slice::from_ref(revision), epoch);
     }
-    let parent = line.first().and_then(|first| first.parent());
-    let stays = chain.iter().position(|known| Some(known.epoch_id()) == parent).map_or(0, |place| place + 1);
-    let (stays, left) = chain.split_at(stays);
+    // What this very certificate has left is among the forks by now.
+    let parted: Vec<_> = record.forks.iter().map(|fork| fork.theirs).collect();
+    let left = chain.iter().filter(|known| parted.contains(&known.epoch_id()));
     for known in others.iter().chain(rosters).chain(left) {
         let theirs = known.epoch()?;
-        let passed = line.iter().find(|one| one.id == theirs.id).map(|one| Ok((*one).clone()));
-        let kept = || stays.iter().find(|one| one.epoch_id() == theirs.id).map(Certificate::epoch);
-        let ours = passed.or_else(kept).transpose()?;
-        let revisions = ours.as_ref().map_or(&theirs.revisions[..], |ours| theirs.beyond(ours));
-        record.held_too(theirs.id, revisions, epoch);
+        record.held_too(theirs.id, &theirs.revisions, epoch);
     }
     record.old.iter_mut().for_each(|old| old.is_past(epoch));
     Ok(())

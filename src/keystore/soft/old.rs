@@ -289,5 +289,10 @@ mod tests {
             gone,
         ]);
         assert_eq!(now, expected);
+        for (room, kept) in [(1, MAX_EPOCHS), (0, MAX_EPOCHS)] {
+            let mut full = epoch(&vec![gone; MAX_EPOCHS - room]);
+            full.keep(&epoch(&[share(1, unsure, Backup::None)]));
+            assert_eq!(full.shares.len(), kept);
+        }
     }
 }
