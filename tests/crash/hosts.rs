@@ -16,7 +16,6 @@ mod process {
     // Nothing else can fork. The child only asks the token, which has to refuse it, and ends.
     unsafe extern "C" {
         pub safe fn fork() -> i32;
-        pub safe fn _exit(status: i32) -> !;
         pub safe fn waitpid(process: i32, status: &mut i32, options: i32) -> i32;
     }
 }
@@ -49,7 +48,7 @@ fn fork_and_go_on() {
         let refused = matches!(runs[0].handle(&commitment), Err(Error::Misuse(Misuse::ForkedProcess)))
             && matches!(members[0].session.card(), Err(Error::Misuse(Misuse::ForkedProcess)))
             && matches!(members[0].store.login(&user_pin()), Err(Error::Misuse(Misuse::ForkedProcess)));
-        process::_exit(i32::from(!refused));
+        std::process::exit(i32::from(!refused));
     }
     assert!(child > 0);
     let mut status = -1;
