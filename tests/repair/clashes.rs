@@ -73,15 +73,6 @@ fn enrol(members: &[Member], key: KeyId, helpers: [usize; 2], numbers: &[u16], n
     exchange(&mut [helpers[0], helpers[1], new].iter().map(start).collect::<Vec<_>>());
 }
 
-/// Those helpers, under their numbers, enrol that newcomer under its own.
-fn enrol_as(members: &[Member], key: KeyId, (number, new): (u16, usize), helpers: &[(u16, usize)]) {
-    let (numbers, places): (Vec<_>, Vec<_>) = helpers.iter().copied().unzip();
-    let inviter = &members[places[0]].session;
-    let invitation = inviter.invite_enrolment(key, id(number), members[new].card(), &ids(&numbers)).unwrap();
-    let runs = places.iter().chain([&new]).map(|place| members[*place].session.start(&invitation).unwrap());
-    exchange(&mut runs.collect::<Vec<_>>());
-}
-
 /// The key, before anything is made of the copy.
 fn copied(suite: Suite, kept: Keep) -> Clashed {
     let mut devices = devices(5);

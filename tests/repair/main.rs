@@ -73,6 +73,15 @@ fn ids(numbers: &[u16]) -> Vec<quorumkey::Identifier> {
     numbers.iter().map(|number| id(*number)).collect()
 }
 
+/// Those helpers, under their numbers, enrol that newcomer under its own.
+fn enrol_as(members: &[Member], key: KeyId, (number, new): (u16, usize), helpers: &[(u16, usize)]) {
+    let (numbers, places): (Vec<_>, Vec<_>) = helpers.iter().copied().unzip();
+    let inviter = &members[places[0]].session;
+    let invitation = inviter.invite_enrolment(key, id(number), members[new].card(), &ids(&numbers)).unwrap();
+    let runs = places.iter().chain([&new]).map(|place| members[*place].session.start(&invitation).unwrap());
+    exchange(&mut runs.collect::<Vec<_>>());
+}
+
 /// An invitation of the first helper to repair that member, whose new token is in its place.
 fn invite_repair(members: &[Member], key: KeyId, lost: u16, helpers: &[u16]) -> Invitation {
     let inviter = &members[usize::from(helpers[0]) - 1].session;

@@ -212,22 +212,22 @@ impl<S: Storage> SoftToken<S> {
             kept.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
         }
         for (successor, attempt) in own.iter().map(|own| (epoch, own)).chain(named()) {
+            let is_known = |record: &KeyRecord| record.old.iter().any(|old| old.epoch == attempt.epoch);
+            let known = is_known(&key.record);
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
             // That there was such a dealing it knows itself, whoever signed what came of it.
             let told = !own.contains(attempt) && !forbids!(OwnDealingsKept, dealt_in.remove(&attempt.run));
-            let known = key.record.old.iter().position(|old| old.epoch == attempt.epoch);
             // What was told of it while nobody showed its transcript may have been made up.
-            if known.is_some() && unless_off!(HearsayGivesWay, attempt.is_unsigned(), true) {
+            if unless_off!(HearsayGivesWay, known, is_known(&key.record)) {
                 continue;
             }
-            let known = known.map(|place| key.record.old.remove(place));
             let told = told && !certificates.contains(&attempt.epoch);
             if told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &certificates)) {
                 continue;
             }
             let mut entry = OldEpoch::of_attempt(attempt, successor);
-            if let Some(known) = known {
-                entry.keep(&known);
+            if let Some(place) = key.record.old.iter().position(|old| old.epoch == attempt.epoch) {
+                entry.keep(&key.record.old.remove(place));
             }
             // Of what it has signed and not ended it still holds its share.
             if !kept.contains(&attempt.run) {
