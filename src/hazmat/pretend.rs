@@ -1,5 +1,7 @@
 //! Tokens that lie of the past, and are honest otherwise.
 
+use std::sync::Arc;
+
 use crate::keystore::{Pin, Result, SoftToken, Storage};
 use crate::protocol::{Attempt, Certificate, dealt_name};
 use crate::wire::{KeyId, Roster, RunId};
@@ -12,8 +14,8 @@ pub fn pretend_to_have_signed<S: Storage>(storage: S, pin: &Pin, key: KeyId, epo
     SoftToken::open(storage)?.pretend(pin, key, |me, _| (vec![epoch.signed_alone_by(me)], Vec::new()))
 }
 
-/// The token in that storage tells from now on that it has dealt to those members, in that run, shares of which two sign, and
-/// nothing else.
+/// The token in that storage tells from now on that it has dealt to those members, in each of these runs, shares of which two
+/// sign, and nothing else.
 ///
 /// # Errors
 /// What the token says: a wrong PIN, or a key that is not there.
@@ -21,13 +23,17 @@ pub fn pretend_to_have_dealt<S: Storage>(
     storage: S,
     pin: &Pin,
     key: KeyId,
-    run: RunId,
+    runs: &[RunId],
     receivers: &Roster,
 ) -> Result<()> {
-    let receivers = receivers.iter().map(|(id, card)| (id, card.id())).collect();
+    let receivers: Arc<[_]> = receivers.iter().map(|(id, card)| (id, card.id())).collect();
     SoftToken::open(storage)?.pretend(pin, key, |me, card| {
-        let (epoch, elders) = (dealt_name(run), vec![(me, card.id())].into());
-        let dealt = Attempt { epoch, run, position: (1, 0), threshold: 2, elders, receivers, signers: Vec::new() };
-        (Vec::new(), vec![dealt])
+        let elders: Arc<[_]> = vec![(me, card.id())].into();
+        let dealt = |run: &RunId| {
+            let (elders, receivers) = (Arc::clone(&elders), Arc::clone(&receivers));
+            let (epoch, run, position) = (dealt_name(*run), *run, (1, 0));
+            Attempt { epoch, run, position, threshold: 2, elders, receivers, signers: Vec::new() }
+        };
+        (Vec::new(), runs.iter().map(dealt).collect())
     })
 }

@@ -329,9 +329,9 @@ fn whatever_others_make_up_the_record_of_a_key_keeps_so_much_and_no_more() {
     }
 }
 
-/// That there was a dealing a token knows for itself that dealt in it, whatever liars have signed and made up since.
+/// That there was a dealing a token knows for itself that dealt in it, and to whom, whatever liars have signed and made up.
 #[test]
-fn what_this_token_dealt_in_stays_on_record_when_others_sign_it_and_leave_no_room() {
+fn what_this_token_dealt_in_goes_by_the_name_of_what_others_signed_where_that_has_no_room() {
     let trial = Trial::new(3);
     let (invitation, _) = trial.invitation(Suite::Ed25519, true);
     trial.run(&invitation, &mut |_, to, message| {
@@ -346,5 +346,6 @@ fn what_this_token_dealt_in_stays_on_record_when_others_sign_it_and_leave_no_roo
     let told = (140, true, Some(invitation.run_id()));
     let telling = Forger::telling(&trial.forgers, &genuine, told).unwrap();
     let key = trial.members[0].session.complete(&telling).unwrap();
-    assert!(key.old_epochs.iter().any(|old| *old.epoch.as_bytes() == [u8::MAX; 32]));
+    let known = key.old_epochs.iter().find(|old| *old.epoch.as_bytes() == [u8::MAX; 32]).unwrap();
+    assert!(known.identifiers().eq([id(2), id(3)]), "{known}");
 }

@@ -90,6 +90,7 @@ mount! {
         a_stolen_device_and_a_backup_of_another_member_keep_an_epoch_alive
         an_attempt_that_this_token_has_not_signed_is_in_its_report
         who_was_dealt_a_share_is_told_by_those_that_signed_the_attempt
+        what_this_token_dealt_in_stays_on_record_whatever_liars_tell_of
         what_is_declared_of_nobody_is_refused
         the_lost_device_of_a_restored_member_keeps_its_share_until_people_say_that_it_is_destroyed
         a_declaration_about_no_share_of_an_old_epoch_is_refused_and_not_recorded

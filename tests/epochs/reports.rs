@@ -1,6 +1,6 @@
 //! Whether an old epoch is dead is reported truthfully.
 
-use quorumkey::{Declaration, EpochId, EpochReport, Holder, Holding, Misuse, NewCard};
+use quorumkey::{Declaration, EpochId, EpochReport, Holder, Holding, Misuse, NewCard, RunId};
 
 use super::device::{Kept, Setting};
 use super::forks::override_all;
@@ -105,6 +105,32 @@ pub fn who_was_dealt_a_share_is_told_by_those_that_signed_the_attempt(setting: &
     let reports = members[0].session.complete(&telling).unwrap().old_epochs;
     let report = reports.iter().find(|report| *report.epoch.as_bytes() == [u8::MAX; 32]).unwrap();
     assert_eq!(report.identifiers().count(), 999, "of a thousand this token has nothing");
+}
+
+/// The third makes dealings up, until the first has no room for more of what it is told. Then it deals itself, in vain.
+pub fn what_this_token_dealt_in_stays_on_record_whatever_liars_tell_of(setting: &Setting) {
+    let mut devices = setting.devices(3);
+    let key = dkg(&log_in(&mut devices), setting.suite, 2).id;
+    let cards = |n| {
+        let card =
+            |number: u16| hazmat::Forger::new([number.to_be_bytes(); 16].concat().try_into().unwrap()).card("", 0);
+        Roster::numbered((1..=n).map(card)).unwrap()
+    };
+    let all = cards(1000);
+    for (first, runs, receivers) in [(0, 4, &all), (4, 4, &all), (8, 4, &all), (12, 4, &all), (16, 1, &cards(384))] {
+        let runs: Vec<_> = (first..first + runs).map(|number| RunId::from_bytes([number; 32])).collect();
+        hazmat::pretend_to_have_dealt(devices[2].storage(), &user_pin(), key, &runs, receivers).unwrap();
+        refresh(&log_in(&mut devices), key);
+    }
+    let members = log_in(&mut devices);
+    let made_up = |old: &&EpochReport| old.holders.len() >= 384;
+    assert_eq!(members[0].key(key).old_epochs.iter().filter(made_up).count(), 17);
+    refresh_over(&members, key, &mut |_, _, message| {
+        if hazmat::subject(&message) == "deal" { Vec::new() } else { vec![message] }
+    });
+    let before = members[0].key(key).old_epochs.len();
+    refresh(&members, key);
+    assert_eq!(members[0].key(key).old_epochs.len(), before + 2, "an epoch and an attempt");
 }
 
 pub fn what_is_declared_of_nobody_is_refused(setting: &Setting) {
@@ -271,7 +297,7 @@ pub fn what_a_liar_made_up_of_an_attempt_gives_way_to_what_its_signers_say(setti
     let others = Roster::new(others.into()).unwrap();
     let lies = |members: Vec<Member>, devices: &mut [Kept]| {
         drop(members);
-        hazmat::pretend_to_have_dealt(devices[2].storage(), &user_pin(), key, run.unwrap(), &others).unwrap();
+        hazmat::pretend_to_have_dealt(devices[2].storage(), &user_pin(), key, &[run.unwrap()], &others).unwrap();
         log_in(devices)
     };
     let members = lies(members, &mut devices);

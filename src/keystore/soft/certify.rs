@@ -1,7 +1,5 @@
 //! Certificates: what makes an epoch the key's, and what is erased by it.
 
-use std::collections::BTreeSet;
-
 use super::clash::{Descent, descent};
 use super::fork::{Lines, change_line, set_aside, superseding};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
@@ -204,7 +202,6 @@ impl<S: Storage> SoftToken<S> {
         let ended = |run| certified(run) || named().any(|(_, attempt)| attempt.run == run);
         // Of a dealing that it took part in this token knows better than what others say.
         let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !certified(attempt.run)).cloned().collect();
-        let mut dealt_in: BTreeSet<_> = key.record.dealt.iter().map(|attempt| attempt.run).collect();
         key.record.dealt.retain(|attempt| !ended(attempt.run));
         let certificates: Vec<_> = chain.iter().chain(others).map(Certificate::epoch_id).collect();
         let mut kept = Vec::new();
@@ -215,13 +212,12 @@ impl<S: Storage> SoftToken<S> {
             let is_known = |record: &KeyRecord| record.old.iter().any(|old| old.epoch == attempt.epoch);
             let known = is_known(&key.record);
             key.record.rename(dealt_name(attempt.run), attempt.epoch);
-            // That there was such a dealing it knows itself, whoever signed what came of it.
-            let told = !own.contains(attempt) && !forbids!(OwnDealingsKept, dealt_in.remove(&attempt.run));
             // What was told of it while nobody showed its transcript may have been made up.
             if unless_off!(HearsayGivesWay, known, is_known(&key.record)) {
                 continue;
             }
-            let told = told && !certificates.contains(&attempt.epoch);
+            // That there was such a dealing it knows itself, however much others tell of.
+            let told = !forbids!(OwnDealingsKept, own.contains(attempt)) && !certificates.contains(&attempt.epoch);
             if told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &certificates)) {
                 continue;
             }
