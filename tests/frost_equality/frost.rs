@@ -208,6 +208,18 @@ pub fn share_bytes<F: Frost>(shares: &BTreeMap<Identifier, SignatureShare<F>>) -
     shares.iter().map(|(id, share)| (*id, share.serialize().try_into().unwrap())).collect()
 }
 
+/// The signature share of these bytes.
+pub fn share_of<F: Frost>(bytes: &[u8; 32]) -> SignatureShare<F> {
+    SignatureShare::deserialize(bytes).unwrap()
+}
+
+/// That many times the generator.
+pub fn times_generator<F: Frost>(scalar: &[u8]) -> Vec<u8> {
+    let bytes = scalar.try_into().ok().unwrap();
+    let point = F::Group::generator() * FieldOf::<F>::deserialize(&bytes).unwrap();
+    F::Group::serialize(&point).unwrap().as_ref().to_vec()
+}
+
 /// A wrong share.
 pub fn plus_one<F: Frost>(share: &SignatureShare<F>) -> SignatureShare<F> {
     SignatureShare::deserialize(&add::<F>(&share.serialize(), FieldOf::<F>::one())).unwrap()
@@ -264,6 +276,15 @@ impl<F: Frost> Dealing<F> {
 
     pub fn frost_receive(&self) -> Result<(KeyPackage<F>, PublicKeyPackage<F>), Error<F>> {
         frost_core::keys::dkg::part3(&self.secret, &self.round1, &self.round2)
+    }
+
+    /// The receiver's share, and everybody's public keys, by sums alone.
+    pub fn frost_sums(&self) -> (Vec<u8>, PublicKeyPackage<F>) {
+        let share = |package: &round2::Package<F>| package.signing_share().to_scalar();
+        let share = self.round2.values().map(share).fold(self.secret.secret_share(), |sum, share| sum + share);
+        let others = self.round1.iter().map(|(id, package)| (*id, package.commitment()));
+        let all = others.chain([(*self.secret.identifier(), self.secret.commitment())]).collect();
+        (FieldOf::<F>::serialize(&share).as_ref().to_vec(), PublicKeyPackage::from_dkg_commitments(&all).unwrap())
     }
 
     /// The dealer gives the receiver another share than the one that it committed to.

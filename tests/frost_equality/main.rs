@@ -12,18 +12,23 @@ use frost_ed25519::Ed25519Sha512;
 use frost_secp256k1::Secp256K1Sha256;
 use frost_secp256k1_tr::Secp256K1Sha256TR;
 use proptest::prelude::*;
-use quorumkey::Identifier;
-use quorumkey::hazmat::{Steps, commit, frost_identifier, proofs, random_scalar};
+use quorumkey::hazmat::{Steps, commit, frost_identifier, offer, proofs, random_scalar};
+use quorumkey::{GroupKey, Identifier, Signature, Suite};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-/// Each of these over each suite, from a random seed.
+/// How many random seeds: those of the environment, as proptest has them, or so many.
+fn cases(unless_told: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(unless_told, |cases| cases.parse().unwrap())
+}
+
+/// Each of these over each suite, from random seeds.
 macro_rules! over_every_suite {
     ($($name:ident($cases:literal): $($suite:ident $F:ty),+;)+) => {$(
         mod $name {
             use super::*;
             proptest! {
-                #![proptest_config(ProptestConfig { cases: $cases, failure_persistence: None, ..ProptestConfig::default() })]
+                #![proptest_config(ProptestConfig { cases: cases($cases), failure_persistence: None, ..ProptestConfig::default() })]
                 $(#[test] fn $suite(seed: u64) {
                     super::$name::<$F>(&mut ChaCha20Rng::seed_from_u64(seed));
                 })+
@@ -37,6 +42,14 @@ over_every_suite! {
     shares_and_signatures_are_those_of_frost(6):
         ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
     whoever_frost_names_is_named_and_nobody_else(6):
+        ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
+    what_is_committed_to_is_what_frost_commits_to(4):
+        ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
+    one_forged_proof_of_possession_among_many_is_found(4):
+        ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
+    what_frost_verifies_is_verified_and_nothing_else(6):
+        ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
+    what_a_receiver_gets_is_what_the_commitments_come_to_in_frost(5):
         ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
     what_a_receiver_gets_is_what_frost_s_part_3_gives(5): ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256;
     a_dealer_that_frost_names_is_named(4): ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256;
@@ -110,7 +123,13 @@ fn whoever_frost_names_is_named_and_nobody_else<F: Frost>(rng: &mut ChaCha20Rng)
     let count = 1 + below(rng, most);
     for place in numbers(count, most, rng) {
         let cheater = id(signers[usize::from(place - 1)]);
-        let wrong = plus_one(&shares[&cheater]);
+        // Off by one, nothing at all, what another one says, anything.
+        let wrong = match below(rng, 4) {
+            0 => plus_one(&shares[&cheater]),
+            1 => frost::share_of(&[0; 32]),
+            2 => *shares.values().find(|share| **share != shares[&cheater]).unwrap(),
+            _ => frost::share_of(&random_scalar(F::SUITE, rng).0),
+        };
         shares.insert(cheater, wrong);
     }
     let named: Vec<Identifier> = match frost_culprits(&signing, &shares) {
@@ -198,6 +217,55 @@ fn dealers_whose_errors_cancel_out_are_named_by_frost_alone() {
     check::<Secp256K1Sha256>();
 }
 
+/// Coefficients and the commitments to them: what a dealer draws is no business of frost's.
+fn what_is_committed_to_is_what_frost_commits_to<F: Frost>(rng: &mut ChaCha20Rng) {
+    let threshold = 2 + below(rng, 20);
+    let ours = outcome(offer(F::SUITE, threshold, rng.clone())).unwrap();
+    let (coefficients, commitments) = ours.split_at(usize::from(threshold));
+    assert_eq!(commitments.len(), coefficients.len());
+    for (coefficient, commitment) in coefficients.iter().zip(commitments) {
+        assert_eq!(*commitment, frost::times_generator::<F>(coefficient));
+    }
+}
+
+/// Whatever the signature and the message are: as they were made, with a bit of either turned, or of another key.
+fn what_frost_verifies_is_verified_and_nothing_else<F: Frost>(rng: &mut ChaCha20Rng) {
+    let (signing, _) = signing::<F>(rng);
+    let signature = signing.frost_aggregate(&signing.frost_shares()).unwrap().serialize().unwrap();
+    let public = F::tweaked(&signing.frost_public, signing.root());
+    let key = GroupKey::from_bytes(F::SUITE, &signing.case.group_key).unwrap();
+    let (key, other) = (key.verifying_key(signing.case.root.as_ref()), key.verifying_key(Some(&[7; 32])));
+    assert!(key != other || F::SUITE != Suite::Secp256k1Taproot);
+    let verify = |key: &quorumkey::VerifyingKey, message: &[u8], bytes: &[u8]| {
+        Signature::from_bytes(F::SUITE, bytes).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+    };
+    let theirs = |message: &[u8], bytes: &[u8]| {
+        frost_core::Signature::<F>::deserialize(bytes)
+            .is_ok_and(|signature| public.verifying_key().verify(message, &signature).is_ok())
+    };
+    let message = &signing.case.message;
+    assert!(theirs(message, &signature) && verify(&key, message, &signature));
+    assert_eq!(verify(&other, message, &signature), key == other);
+    for _ in 0..20 {
+        let (mut changed, mut said) = (signature.clone(), message.clone());
+        let (bit, text) = (below(rng, 512), below(rng, 4) == 0 && !said.is_empty());
+        let bytes = if text { &mut said } else { &mut changed };
+        let place = usize::from(bit / 8) % bytes.len();
+        bytes[place] ^= 1 << (bit % 8);
+        assert_eq!(verify(&key, &said, &changed), theirs(&said, &changed));
+    }
+}
+
+/// As part 3 without what it does to a key of taproot afterwards.
+fn what_a_receiver_gets_is_what_the_commitments_come_to_in_frost<F: Frost>(rng: &mut ChaCha20Rng) {
+    let (dealing, ..) = dealing::<F>(rng);
+    let (share, public) = dealing.frost_sums();
+    let mut expected = vec![share, public.verifying_key().serialize().unwrap()];
+    expected.extend(public.verifying_shares().values().map(|share| share.serialize().unwrap()));
+    assert_eq!(outcome(dealing.case.receive()).unwrap(), expected);
+    assert_eq!(outcome(dealing.case.receive_wire()).unwrap(), expected);
+}
+
 fn dealing<F: Frost>(rng: &mut ChaCha20Rng) -> (Dealing<F>, u16, u16) {
     let n = 2 + below(rng, 9);
     let (threshold, receiver) = (2 + below(rng, n - 1), 1 + below(rng, n));
@@ -272,13 +340,11 @@ fn large_groups_come_to_what_frost_comes_to() {
     a_large_group_comes_to_what_frost_comes_to::<Ed25519Sha512>(192, 191);
 }
 
-#[test]
-fn one_forged_proof_of_possession_among_many_is_found() {
-    let mut rng = ChaCha20Rng::seed_from_u64(6);
-    for suite in quorumkey::Suite::ALL {
-        assert_eq!(outcome(proofs(suite, 2, 9, None, &mut rng)), Ok(Vec::new()));
-        for forged in [1, 5, 9] {
-            assert_eq!(outcome(proofs(suite, 2, 9, Some(id(forged)), &mut rng)), Err(Vec::new()));
-        }
+fn one_forged_proof_of_possession_among_many_is_found<F: Frost>(rng: &mut ChaCha20Rng) {
+    let n = 2 + below(rng, 12);
+    let threshold = 2 + below(rng, n - 1);
+    assert_eq!(outcome(proofs(F::SUITE, threshold, n, None, rng)), Ok(Vec::new()));
+    for forged in [1, 1 + below(rng, n), n] {
+        assert_eq!(outcome(proofs(F::SUITE, threshold, n, Some(id(forged)), rng)), Err(Vec::new()));
     }
 }

@@ -117,25 +117,29 @@ in_every_suite!(
     a_run_key_comes_back_from_its_bytes_and_only_from_those,
 );
 
-/// frost-core's own DKG computes the same public keys from the same commitments.
+/// frost-core computes the same public keys from the commitments of these runs, in which everybody deals to everybody.
 fn frost_agrees<C: Ciphersuite, F: frost_core::Ciphersuite>() {
     for (threshold, n) in [(2, 3), (3, 5), (5, 7)] {
         let run = dkg::<C>(threshold, n, 40 + u64::from(n));
-        let ours = &run.receive_all()[&id(1)];
-        let mut commitments = BTreeMap::new();
-        for (dealer, deal) in &run.deals {
-            let points = deal.offer.commitment.iter();
-            let points = points.map(|point| CoefficientCommitment::<F>::deserialize(&point.to_bytes()).unwrap());
-            let commitment = VerifiableSecretSharingCommitment::new(points.collect());
-            commitments.insert(frost_core::Identifier::<F>::try_from(dealer.get()).unwrap(), commitment);
-        }
-        let by_reference = commitments.iter().map(|(id, commitment)| (*id, commitment)).collect();
-        let theirs = PublicKeyPackage::from_dkg_commitments(&by_reference).unwrap();
-        assert_eq!(theirs.verifying_key().serialize().unwrap(), ours.group_key.to_bytes());
-        assert_eq!(theirs.verifying_shares().len(), usize::from(n));
-        for (id, share) in &ours.verifying_shares {
-            let id = frost_core::Identifier::<F>::try_from(id.get()).unwrap();
-            assert_eq!(theirs.verifying_shares()[&id].serialize().unwrap(), share.to_bytes());
+        let all: Vec<_> = (1..=n).collect();
+        let refresh = redeal(&run.receive_all(), &all, threshold, &all, 50);
+        for run in [run, refresh] {
+            let ours = &run.receive_all()[&id(1)];
+            let mut commitments = BTreeMap::new();
+            for (dealer, deal) in &run.deals {
+                let points = deal.offer.commitment.iter();
+                let points = points.map(|point| CoefficientCommitment::<F>::deserialize(&point.to_bytes()).unwrap());
+                let commitment = VerifiableSecretSharingCommitment::new(points.collect());
+                commitments.insert(frost_core::Identifier::<F>::try_from(dealer.get()).unwrap(), commitment);
+            }
+            let by_reference = commitments.iter().map(|(id, commitment)| (*id, commitment)).collect();
+            let theirs = PublicKeyPackage::from_dkg_commitments(&by_reference).unwrap();
+            assert_eq!(theirs.verifying_key().serialize().unwrap(), ours.group_key.to_bytes());
+            assert_eq!(theirs.verifying_shares().len(), usize::from(n));
+            for (id, share) in &ours.verifying_shares {
+                let id = frost_core::Identifier::<F>::try_from(id.get()).unwrap();
+                assert_eq!(theirs.verifying_shares()[&id].serialize().unwrap(), share.to_bytes());
+            }
         }
     }
 }
