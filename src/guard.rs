@@ -259,6 +259,8 @@ mod switch {
         OneAttemptAtAPlace,
         /// Who tells of a dealing dealt in it.
         DealtByItsTeller,
+        /// Who tells of a dealing tells of one receiver under each number.
+        DealtOnceToANumber,
         /// Nobody tells of a dealing at or above the run's.
         DealtIsBelow,
         /// A join tells of so many dealings and no more.

@@ -72,6 +72,11 @@ impl Attempt {
         self.epoch == dealt_name(self.run)
     }
 
+    /// Whether it says of a dealing at least who else says that shares of it went to, and no more of them are needed.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        self.threshold <= other.threshold && other.receivers.iter().all(|seat| self.receivers.contains(seat))
+    }
+
     /// Rule 5: whether these members can end it. Either enough of its receivers sign what ends it, so that no quorum of
     /// them can go on from it; or enough of those whose signatures it needs have not signed it and, by entering, promise
     /// that they never will: one of them is honest.
@@ -195,6 +200,17 @@ fn decode_seats(reader: &mut Reader<'_>, read: &mut Vec<Seats>) -> Result<Seats,
     Ok(seats)
 }
 
+/// So many of these seats, which are ascending, as a list may have. Of each number there is one: how many hold shares counts.
+fn at_most_a_thousand(seats: Vec<Seat>) -> Vec<Seat> {
+    let mut last = None;
+    let (mut first, others): (Vec<_>, Vec<_>) =
+        seats.into_iter().partition(|seat| last.replace(seat.0) != Some(seat.0));
+    let room = usize::from(MAX_MEMBERS).saturating_sub(first.len());
+    first.extend(others.into_iter().take(room));
+    first.sort_unstable();
+    first
+}
+
 fn encode_identifiers(writer: &mut Writer, identifiers: &[Identifier]) {
     writer.count(identifiers.len());
     for id in identifiers {
@@ -282,12 +298,11 @@ impl Entrants {
         }
         let known = named.entry(attempt.epoch).or_insert_with(|| attempt.clone());
         known.threshold = known.threshold.min(attempt.threshold);
-        let new = attempt.receivers.iter().filter(|seat| !known.receivers.contains(seat)).copied();
-        let room = usize::from(MAX_MEMBERS).saturating_sub(known.receivers.len());
-        let mut receivers: Vec<_> = known.receivers.iter().copied().chain(new.take(room)).collect();
+        let mut receivers: Vec<_> = known.receivers.iter().chain(attempt.receivers.iter()).copied().collect();
         receivers.sort_unstable();
+        receivers.dedup();
         if receivers.len() > known.receivers.len() {
-            known.receivers = receivers.into();
+            known.receivers = at_most_a_thousand(receivers).into();
         }
     }
 
@@ -361,6 +376,17 @@ mod tests {
         let merged = entrants([told(7, truth.clone()), told(7, lie)]);
         can_be_read(&merged);
         assert!(truth.iter().all(|seat| merged.named[0].receivers.contains(seat)));
+    }
+
+    /// It counts how many members hold shares, so that no number gives way to another one's cards.
+    #[test]
+    fn whoever_liars_tell_of_every_number_of_a_receiver_is_kept() {
+        let (truth, lies) = (seats(1..=500, 1), (2..40).map(|card| told(7, seats(1..=40, card))));
+        let merged = entrants(lies.chain([told(7, truth)]));
+        can_be_read(&merged);
+        let receivers = &merged.named[0].receivers;
+        assert_eq!(receivers.len(), 1000);
+        assert!((1..=500).all(|number| receivers.iter().any(|seat| seat.0.get() == number)));
     }
 
     #[test]

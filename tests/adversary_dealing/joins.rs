@@ -357,6 +357,20 @@ fn who_reports_to_have_dealt_above_the_run_or_in_anothers_place_is_named() {
 }
 
 #[test]
+fn who_reports_to_have_dealt_twice_to_one_number_is_named() {
+    let trial = Trial::new(3);
+    let (invitation, chain) = trial.invitation(Suite::Ed25519, true);
+    let seat = |card| [4_u16.to_be_bytes().as_slice(), &[card; 32]].concat();
+    let twice = [2_u32.to_be_bytes().to_vec(), seat(6), seat(7)].concat();
+    let results = trial.run_with_body(&invitation, "join", |body| {
+        body.truncate(past(Suite::Ed25519) + 4);
+        body.extend([0, 0, 0, 1]);
+        body.extend(dealt(&dealt_name(&[9; 32]), &[9; 32], 0, &seats(2..=3), &twice));
+    });
+    all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &chain);
+}
+
+#[test]
 fn who_reports_to_have_dealt_more_often_than_any_member_tells_is_named() {
     let trial = Trial::new(3);
     for (count, receivers) in [(65, 2), (5, 1000)] {

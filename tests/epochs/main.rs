@@ -99,6 +99,8 @@ mount! {
         a_device_that_is_stolen_later_is_so_for_an_attempt_that_was_known_before
         who_left_without_saying_what_it_holds_may_have_a_backup
         what_a_liar_made_up_of_an_attempt_gives_way_to_what_its_signers_say
+        what_a_liar_made_up_of_a_dealing_gives_way_to_what_its_dealer_says
+        what_an_attempt_that_was_given_up_names_is_reported
         who_tells_of_an_ancestor_as_of_an_attempt_keeps_nobody_out;
     restored:
         a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it

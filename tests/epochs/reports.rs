@@ -316,6 +316,64 @@ pub fn what_a_liar_made_up_of_an_attempt_gives_way_to_what_its_signers_say(setti
     }
 }
 
+/// Five devices, of which the first three share a key. The first and the third dealt once more, to the fourth and fifth as well,
+/// and these have all that they were dealt; of the third one's deal the first has heard nothing. And which run that was.
+fn dealt_to_others(setting: &Setting) -> (Vec<Kept>, KeyId, RunId) {
+    let mut devices = setting.devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], setting.suite, 2).id;
+    let mut run = None;
+    go_on(&members, key, &[1, 3, 4, 5], &mut |_, to, message| {
+        run = Some(message.run_id());
+        if to == 0 && hazmat::subject(&message) == "deal" { Vec::new() } else { vec![message] }
+    });
+    assert_eq!(members[0].key(key).pending, []);
+    drop(members);
+    (devices, key, run.unwrap())
+}
+
+/// Whether the member reports an attempt that the fourth and fifth may go on from.
+fn reports_the_others(member: &Member, key: KeyId) -> bool {
+    let others = |old: &EpochReport| [4, 5].iter().all(|n| old.holders.contains(&holder(*n, Holding::NotConfirmed)));
+    member.key(key).old_epochs.iter().any(|old| others(old) && !old.is_dead())
+}
+
+/// The third says that it dealt to the second and itself, while the first, who dealt with it, is not there to say to whom.
+pub fn what_a_liar_made_up_of_a_dealing_gives_way_to_what_its_dealer_says(setting: &Setting) {
+    let (mut devices, key, run) = dealt_to_others(setting);
+    let members = log_in(&mut devices);
+    let others = seated(&members, &[(2, 1), (3, 2)]);
+    drop(members);
+    hazmat::pretend_to_have_dealt(devices[2].storage(), &user_pin(), key, &[run], &others).unwrap();
+    let members = log_in(&mut devices);
+    let passed = go_on(&members, key, &[3, 2], &mut |_, _, message| vec![message]);
+    assert!(passed.iter().all(|result| matches!(result, Ok(Some(_)))), "{passed:?}");
+    assert!(!reports_the_others(&members[1], key));
+    members[0].session.complete(&members[1].session.certificate(key).unwrap()).unwrap();
+    assert!(reports_the_others(&members[0], key));
+    let now = go_on(&members, key, &[2, 1, 3], &mut |_, _, message| vec![message]);
+    assert!(matches!(now[0], Ok(Some(_))), "{now:?}");
+    assert!(reports_the_others(&members[1], key));
+}
+
+/// The first tells of it in a refresh that the others sign and never see certified; then it is not there any more.
+pub fn what_an_attempt_that_was_given_up_names_is_reported(setting: &Setting) {
+    let (mut devices, key, _) = dealt_to_others(setting);
+    let silent = |devices: &mut [Kept]| {
+        let nobody = Roster::numbered([setting.member("nobody").card()]).unwrap();
+        hazmat::pretend_to_have_dealt(devices[2].storage(), &user_pin(), key, &[], &nobody).unwrap();
+        log_in(devices)
+    };
+    let members = silent(&mut devices);
+    let refreshed = go_on(&members, key, &[1, 2, 3], &mut lost("certify", &[(0, 1), (0, 2)]));
+    assert!(matches!(refreshed[0], Ok(Some(_))) && matches!(refreshed[1], Ok(None)), "{refreshed:?}");
+    drop(members);
+    let members = silent(&mut devices);
+    let passed = go_on(&members, key, &[3, 2], &mut |_, _, message| vec![message]);
+    assert!(passed.iter().all(|result| matches!(result, Ok(Some(_)))), "{passed:?}");
+    assert!(reports_the_others(&members[1], key));
+}
+
 /// A member signed every epoch that led here, and can tell of one as if nobody had certified it. Those who have left since are
 /// enough to sign by it.
 pub fn who_tells_of_an_ancestor_as_of_an_attempt_keeps_nobody_out(setting: &Setting) {

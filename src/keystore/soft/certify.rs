@@ -164,7 +164,7 @@ impl<S: Storage> SoftToken<S> {
         let KeyRecord { abandoned, pending, .. } = &mut key.record;
         abandoned.retain(|attempt| pending.contains(attempt));
         line.iter().flat_map(|one| &one.entrants.named).for_each(|attempt| key.record.end_fork(attempt.epoch));
-        self.note_attempts(login, key, (&line, &epoch), lines)?;
+        self.note_attempts(login, key, (&line, &superseded, &epoch), lines)?;
         // What this token knew by its run alone is no attempt: it is the key's epoch, or was.
         for one in &superseded {
             key.record.rename(dealt_name(one.run), one.id);
@@ -189,48 +189,54 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Attempts that this token has not signed dealt shares to others all the same, and so did those that nobody signed.
-    /// `line` leads to the epoch that is the key's now, and ends with it.
+    /// `line` leads to the epoch that is the key's now, and ends with it; what it supersedes may be all that names an attempt.
     fn note_attempts(
         &self,
         login: &Login,
         key: &mut Key,
-        (line, epoch): (&[&Epoch], &Epoch),
+        (line, superseded, epoch): (&[&Epoch], &[Epoch], &Epoch),
         (chain, others, _): Lines<'_>,
     ) -> Result<()> {
-        let named = || line.iter().flat_map(|one| one.entrants.named.iter().map(move |attempt| (*one, attempt)));
-        let certified = |run| line.iter().any(|one| one.run == run);
-        let ended = |run| certified(run) || named().any(|(_, attempt)| attempt.run == run);
-        // Of a dealing that it took part in this token knows better than what others say.
-        let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !certified(attempt.run)).cloned().collect();
-        key.record.dealt.retain(|attempt| !ended(attempt.run));
-        let certificates: Vec<_> = chain.iter().chain(others).map(Certificate::epoch_id).collect();
-        let mut kept = Vec::new();
-        for attempt in &key.record.pending {
-            kept.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
+        let mut left = superseded.to_vec();
+        for known in others.iter().filter(|known| line.iter().any(|one| one.names(known.epoch_id()))) {
+            left.push(known.epoch()?);
         }
-        for (successor, attempt) in own.iter().map(|own| (epoch, own)).chain(named()) {
-            let is_known = |record: &KeyRecord| record.old.iter().any(|old| old.epoch == attempt.epoch);
-            let known = is_known(&key.record);
-            key.record.rename(dealt_name(attempt.run), attempt.epoch);
-            // What was told of it while nobody showed its transcript may have been made up.
-            if unless_off!(HearsayGivesWay, known, is_known(&key.record)) {
+        let named = line.iter().map(|one| (*one, *one)).chain(left.iter().map(|one| (epoch, one)));
+        let named: Vec<_> = named.flat_map(|(by, one)| one.entrants.named.iter().map(move |told| (by, told))).collect();
+        let certified = |run| line.iter().any(|one| one.run == run);
+        let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !certified(attempt.run)).cloned().collect();
+        // Until others know as much of it, this token goes on telling them.
+        let is_told = |own: &Attempt| {
+            let knows = |told: &Attempt| told.run == own.run && (!told.is_unsigned() || told.covers(own));
+            certified(own.run) || named.iter().any(|(_, told)| knows(told))
+        };
+        key.record.dealt.retain(|own| !is_told(own));
+        let mut pending = Vec::new();
+        for attempt in &key.record.pending {
+            pending.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
+        }
+        let certificates: Vec<_> = chain.iter().chain(others).map(Certificate::epoch_id).collect();
+        let (ancestors, _) = certificates.split_at(chain.len());
+        for (successor, attempt) in own.iter().map(|own| (epoch, own)).chain(named.iter().copied()) {
+            // It is known by what somebody signed of it, if anybody did.
+            let signed = named.iter().find(|(_, told)| told.run == attempt.run && !told.is_unsigned());
+            let signed = signed.filter(|_| attempt.is_unsigned()).map_or(attempt, |(_, told)| told);
+            let name = signed.epoch;
+            key.record.rename(dealt_name(attempt.run), name);
+            // Of the epochs of this line their certificates say who held them.
+            let known = key.record.old.iter().any(|old| old.epoch == name);
+            let certified = line.iter().any(|one| one.id == name || attempt.is_unsigned() && one.run == attempt.run);
+            if certified || known && ancestors.contains(&name) {
                 continue;
             }
             // That there was such a dealing it knows itself, however much others tell of.
-            let told = !forbids!(OwnDealingsKept, own.contains(attempt)) && !certificates.contains(&attempt.epoch);
-            if told && forbids!(RoomForWhatIsTold, !key.record.has_room_for(attempt, &certificates)) {
-                continue;
-            }
-            let mut entry = OldEpoch::of_attempt(attempt, successor);
-            if let Some(place) = key.record.old.iter().position(|old| old.epoch == attempt.epoch) {
-                entry.keep(&key.record.old.remove(place));
-            }
+            let told = !forbids!(OwnDealingsKept, own.contains(attempt)) && !certificates.contains(&name);
+            let room = if told { key.record.room_for(attempt, &certificates) } else { usize::MAX };
+            key.record.note_attempt(name, attempt, successor, unless_off!(RoomForWhatIsTold, room, usize::MAX));
             // Of what it has signed and not ended it still holds its share.
-            if !kept.contains(&attempt.run) {
-                entry.confirm(key.record.me, login.card.id());
-                key.record.has_erased(attempt.epoch);
+            if !pending.contains(&attempt.run) {
+                key.record.has_none_of(name, login.card.id());
             }
-            key.record.keep_old(entry);
         }
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! What is known of the shares of superseded epochs.
 
+use std::collections::BTreeSet;
+
 use super::record::MAX_EPOCHS;
 use crate::guard::holds;
 use crate::keystore::object::{EpochReport, Holder, Holding};
@@ -75,9 +77,9 @@ impl OldEpoch {
     }
 
     /// An attempt that `successor` names: everybody that it was dealt to may hold a share.
-    pub(super) fn of_attempt(attempt: &Attempt, successor: &Epoch) -> Self {
+    pub(super) fn of_attempt(name: EpochId, attempt: &Attempt, successor: &Epoch) -> Self {
         let shares = old_shares(attempt.receivers.iter().copied(), successor);
-        Self { epoch: attempt.epoch, threshold: attempt.threshold, shares }
+        Self { epoch: name, threshold: attempt.threshold, shares }
     }
 
     /// What was known of its shares before stays; but the line may have gone on after people said that a backup was destroyed.
@@ -95,6 +97,16 @@ impl OldEpoch {
                 one.backup = Backup::Made;
             }
         }
+    }
+
+    /// The attempt is told of once more. Who is new among its receivers may hold a share as well, as far as there is room for so
+    /// many; what somebody signed says how many shares it takes, and of all else the fewest count.
+    pub(super) fn join(&mut self, attempt: &Attempt, successor: &Epoch, room: usize) {
+        if !attempt.is_unsigned() || attempt.threshold < self.threshold {
+            self.threshold = attempt.threshold;
+        }
+        let new: Vec<_> = self.new_shares(attempt.receivers.iter().copied(), successor).take(room).collect();
+        new.into_iter().for_each(|share| self.add(share));
     }
 
     /// Whether the member had a share of it.
@@ -120,11 +132,18 @@ impl OldEpoch {
     /// nobody asks them.
     pub(super) fn held_too(&mut self, revisions: &[Revision], newest: &Epoch) {
         let members = revisions.iter().map(|revision| (revision.identifier, revision.card.id()));
-        for share in old_shares(members, newest) {
-            if !self.shares.iter().any(|one| (one.identifier, one.card) == (share.identifier, share.card)) {
-                self.add(share);
-            }
-        }
+        let new: Vec<_> = self.new_shares(members, newest).collect();
+        new.into_iter().for_each(|share| self.add(share));
+    }
+
+    /// The shares of those members that are not known yet.
+    fn new_shares(
+        &self,
+        members: impl Iterator<Item = (Identifier, CardId)>,
+        successor: &Epoch,
+    ) -> impl Iterator<Item = OldShare> {
+        let known: BTreeSet<_> = self.shares.iter().map(|one| (one.identifier, one.card)).collect();
+        old_shares(members, successor).into_iter().filter(move |one| !known.contains(&(one.identifier, one.card)))
     }
 
     /// There is no end to what plans undo, and what can't be read again is never written.

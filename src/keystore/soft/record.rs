@@ -3,13 +3,13 @@
 use zeroize::Zeroizing;
 
 use super::old::OldEpoch;
-use crate::guard::{forbids, holds};
+use crate::guard::{forbids, holds, unless_off};
 use crate::keystore::object::{Fork, Origin};
 use crate::policy::Facts;
 use crate::protocol::{Attempt, Epoch, decode_attempts, encode_attempts};
 use crate::secret::Secret;
 use crate::wire::{
-    DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Revision, Writer,
+    CardId, DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Revision, Writer,
     decode_label,
 };
 
@@ -278,13 +278,32 @@ impl KeyRecord {
         }
     }
 
-    /// Whether there is room for an attempt as others tell of it: liars can tell of any number, together, and must not fill the
-    /// record until nothing can be written of the key any more. Epochs that were certified always have room, and take none.
-    pub(super) fn has_room_for(&self, told: &Attempt, certified: &[EpochId]) -> bool {
+    /// For how many more shares of an attempt as others tell of it there is room: liars can tell of any number, together, and must
+    /// not fill the record until nothing can be written of the key any more. Epochs that were certified always have room, and
+    /// take none.
+    pub(super) fn room_for(&self, told: &Attempt, certified: &[EpochId]) -> usize {
         let attempts = self.old.iter().filter(|old| !certified.contains(&old.epoch));
         let kept: usize = attempts.map(|old| old.shares.len()).sum();
         let most = if told.is_unsigned() { MAX_TOLD_SHARES } else { MAX_SIGNED_SHARES };
-        self.old.len() < MAX_EPOCHS / 2 && kept + told.receivers.len() <= most
+        if self.old.len() < MAX_EPOCHS / 2 { most.saturating_sub(kept) } else { 0 }
+    }
+
+    /// An attempt that `successor` ends, under its name, as far as there is room for so many shares more.
+    pub(super) fn note_attempt(&mut self, name: EpochId, attempt: &Attempt, successor: &Epoch, room: usize) {
+        if let Some(known) = self.old.iter_mut().find(|old| old.epoch == name) {
+            known.join(attempt, successor, unless_off!(HearsayGivesWay, room, 0));
+        } else if attempt.receivers.len() <= room {
+            self.keep_old(OldEpoch::of_attempt(name, attempt, successor));
+        }
+    }
+
+    /// This very device has no share of that old epoch, if it is known here.
+    pub(super) fn has_none_of(&mut self, epoch: EpochId, card: CardId) {
+        let me = self.me;
+        if let Some(old) = self.old.iter_mut().find(|old| old.epoch == epoch) {
+            old.confirm(me, card);
+            self.has_erased(epoch);
+        }
     }
 
     /// This token is about to deal in it. Of very many that no certificate has ended the newest are kept.
@@ -517,7 +536,7 @@ mod tests {
     fn a_record_can_be_read_however_many_attempts_this_token_dealt_in_or_liars_tell_of() {
         let mut record = record();
         for attempt in (0..9_000).map(told) {
-            if record.has_room_for(&attempt, &[]) {
+            if record.room_for(&attempt, &[]) >= 2 {
                 let share = |(identifier, card): &(Identifier, CardId)| OldShare {
                     identifier: *identifier,
                     card: *card,
@@ -548,9 +567,9 @@ mod tests {
             OldEpoch { epoch: EpochId::from_bytes(name), threshold: 2, shares: Vec::new() }
         };
         (0..MAX_EPOCHS / 2 - 1).for_each(|number| record.keep_old(epoch(number)));
-        assert!(record.has_room_for(&signed, &[]));
+        assert_eq!(record.room_for(&signed, &[]), MAX_SIGNED_SHARES);
         record.keep_old(epoch(MAX_EPOCHS / 2));
-        assert!(!record.has_room_for(&signed, &[]));
+        assert_eq!(record.room_for(&signed, &[]), 0);
         for number in MAX_EPOCHS / 2..=MAX_EPOCHS {
             record.keep_old(epoch(number));
         }
@@ -579,8 +598,8 @@ mod tests {
         life.for_each(|old| record.keep_old(old));
         let certified: Vec<_> = record.old.iter().map(|old| old.epoch).collect();
         let signed = Attempt { signers: vec![record.me], ..told(1_000_000) };
-        assert!(record.has_room_for(&signed, &certified));
-        assert!(record.has_room_for(&told(1_000_001), &certified));
-        assert!(!record.has_room_for(&signed, &[]));
+        assert_eq!(record.room_for(&signed, &certified), MAX_SIGNED_SHARES);
+        assert_eq!(record.room_for(&told(1_000_001), &certified), MAX_TOLD_SHARES);
+        assert_eq!(record.room_for(&signed, &[]), 0);
     }
 }

@@ -96,6 +96,7 @@ fn tells_of_the_past<C: Ciphersuite>(
         attempt.is_unsigned()
             && holds!(DealtIsBelow, attempt.position < below)
             && holds!(DealtByItsTeller, attempt.elders.iter().any(|(id, _)| *id == sender))
+            && holds!(DealtOnceToANumber, attempt.receivers.is_sorted_by(|a, b| a.0 < b.0))
     };
     join.attempts.iter().all(&mut signed) && join.dealt.iter().all(dealt)
 }
