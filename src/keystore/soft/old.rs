@@ -106,7 +106,9 @@ impl OldEpoch {
             self.threshold = attempt.threshold;
         }
         let new: Vec<_> = self.new_shares(attempt.receivers.iter().copied(), successor).take(room).collect();
-        new.into_iter().for_each(|share| self.add(share));
+        for share in new {
+            self.add(share);
+        }
     }
 
     /// Whether the member had a share of it.
@@ -133,7 +135,9 @@ impl OldEpoch {
     pub(super) fn held_too(&mut self, revisions: &[Revision], newest: &Epoch) {
         let members = revisions.iter().map(|revision| (revision.identifier, revision.card.id()));
         let new: Vec<_> = self.new_shares(members, newest).collect();
-        new.into_iter().for_each(|share| self.add(share));
+        for share in new {
+            self.add(share);
+        }
     }
 
     /// The shares of those members that are not known yet.
