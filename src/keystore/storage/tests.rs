@@ -1,6 +1,8 @@
 //! Tests of the file: what it refuses, and what it survives.
 
 mod faults;
+#[cfg(target_os = "linux")]
+mod syncs;
 
 use std::fs::{self, File};
 use std::io::{self, Read};
