@@ -66,11 +66,13 @@ fn signing_comparisons<F: Frost>() -> Vec<Comparison> {
 
 fn dealing_comparisons<F: Frost>(largest: u16) -> Vec<Comparison> {
     let mut all = Vec::new();
-    for n in SIZES.into_iter().filter(|n| *n <= largest) {
+    for n in SIZES {
         all.push(comparison::<F>("deal", n, move || deal::<F>(n)));
+        all.push(comparison::<F>("proofs", n, move || proofs::<F>(n)));
+    }
+    for n in SIZES.into_iter().filter(|n| *n <= largest) {
         all.push(comparison::<F>("receive", n, move || receive::<F>(n)));
         all.push(comparison::<F>("receive-wire", n, move || receive_wire::<F>(n)));
-        all.push(comparison::<F>("proofs", n, move || proofs::<F>(n)));
         all.push(comparison::<F>("dkg-member", n, move || dkg_member::<F>(n)));
         all.push(comparison::<F>("refresh", n, move || refresh::<F>(n)));
     }

@@ -93,7 +93,7 @@ fn a_new_file_counts_when_it_and_its_name_are_on_the_medium() {
         assert!(matches!(done, Err(StorageError::Io(_))));
         assert!(!seen.iter().any(|step| [Step::Link, Step::Rename].contains(step)), "{seen:?}");
         let (done, seen) = refusing(Some(Step::SyncNames), make);
-        assert!(matches!(done, Err(StorageError::Io(_))) && seen.len() > 0, "{seen:?}");
+        assert!(matches!(done, Err(StorageError::Io(_))) && !seen.is_empty(), "{seen:?}");
     }
 }
 
