@@ -597,7 +597,7 @@ mod tests {
         });
         life.for_each(|old| record.keep_old(old));
         let certified: Vec<_> = record.old.iter().map(|old| old.epoch).collect();
-        let signed = Attempt { signers: vec![record.me], ..told(1_000_000) };
+        let signed = Attempt { epoch: EpochId::from_bytes([1; 32]), signers: vec![record.me], ..told(1_000_000) };
         assert_eq!(record.room_for(&signed, &certified), MAX_SIGNED_SHARES);
         assert_eq!(record.room_for(&told(1_000_001), &certified), MAX_TOLD_SHARES);
         assert_eq!(record.room_for(&signed, &[]), 0);
