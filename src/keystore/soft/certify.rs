@@ -1,5 +1,7 @@
 //! Certificates: what makes an epoch the key's, and what is erased by it.
 
+use std::collections::BTreeSet;
+
 use super::clash::{Descent, descent};
 use super::fork::{Lines, change_line, set_aside, superseding};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
@@ -149,6 +151,7 @@ impl<S: Storage> SoftToken<S> {
         let line: Vec<_> = passed.iter().rev().chain([&epoch]).collect();
         let named = |attempt: EpochId| line.iter().any(|one| one.names(attempt));
         let mut superseded: Vec<_> = before.into_iter().chain(passed.iter().rev()).cloned().collect();
+        let ancestors = superseded.len();
         for attempt in key.record.pending.iter().copied() {
             let has_ended = superseded.iter().any(|old| old.id == attempt);
             if !has_ended && holds!(ErasedWhatIsNamed, named(attempt)) {
@@ -164,12 +167,13 @@ impl<S: Storage> SoftToken<S> {
         let KeyRecord { abandoned, pending, .. } = &mut key.record;
         abandoned.retain(|attempt| pending.contains(attempt));
         line.iter().flat_map(|one| &one.entrants.named).for_each(|attempt| key.record.end_fork(attempt.epoch));
-        self.note_attempts(login, key, (&line, &superseded, &epoch), lines)?;
+        let given_up = superseded.get(ancestors..).unwrap_or_default();
+        self.note_attempts(login, key, (&line, given_up, &epoch), lines)?;
         // What this token knew by its run alone is no attempt: it is the key's epoch, or was.
         for one in &superseded {
             key.record.rename(dealt_name(one.run), one.id);
         }
-        key.record.old.retain(|old| old.epoch != dealt_name(epoch.run));
+        key.record.old.retain(|old| old.epoch != dealt_name(epoch.run) && old.epoch != epoch.id);
         note_holders(&mut key.record, (&line, &epoch), lines)?;
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
@@ -189,15 +193,15 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Attempts that this token has not signed dealt shares to others all the same, and so did those that nobody signed.
-    /// `line` leads to the epoch that is the key's now, and ends with it; what it supersedes may be all that names an attempt.
+    /// `line` leads to the epoch that is the key's now, and ends with it; what it has made an end of may be all that names one.
     fn note_attempts(
         &self,
         login: &Login,
         key: &mut Key,
-        (line, superseded, epoch): (&[&Epoch], &[Epoch], &Epoch),
+        (line, given_up, epoch): (&[&Epoch], &[Epoch], &Epoch),
         (chain, others, _): Lines<'_>,
     ) -> Result<()> {
-        let mut left = superseded.to_vec();
+        let mut left = given_up.to_vec();
         for known in others.iter().filter(|known| line.iter().any(|one| one.names(known.epoch_id()))) {
             left.push(known.epoch()?);
         }
@@ -205,28 +209,30 @@ impl<S: Storage> SoftToken<S> {
         let named: Vec<_> = named.flat_map(|(by, one)| one.entrants.named.iter().map(move |told| (by, told))).collect();
         let certified = |run| line.iter().any(|one| one.run == run);
         let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !certified(attempt.run)).cloned().collect();
-        // Until others know as much of it, this token goes on telling them.
+        // Until all who follow this line know as much of it, this token goes on telling them.
         let is_told = |own: &Attempt| {
             let knows = |told: &Attempt| told.run == own.run && (!told.is_unsigned() || told.covers(own));
-            certified(own.run) || named.iter().any(|(_, told)| knows(told))
+            certified(own.run) || line.iter().flat_map(|one| &one.entrants.named).any(knows)
         };
         key.record.dealt.retain(|own| !is_told(own));
         let mut pending = Vec::new();
         for attempt in &key.record.pending {
             pending.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
         }
-        let certificates: Vec<_> = chain.iter().chain(others).map(Certificate::epoch_id).collect();
-        let (ancestors, _) = certificates.split_at(chain.len());
+        let ancestors: BTreeSet<_> = chain.iter().map(Certificate::epoch_id).collect();
+        let certificates: BTreeSet<_> =
+            others.iter().map(Certificate::epoch_id).chain(ancestors.iter().copied()).collect();
         for (successor, attempt) in own.iter().map(|own| (epoch, own)).chain(named.iter().copied()) {
             // It is known by what somebody signed of it, if anybody did.
             let signed = named.iter().find(|(_, told)| told.run == attempt.run && !told.is_unsigned());
             let signed = signed.filter(|_| attempt.is_unsigned()).map_or(attempt, |(_, told)| told);
             let name = signed.epoch;
             key.record.rename(dealt_name(attempt.run), name);
-            // Of the epochs of this line their certificates say who held them.
+            // Of what was certified the certificates say who held it.
             let known = key.record.old.iter().any(|old| old.epoch == name);
+            let hearsay = attempt.is_unsigned() && !own.contains(attempt) && certificates.contains(&name);
             let certified = line.iter().any(|one| one.id == name || attempt.is_unsigned() && one.run == attempt.run);
-            if certified || known && ancestors.contains(&name) {
+            if certified || known && (hearsay || ancestors.contains(&name)) {
                 continue;
             }
             // That there was such a dealing it knows itself, however much others tell of.

@@ -100,9 +100,10 @@ impl OldEpoch {
     }
 
     /// The attempt is told of once more. Who is new among its receivers may hold a share as well, as far as there is room for so
-    /// many; what somebody signed says how many shares it takes, and of all else the fewest count.
+    /// many; what somebody signed says how many shares it takes, and where nobody did the fewest count.
     pub(super) fn join(&mut self, attempt: &Attempt, successor: &Epoch, room: usize) {
-        if !attempt.is_unsigned() || attempt.threshold < self.threshold {
+        let unsigned = self.epoch == attempt.epoch;
+        if !attempt.is_unsigned() || unsigned && attempt.threshold < self.threshold {
             self.threshold = attempt.threshold;
         }
         let new: Vec<_> = self.new_shares(attempt.receivers.iter().copied(), successor).take(room).collect();

@@ -1,5 +1,7 @@
 //! What a token keeps of itself, of its peers and of each key.
 
+use std::collections::BTreeSet;
+
 use zeroize::Zeroizing;
 
 use super::old::OldEpoch;
@@ -281,7 +283,7 @@ impl KeyRecord {
     /// For how many more shares of an attempt as others tell of it there is room: liars can tell of any number, together, and must
     /// not fill the record until nothing can be written of the key any more. Epochs that were certified always have room, and
     /// take none.
-    pub(super) fn room_for(&self, told: &Attempt, certified: &[EpochId]) -> usize {
+    pub(super) fn room_for(&self, told: &Attempt, certified: &BTreeSet<EpochId>) -> usize {
         let attempts = self.old.iter().filter(|old| !certified.contains(&old.epoch));
         let kept: usize = attempts.map(|old| old.shares.len()).sum();
         let most = if told.is_unsigned() { MAX_TOLD_SHARES } else { MAX_SIGNED_SHARES };
@@ -536,7 +538,7 @@ mod tests {
     fn a_record_can_be_read_however_many_attempts_this_token_dealt_in_or_liars_tell_of() {
         let mut record = record();
         for attempt in (0..9_000).map(told) {
-            if record.room_for(&attempt, &[]) >= 2 {
+            if record.room_for(&attempt, &BTreeSet::new()) >= 2 {
                 let share = |(identifier, card): &(Identifier, CardId)| OldShare {
                     identifier: *identifier,
                     card: *card,
@@ -567,9 +569,9 @@ mod tests {
             OldEpoch { epoch: EpochId::from_bytes(name), threshold: 2, shares: Vec::new() }
         };
         (0..MAX_EPOCHS / 2 - 1).for_each(|number| record.keep_old(epoch(number)));
-        assert_eq!(record.room_for(&signed, &[]), MAX_SIGNED_SHARES);
+        assert_eq!(record.room_for(&signed, &BTreeSet::new()), MAX_SIGNED_SHARES);
         record.keep_old(epoch(MAX_EPOCHS / 2));
-        assert_eq!(record.room_for(&signed, &[]), 0);
+        assert_eq!(record.room_for(&signed, &BTreeSet::new()), 0);
         for number in MAX_EPOCHS / 2..=MAX_EPOCHS {
             record.keep_old(epoch(number));
         }
@@ -596,10 +598,10 @@ mod tests {
             OldEpoch { epoch, threshold: 667, shares: (1..=1000).map(share).collect() }
         });
         life.for_each(|old| record.keep_old(old));
-        let certified: Vec<_> = record.old.iter().map(|old| old.epoch).collect();
+        let certified: BTreeSet<_> = record.old.iter().map(|old| old.epoch).collect();
         let signed = Attempt { epoch: EpochId::from_bytes([1; 32]), signers: vec![record.me], ..told(1_000_000) };
         assert_eq!(record.room_for(&signed, &certified), MAX_SIGNED_SHARES);
         assert_eq!(record.room_for(&told(1_000_001), &certified), MAX_TOLD_SHARES);
-        assert_eq!(record.room_for(&signed, &[]), 0);
+        assert_eq!(record.room_for(&signed, &BTreeSet::new()), 0);
     }
 }
