@@ -33,6 +33,8 @@ pub(crate) use machine::{Confirmation, Effect, Halt, Machine, PendingShare, Repa
 pub(crate) use reconstruct::{ReconstructSetup, start as start_reconstructing};
 pub(crate) use renewal::{Brought, Importing, Setup, Standing, Succession, decode_confirmation, encode_confirmation};
 pub(crate) use repair::{Held, RepairSetup, repair_rounds};
+#[cfg(test)]
+pub(crate) use revision::tests::epoch as test_epoch;
 pub(crate) use revision::{SignedRevision, revise, revised};
 pub(crate) use sign::{Claim, SignSetup, Stock, follow_prepared, prepare, verifying_key};
 

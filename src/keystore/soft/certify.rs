@@ -1,16 +1,15 @@
 //! Certificates: what makes an epoch the key's, and what is erased by it.
 
-use std::collections::BTreeSet;
-
 use super::clash::{Descent, descent};
 use super::fork::{Lines, change_line, set_aside, superseding};
 use super::keys::{ATTEMPT, Key, SHARE, certificate_key};
 use super::old::OldEpoch;
 use super::record::{KeyRecord, Standing};
 use super::runs::Live;
+use super::told::Told;
 use super::{Commit, Error, KeyInfo, Login, Misuse, Result, Scene, SoftToken, Storage};
 use crate::audit::EventKind;
-use crate::guard::{forbids, holds, unless_off};
+use crate::guard::{forbids, holds};
 use crate::keystore::object::Origin;
 use crate::protocol::{Attempt, Certificate, CertificateError, Confirmation, Epoch, dealt_name, encode_confirmation};
 use crate::wire::{CardId, EpochId, Source};
@@ -173,7 +172,7 @@ impl<S: Storage> SoftToken<S> {
         for one in &superseded {
             key.record.rename(dealt_name(one.run), one.id);
         }
-        key.record.old.retain(|old| old.epoch != dealt_name(epoch.run) && old.epoch != epoch.id);
+        key.record.is_no_old(&epoch);
         note_holders(&mut key.record, (&line, &epoch), lines)?;
         let held = self.share(&login.unlocked, key, epoch.id)?.is_some();
         key.record.standing = if held { Standing::Active } else { Standing::Retired };
@@ -193,7 +192,7 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Attempts that this token has not signed dealt shares to others all the same, and so did those that nobody signed.
-    /// `line` leads to the epoch that is the key's now, and ends with it; what it has made an end of may be all that names one.
+    /// `line` leads to the epoch that is the key's now, and ends with it.
     fn note_attempts(
         &self,
         login: &Login,
@@ -201,49 +200,15 @@ impl<S: Storage> SoftToken<S> {
         (line, given_up, epoch): (&[&Epoch], &[Epoch], &Epoch),
         (chain, others, _): Lines<'_>,
     ) -> Result<()> {
-        let mut left = given_up.to_vec();
+        let mut ended = given_up.to_vec();
         for known in others.iter().filter(|known| line.iter().any(|one| one.names(known.epoch_id()))) {
-            left.push(known.epoch()?);
+            ended.push(known.epoch()?);
         }
-        let named = line.iter().map(|one| (*one, *one)).chain(left.iter().map(|one| (epoch, one)));
-        let named: Vec<_> = named.flat_map(|(by, one)| one.entrants.named.iter().map(move |told| (by, told))).collect();
-        let certified = |run| line.iter().any(|one| one.run == run);
-        let own: Vec<_> = key.record.dealt.iter().filter(|attempt| !certified(attempt.run)).cloned().collect();
-        // Until all who follow this line know as much of it, this token goes on telling them.
-        let is_told = |own: &Attempt| {
-            let knows = |told: &Attempt| told.run == own.run && (!told.is_unsigned() || told.covers(own));
-            certified(own.run) || line.iter().flat_map(|one| &one.entrants.named).any(knows)
-        };
-        key.record.dealt.retain(|own| !is_told(own));
-        let mut pending = Vec::new();
+        let mut held = Vec::new();
         for attempt in &key.record.pending {
-            pending.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
+            held.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
         }
-        let ancestors: BTreeSet<_> = chain.iter().map(Certificate::epoch_id).collect();
-        let certificates: BTreeSet<_> =
-            others.iter().map(Certificate::epoch_id).chain(ancestors.iter().copied()).collect();
-        for (successor, attempt) in own.iter().map(|own| (epoch, own)).chain(named.iter().copied()) {
-            // It is known by what somebody signed of it, if anybody did.
-            let signed = named.iter().find(|(_, told)| told.run == attempt.run && !told.is_unsigned());
-            let signed = signed.filter(|_| attempt.is_unsigned()).map_or(attempt, |(_, told)| told);
-            let name = signed.epoch;
-            key.record.rename(dealt_name(attempt.run), name);
-            // Of what was certified the certificates say who held it.
-            let known = key.record.old.iter().any(|old| old.epoch == name);
-            let hearsay = attempt.is_unsigned() && !own.contains(attempt) && certificates.contains(&name);
-            let certified = line.iter().any(|one| one.id == name || attempt.is_unsigned() && one.run == attempt.run);
-            if certified || known && (hearsay || ancestors.contains(&name)) {
-                continue;
-            }
-            // That there was such a dealing it knows itself, however much others tell of.
-            let told = !forbids!(OwnDealingsKept, own.contains(attempt)) && !certificates.contains(&name);
-            let room = if told { key.record.room_for(attempt, &certificates) } else { usize::MAX };
-            key.record.note_attempt(name, attempt, successor, unless_off!(RoomForWhatIsTold, room, usize::MAX));
-            // Of what it has signed and not ended it still holds its share.
-            if !pending.contains(&attempt.run) {
-                key.record.has_none_of(name, login.card.id());
-            }
-        }
+        Told::new((line, epoch), &ended, (chain, others)).note(&mut key.record, &held, login.card.id());
         Ok(())
     }
 

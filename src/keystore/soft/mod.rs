@@ -13,6 +13,7 @@ mod renew;
 mod revise;
 mod runs;
 mod token;
+mod told;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};

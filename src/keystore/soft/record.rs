@@ -8,7 +8,7 @@ use super::old::OldEpoch;
 use crate::guard::{forbids, holds, unless_off};
 use crate::keystore::object::{Fork, Origin};
 use crate::policy::Facts;
-use crate::protocol::{Attempt, Epoch, decode_attempts, encode_attempts};
+use crate::protocol::{Attempt, Epoch, dealt_name, decode_attempts, encode_attempts};
 use crate::secret::Secret;
 use crate::wire::{
     CardId, DecodeError, EpochId, Export, Identifier, IdentityKey, MAX_LABEL, Operations, Reader, Revision, Writer,
@@ -318,6 +318,12 @@ impl KeyRecord {
         push_newest(&mut self.old, MAX_EPOCHS, old);
     }
 
+    /// That epoch is the key's now, by whichever name it was told of before.
+    pub(super) fn is_no_old(&mut self, epoch: &Epoch) {
+        let name = dealt_name(epoch.run);
+        self.old.retain(|old| old.epoch != name && old.epoch != epoch.id);
+    }
+
     /// This token has no share of it, any more or ever.
     pub(super) fn has_erased(&mut self, epoch: EpochId) {
         if !self.erased.contains(&epoch) {
@@ -480,7 +486,6 @@ fn epochs(reader: &mut Reader<'_>) -> Result<Vec<EpochId>, DecodeError> {
 mod tests {
     use super::super::old::{Backup, Device, OldShare};
     use super::*;
-    use crate::protocol::dealt_name;
     use crate::wire::{CardId, RunId};
 
     fn told(run: u32) -> Attempt {
@@ -521,6 +526,15 @@ mod tests {
         ] {
             assert_eq!(renamed(&|record| record.old.clone_from(&known)).old, expected);
         }
+    }
+
+    /// A buffer that moves leaves the seed behind.
+    #[test]
+    fn the_longest_identity_fills_its_buffer() {
+        let key = IdentityKey::from_seed(Secret::new([1; 32]));
+        let bytes = IdentityRecord { key, incarnation: 1, label: "l".repeat(MAX_LABEL) }.encode();
+        assert_eq!((bytes.len(), bytes.capacity()), (IdentityRecord::MAX_LEN, IdentityRecord::MAX_LEN));
+        assert!(IdentityRecord::decode(&bytes).is_ok());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(in crate::protocol) fn card(seed: u8) -> Card {
 }
 
 /// Three members, of whom two sign, with the shares 12, 19 and 26 of the secret 5.
-pub(in crate::protocol) fn epoch() -> Epoch {
+pub(crate) fn epoch() -> Epoch {
     let point = |secret| <Ed25519 as Ciphersuite>::Element::mul_base(&Scalar::from_u64(secret));
     let (group_key, roster) = (GroupKey::new::<Ed25519>(&point(5)), Roster::numbered([1, 2, 3].map(card)).unwrap());
     let name = EpochId::from_bytes([1; 32]);
