@@ -4,12 +4,16 @@
 
 mod common;
 
+#[path = "bad_input/acts.rs"]
+mod acts;
 #[path = "bad_input/bytes.rs"]
 mod bytes;
 #[path = "bad_input/failing.rs"]
 mod failing;
 #[path = "bad_input/forged.rs"]
 mod forged;
+#[path = "bad_input/scenes.rs"]
+mod scenes;
 #[path = "bad_input/steps.rs"]
 mod steps;
 #[path = "bad_input/storage.rs"]
