@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 use common::*;
 use quorumkey::hazmat::{Forger, subject};
 use quorumkey::{
-    Dealing, Dkg, Error, KeyStore, KeyTemplate, Message, NewCard, Operations, Protocol, Reason, Run, RunId, Suite,
+    Dealing, Dkg, Error, Import, ImportedKey, KeyStore, KeyTemplate, Message, NewCard, Operations, Protocol, Reason,
+    Run, RunId, Suite,
 };
 use tempfile::TempDir;
 
@@ -136,6 +137,30 @@ fn what_is_rejected_costs_no_byte_of_disk_and_no_audit_record() {
     // Valid signatures of a member, each another message, after the end.
     flooded.floods(run, "another message after the end", |number| liar.alter(&share, counter(number)));
     flooded.floods(run, "a stranger's garbage after the end", |number| stranger.alter(&share, counter(number)));
+}
+
+#[test]
+fn a_refresh_comes_through_a_flood_that_costs_nothing() {
+    let flooded = Flooded::new();
+    let key = dkg(&flooded.members, Suite::Secp256k1Taproot, 2).id;
+    let invitation = flooded.members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let runs = flooded.members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
+    assert_eq!(comes_through(&flooded, "a refresh", runs).height, 1);
+    sign(&flooded.members, key, &[1, 2], b"m");
+}
+
+#[test]
+fn a_key_is_imported_in_a_flood_that_costs_nothing() {
+    let flooded = Flooded::new();
+    let old = || ImportedKey::from_scalar(Suite::Ed25519, [1; 32].into()).unwrap();
+    let (key, members, template) = (old(), roster(&flooded.members), KeyTemplate::wallet("an old wallet"));
+    let import = Import { key: &key, threshold: 2, members, template, least_attempt: 0 };
+    let [first, second] = [0, 1].map(|at: usize| &flooded.members[at].session);
+    let invitation = first.invite_import(import).unwrap();
+    let runs = vec![first.start_import(&invitation, old()).unwrap(), second.start(&invitation).unwrap()];
+    let imported = comes_through(&flooded, "an import", runs);
+    assert_eq!(&imported.group_key, key.group_key());
+    sign(&flooded.members, imported.id, &[1, 2], b"m");
 }
 
 #[test]
