@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use quorumkey::{Error, KeyStore, Misuse, StorageError, Suite};
 
@@ -88,6 +88,38 @@ fn work_until_full(folder: &Path) {
     }
 }
 
+/// Two tokens with a key, in that folder.
+fn make_in(folder: &Path) {
+    let members = ["one", "two"].map(|name| Member::new(KeyStore::create(folder.join(name), &init(name)).unwrap()));
+    dkg(&members, Suite::Ed25519, 2);
+}
+
+/// The tokens there lose nothing while a process of its own works with them on disks with so much room. `None` when there is no
+/// such disk.
+fn survive_full_disks(folder: &Path, on_disk: impl Fn(u64) -> Option<Output>) -> Option<()> {
+    let (mut full, mut known) = (0, 0);
+    for kilobytes in [0, 4, 16, 48, 128, 256, 512, 1024, 1536, 8192] {
+        let output = on_disk(kilobytes)?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        full += usize::from(said.contains("\nfull\n"));
+        known += said.matches("signed ").count();
+        let members = open(folder);
+        settle([&members[0].session, &members[1].session]);
+        for member in &members {
+            assert!(claims(&member.session.audit(None, 10_000).unwrap()).len() >= known, "a claim is gone");
+        }
+    }
+    assert!((2..10).contains(&full), "{full} of ten disks were full");
+    let members = open(folder);
+    let sessions = [&members[0].session, &members[1].session];
+    let key = settle(sessions);
+    sign_noting(sessions, key, b"there is room again", &mut || {}).unwrap();
+    refresh_noting(sessions, key, &mut || {}).unwrap();
+    assert_eq!(store_names(folder), ["one", "two"]);
+    Some(())
+}
+
 #[test]
 fn on_a_full_disk_a_token_fails_and_loses_nothing() {
     let _alone = alone();
@@ -95,39 +127,49 @@ fn on_a_full_disk_a_token_fails_and_loses_nothing() {
         return work_until_full(Path::new(&folder));
     }
     let folder = fast_folder();
-    let members =
-        ["one", "two"].map(|name| Member::new(KeyStore::create(folder.path().join(name), &init(name)).unwrap()));
-    dkg(&members, Suite::Ed25519, 2);
-    drop(members);
-    let (mut full, mut known) = (0, 0);
-    for kilobytes in [0, 4, 16, 48, 128, 256, 512, 1024, 1536, 8192] {
+    make_in(folder.path());
+    let on_disk = |kilobytes: u64| {
         // The system ends a file there, as a full disk would; sh counts in blocks of 512 bytes.
-        let blocks = (2 * kilobytes).to_string();
-        let name = "hosts::on_a_full_disk_a_token_fails_and_loses_nothing";
-        let output = Command::new("sh")
-            .args(["-c", r#"trap "" XFSZ; ulimit -f "$1"; shift; exec "$@""#, "sh", &blocks])
+        Command::new("sh")
+            .args(["-c", r#"trap "" XFSZ; ulimit -f "$1"; shift; exec "$@""#, "sh", &(2 * kilobytes).to_string()])
             .arg(std::env::current_exe().unwrap())
-            .args([name, "--exact", "--nocapture"])
+            .args(["hosts::on_a_full_disk_a_token_fails_and_loses_nothing", "--exact", "--nocapture"])
             .env(FULL, folder.path())
             .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
-        full += usize::from(said.contains("\nfull\n"));
-        known += said.matches("signed ").count();
-        let members = open(folder.path());
-        settle([&members[0].session, &members[1].session]);
-        for member in &members {
-            assert!(claims(&member.session.audit(None, 10_000).unwrap()).len() >= known, "a claim is gone");
-        }
+            .ok()
+    };
+    survive_full_disks(folder.path(), on_disk).unwrap();
+}
+
+/// The same on a disk of its own, where what was written last and what comes next share the room.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_disk_with_no_room_left_a_token_fails_and_loses_nothing() {
+    let _alone = alone();
+    if let Some(disk) = std::env::var_os(FULL) {
+        return work_until_full(Path::new(&disk));
     }
-    assert!((2..10).contains(&full), "{full} of ten disks were full");
-    let members = open(folder.path());
-    let sessions = [&members[0].session, &members[1].session];
-    let key = settle(sessions);
-    sign_noting(sessions, key, b"there is room again", &mut || {}).unwrap();
-    refresh_noting(sessions, key, &mut || {}).unwrap();
-    assert_eq!(store_names(folder.path()), ["one", "two"]);
+    let (folder, disk) = (fast_folder(), tempfile::tempdir().unwrap());
+    make_in(folder.path());
+    // With so much room beside the tokens, as many bytes as they have; what is there afterwards comes back.
+    let mounted = r#"
+        size=$(($3 + 8 + $(cat "$1"/* | wc -c) / 1024)) && mount -t tmpfs -o size="$size"k none "$2" &&
+        for token in one two; do cat "$1/$token" >"$2/$token" || exit; done && echo mounted || exit
+        from=$2 to=$1; shift 3; "$@"; status=$?; cp "$from"/* "$to" && exit $status"#;
+    let on_disk = |kilobytes: u64| {
+        let output = Command::new("unshare")
+            .args(["--map-root-user", "--mount", "sh", "-c", mounted, "sh"])
+            .args([folder.path(), disk.path()])
+            .arg(kilobytes.to_string())
+            .arg(std::env::current_exe().unwrap())
+            .args(["hosts::on_a_disk_with_no_room_left_a_token_fails_and_loses_nothing", "--exact", "--nocapture"])
+            .env(FULL, disk.path())
+            .output();
+        output.ok().filter(|output| output.stdout.starts_with(b"mounted\n"))
+    };
+    if survive_full_disks(folder.path(), on_disk).is_none() {
+        not_checked("a disk with no room left, which this system lets nobody mount");
+    }
 }
 
 /// Root writes where nobody may. A thread gives that up for itself, for good.
