@@ -1,7 +1,7 @@
 //! Members without tokens: a protocol's machine behind the exchange, driven as the engine drives it. Nothing is stored, so
 //! ten thousand of their runs take no longer than some hundred of tokens'.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use getrandom::SysRng;
@@ -10,8 +10,8 @@ use rand_core::{CryptoRng, UnwrapErr};
 use super::samples::{SampleDealing, sample_dealing};
 use crate::keystore::{Error, Misuse};
 use crate::protocol::{
-    Accepted, Certificate, Effect, Epoch, Exchange, Failure, Frame, Halt, LastWords, Machine, Refused, Rejection,
-    Round, Setup, SignSetup, Stock, Transition, prepare, start_dealing, start_signing, verify_chain, verifying_key,
+    Accepted, Certificate, Effect, Epoch, Exchange, Failure, Halt, LastWords, Machine, Refused, Rejection, Setup,
+    SignSetup, Stock, Transition, exchange_of, prepare, start_dealing, start_signing, verify_chain, verifying_key,
 };
 use crate::secret::Secret;
 use crate::suite::{GroupKey, Signature, Suite, VerifyingKey};
@@ -107,7 +107,7 @@ impl Troupe {
             let share = Some(Secret::new(*share));
             let setup = SignSetup { run, plan: plan.clone(), epoch: self.epoch.clone(), me: Some(me), share };
             let (machine, body) = start_signing(setup, &mut rng())?;
-            let exchange = self.exchange(&invitation, me, &[Subject::Commit, Subject::Share]);
+            let exchange = self.exchange(&invitation, me);
             Ok(Actor::enter(exchange, Some(machine), identity, body.map(|body| (Subject::Commit, body))))
         };
         let actors = self.members().map(enter).collect::<Result<_, Error>>()?;
@@ -124,7 +124,7 @@ impl Troupe {
         let invitation = self.invite(Action::Prepare(plan.clone()))?;
         let enter = |((me, share), identity): ((Identifier, &[u8; 32]), &Arc<IdentityKey>)| {
             let (machine, body) = prepare(&plan, &Secret::new(*share), &mut rng())?;
-            let exchange = self.exchange(&invitation, me, &[Subject::Prepare, Subject::Ready]);
+            let exchange = self.exchange(&invitation, me);
             Ok(Actor::enter(exchange, Some(machine), identity, Some((Subject::Prepare, body))))
         };
         let mut actors = self.members().map(enter).collect::<Result<Vec<_>, Error>>()?;
@@ -158,7 +158,7 @@ impl Troupe {
         for (((me, share), identity), stock) in self.members().zip(&mut stocked.stocks) {
             let (run, share) = (invitation.run_id(), Some(Secret::new(*share)));
             let setup = SignSetup { run, plan: plan.clone(), epoch: self.epoch.clone(), me: Some(me), share };
-            let exchange = self.exchange(&invitation, me, &[Subject::Share]);
+            let exchange = self.exchange(&invitation, me);
             let (machine, first) = match stock.take(setup, index) {
                 Some(machine) => {
                     let Transition { next, send, .. } = machine.handle(&[], &mut rng())?;
@@ -183,7 +183,7 @@ impl Troupe {
         let invitation = self.invite(Action::Deal(deal.clone()))?;
         let enter = |(me, identity): (Identifier, &Arc<IdentityKey>)| {
             let (participants, identity) = (self.epoch.roster().clone(), Arc::clone(identity));
-            let exchange = self.exchange(&invitation, me, &[Subject::Join, Subject::Deal, Subject::Certify]);
+            let exchange = self.exchange(&invitation, me);
             let (plan, deal) = (invitation.plan.clone(), deal.clone());
             let (succession, importing) = (None, None);
             let actor = Arc::clone(&identity);
@@ -200,19 +200,8 @@ impl Troupe {
         self.epoch.roster().identifiers().zip(&self.shares).zip(&self.identities)
     }
 
-    /// All three speak in every round.
-    fn exchange(&self, invitation: &Invitation, me: Identifier, subjects: &[Subject]) -> Exchange {
-        let members = self.epoch.roster().clone();
-        let senders: BTreeSet<_> = members.identifiers().collect();
-        let round = |subject: &Subject| Round { senders: senders.clone(), subject: *subject };
-        let (group, epoch) = match &invitation.plan.action {
-            Action::Sign(SignPlan { party, .. }) | Action::Prepare(PreparePlan { party, .. }) => {
-                (*party.key.as_bytes(), *party.epoch.as_bytes())
-            }
-            _ => ([0; 32], [0; 32]),
-        };
-        let (suite, run) = (self.epoch.suite(), invitation.run_id());
-        Exchange::new(Frame { suite, group, epoch, run, me: Some(me), members }, subjects.iter().map(round).collect())
+    fn exchange(&self, invitation: &Invitation, me: Identifier) -> Exchange {
+        exchange_of(&invitation.plan, Some(me), self.epoch.roster().clone())
     }
 
     fn invite(&self, action: Action) -> Result<Invitation, Error> {

@@ -4,10 +4,9 @@ use getrandom::SysRng;
 use rand_core::UnwrapErr;
 
 use super::error::{Error, Misuse, Result};
-use super::soft::{preparing_exchange, signing_exchange};
 use crate::protocol::{
-    Certificate, Effect, Epoch, Exchange, Machine, Refused, SignSetup, follow_prepared, start_signing, verify_chain,
-    verifying_key,
+    Certificate, Effect, Epoch, Exchange, Machine, Refused, SignSetup, exchange_of, follow_prepared, start_signing,
+    verify_chain, verifying_key,
 };
 use crate::suite::{Signature, VerifyingKey};
 use crate::wire::{Action, Identifier, Invitation, Message, Roster, RunId, SignPlan};
@@ -61,7 +60,7 @@ impl Coordinator {
         }
         let setup = SignSetup { run, plan: plan.clone(), epoch, me: None, share: None };
         let (machine, _) = start_signing(setup, &mut UnwrapErr(SysRng))?;
-        let exchange = signing_exchange(run, plan, None, signers);
+        let exchange = exchange_of(&invitation.plan, None, signers);
         Ok(Self { exchange, machine: Some(machine), verifying_key, output: None })
     }
 
@@ -85,17 +84,17 @@ impl Coordinator {
         if !same || invitation.batch() != Some(batch.run_id()) {
             return Err(Misuse::NoNonces.into());
         }
-        let mut exchange = preparing_exchange(batch.run_id(), preparing, None, all);
+        let mut preparing = exchange_of(&batch.plan, None, all);
         for message in prepared {
-            exchange.accept(message)?;
+            preparing.accept(message)?;
         }
-        let commits = exchange.take_round().ok_or(Misuse::NoNonces)?;
+        let commits = preparing.take_round().ok_or(Misuse::NoNonces)?;
         // What each says then carries its view of them.
-        exchange.compare_early()?;
-        exchange.take_round().ok_or(Misuse::NoNonces)?;
+        preparing.compare_early()?;
+        preparing.take_round().ok_or(Misuse::NoNonces)?;
         let setup = SignSetup { run, plan: plan.clone(), epoch, me: None, share: None };
         let machine = follow_prepared(setup, &commits).ok_or(Misuse::NoNonces)?;
-        let exchange = signing_exchange(run, plan, None, signers);
+        let exchange = exchange_of(&invitation.plan, None, signers);
         Ok(Self { exchange, machine: Some(machine), verifying_key, output: None })
     }
 

@@ -46,7 +46,6 @@ use record::IdentityRecord;
 use runs::{Live, Summary};
 #[cfg(feature = "hazmat")]
 pub(crate) use runs::{plan_meanwhile, set_clock_ahead};
-pub(super) use runs::{preparing_exchange, signing_exchange};
 #[cfg(feature = "hazmat")]
 pub(crate) use {backup::WatchedContent, record::reencode_record};
 

@@ -21,14 +21,13 @@ use zeroize::Zeroizing;
 
 use super::dealing::{Ceremony, Deal, Hedge, Participant, RunKey, cocktail_context, deal, group_keys};
 use super::epoch::Epoch;
-use super::exchange::Round;
 use super::fault::{Failure, Misbehaviour};
 use super::machine::{Beginning, Halt};
 use super::polynomial::{lagrange, lagrange_at};
 use super::renewal::{PayloadRule, read_deal};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Element, Scalar, with_suite};
-use crate::wire::{Identifier, IdentityKey, Message, RepairPlan, Roster, RunId, Subject, hash_messages};
+use crate::wire::{Identifier, IdentityKey, Message, RepairPlan, Roster, RunId, hash_messages};
 
 pub(crate) use judge::judge;
 
@@ -76,20 +75,6 @@ fn payload_rule(run: RunId, epoch: &Epoch) -> PayloadRule {
 /// Enters the run: what to wait in, and the join to send.
 pub(crate) fn start(setup: RepairSetup, rng: &mut dyn CryptoRng) -> Result<Beginning<Vec<u8>>, Halt> {
     with_suite!(setup.plan.suite, C => join::start::<C>(setup, rng))
-}
-
-/// Who speaks in which round.
-pub(crate) fn repair_rounds(plan: &RepairPlan) -> Vec<Round> {
-    let helpers: BTreeSet<_> = plan.helpers.iter().copied().collect();
-    let target = BTreeSet::from([plan.revision.identifier]);
-    let round = |senders: &BTreeSet<_>, subject| Round { senders: senders.clone(), subject };
-    let vote = round(&helpers, Subject::Vote);
-    let confirm = round(&helpers, Subject::Confirm);
-    if !plan.delivers {
-        return vec![round(&helpers, Subject::Join), vote, confirm];
-    }
-    let deal = || round(&helpers, Subject::Deal);
-    vec![round(&(&helpers | &target), Subject::Join), vote, deal(), deal(), round(&target, Subject::Confirm), confirm]
 }
 
 /// The run key of every member.

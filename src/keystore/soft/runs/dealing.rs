@@ -1,6 +1,5 @@
 //! The run of a dealing: what this token promises on entering it, and the share that it keeps until it is certified.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Live;
@@ -21,8 +20,8 @@ use crate::keystore::soft::record::{KeyRecord, Standing};
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, Unlocked, rng};
 use crate::policy::Verb;
 use crate::protocol::{
-    Attempt, Certificate, CertificateError, Denial, Epoch, Exchange, Frame, PendingShare, Round, Setup,
-    Standing as Memory, Succession, check_succession, key_id, start_dealing, verify_chain,
+    Attempt, Certificate, CertificateError, Denial, Epoch, PendingShare, Setup, Standing as Memory, Succession,
+    check_succession, exchange_of, start_dealing, verify_chain,
 };
 use crate::wire::{Card, DealPlan, EpochId, Identifier, Invitation, KeyId, Reader, Roster, RunId, Source, Subject};
 
@@ -89,18 +88,10 @@ impl<S: Storage> SoftToken<S> {
             importing,
         };
         let (machine, body) = start_dealing(setup, &mut rng())?;
-        let frame = Frame {
-            suite: plan.suite,
-            group: group_of(plan),
-            epoch: parent.as_ref().map_or([0; 32], |parent| *parent.id.as_bytes()),
-            run: invitation.run_id(),
-            me: Some(me),
-            members: participants,
-        };
-        let rounds = dealing_rounds(plan, &frame.members);
+        let exchange = exchange_of(&invitation.plan, Some(me), participants);
         // A key that may not be refreshed must still be made.
         let verb = if parent.is_some() { Verb::Renew } else { Verb::Propose };
-        let mut live = self.live(scene, verb, Exchange::new(frame, rounds), machine)?;
+        let mut live = self.live(scene, verb, exchange, machine)?;
         live.key = parent.as_ref().map(|parent| parent.key);
         live.parent = parent;
         live.chain = chain;
@@ -394,15 +385,6 @@ impl<S: Storage> SoftToken<S> {
     }
 }
 
-/// The key that the messages of a dealing speak of: there is one, unless the dealing makes it.
-fn group_of(plan: &DealPlan) -> [u8; 32] {
-    match &plan.source {
-        Source::Fresh => [0; 32],
-        Source::Import { group_key, .. } => *key_id(group_key).as_bytes(),
-        Source::Epoch { key, .. } => *key.as_bytes(),
-    }
-}
-
 /// A token is one member of a key, whoever invites it as another.
 pub(super) fn check_number(key: Option<&Key>, me: Identifier) -> Result<()> {
     if forbids!(OwnNumberKept, key.is_some_and(|key| key.record.me != me)) {
@@ -443,18 +425,6 @@ fn has_forgotten(parent: &Epoch, card: &Card) -> bool {
 /// Whether the token was made from the backup of an identity.
 pub(super) const fn is_restored(card: &Card) -> bool {
     card.incarnation() > 0
-}
-
-fn dealing_rounds(plan: &DealPlan, participants: &Roster) -> Vec<Round> {
-    let all: BTreeSet<_> = participants.identifiers().collect();
-    let dealers = plan.dealers().identifiers().collect();
-    vec![
-        Round { senders: all.clone(), subject: Subject::Join },
-        Round { senders: dealers, subject: Subject::Deal },
-        Round { senders: all.clone(), subject: Subject::Certify },
-        // Who dealt and leaves has erased its share, and says so.
-        Round { senders: all, subject: Subject::Confirm },
-    ]
 }
 
 fn decode_position(bytes: &[u8]) -> Result<(u64, u32)> {

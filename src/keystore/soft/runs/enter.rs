@@ -15,7 +15,7 @@ use crate::keystore::soft::record::Standing;
 use crate::keystore::soft::{Commit, Scene, SoftToken, Space, rng};
 use crate::keystore::token::{Operation, Progress};
 use crate::policy::Verb;
-use crate::protocol::{Denial, Exchange, Frame, Machine, Round, SignSetup, prepare, start_signing};
+use crate::protocol::{Denial, Exchange, Machine, SignSetup, exchange_of, prepare, start_signing};
 use crate::wire::{
     Action, Card, Derivation, Identifier, Invitation, Party, PreparePlan, Roster, RunId, SignPlan, Subject,
 };
@@ -148,7 +148,7 @@ impl<S: Storage> SoftToken<S> {
         let share = self.share(&scene.login.unlocked, &key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
         let run = invitation.run_id();
         let setup = SignSetup { run, plan: plan.clone(), epoch: key.epoch.clone(), me: Some(me), share: Some(share) };
-        let exchange = signing_exchange(run, plan, Some(me), signers);
+        let exchange = exchange_of(&invitation.plan, Some(me), signers);
         let (machine, first) = match &plan.prepared {
             None => {
                 let (machine, body) = start_signing(setup, &mut rng())?;
@@ -202,7 +202,7 @@ impl<S: Storage> SoftToken<S> {
             return Err(Misuse::TooManyNonces.into());
         }
         let (machine, body) = prepare(plan, &share, &mut rng())?;
-        let exchange = preparing_exchange(invitation.run_id(), plan, Some(me), signers);
+        let exchange = exchange_of(&invitation.plan, Some(me), signers);
         let mut live = self.live(scene, Verb::Prepare, exchange, machine)?;
         live.key = Some(key.id);
         live.stock.size = plan.count;
@@ -234,34 +234,6 @@ impl<S: Storage> SoftToken<S> {
             confirmed: BTreeSet::new(),
         })
     }
-}
-
-/// The exchange of a signing run: commitments and shares, or shares alone when the commitments were made beforehand.
-pub(crate) fn signing_exchange(run: RunId, plan: &SignPlan, me: Option<Identifier>, signers: Roster) -> Exchange {
-    let subjects: &[_] = match &plan.prepared {
-        None => &[Subject::Commit, Subject::Share],
-        Some(_) => &[Subject::Share],
-    };
-    party_exchange(run, &plan.party, me, signers, subjects)
-}
-
-/// The exchange of a run that makes nonces beforehand.
-pub(crate) fn preparing_exchange(run: RunId, plan: &PreparePlan, me: Option<Identifier>, signers: Roster) -> Exchange {
-    party_exchange(run, &plan.party, me, signers, &[Subject::Prepare, Subject::Ready])
-}
-
-fn party_exchange(
-    run: RunId,
-    party: &Party,
-    me: Option<Identifier>,
-    signers: Roster,
-    subjects: &[Subject],
-) -> Exchange {
-    let senders: BTreeSet<_> = party.signers.iter().copied().collect();
-    let round = |subject: &Subject| Round { senders: senders.clone(), subject: *subject };
-    let (group, epoch) = (*party.key.as_bytes(), *party.epoch.as_bytes());
-    let frame = Frame { suite: party.suite, group, epoch, run, me, members: signers };
-    Exchange::new(frame, subjects.iter().map(round).collect())
 }
 
 /// The member whose card this is, to the byte: a card of another incarnation is another token.

@@ -31,7 +31,6 @@ pub(super) use away::Summary;
 #[cfg(feature = "hazmat")]
 pub(crate) use clock::set_clock_ahead;
 pub(super) use enter::{Beginning, override_key};
-pub(crate) use enter::{preparing_exchange, signing_exchange};
 #[cfg(feature = "hazmat")]
 pub(crate) use meanwhile::plan_meanwhile;
 pub(super) use peers::convicted_key;

@@ -1,7 +1,5 @@
 //! Putting a key together again: what is proposed, the user's consent, and the run that the officer enters.
 
-use std::collections::BTreeSet;
-
 use super::Live;
 use super::enter::{Entered, whoami};
 use crate::audit::{Event, EventKind};
@@ -14,7 +12,7 @@ use crate::keystore::soft::record::Standing;
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, rng};
 use crate::keystore::vault::VaultError;
 use crate::policy::Verb;
-use crate::protocol::{Denial, Exchange, Frame, ReconstructSetup, Round, start_reconstructing};
+use crate::protocol::{Denial, ReconstructSetup, exchange_of, start_reconstructing};
 use crate::secret::Secret;
 use crate::wire::{Action, Card, EpochId, Identifier, Invitation, ReconstructPlan, Roster, RunId, Subject, Writer};
 
@@ -67,15 +65,8 @@ impl<S: Storage> SoftToken<S> {
         let share = self.share(unlocked, &key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
         let setup = ReconstructSetup { run, recipient, epoch: key.epoch.clone(), me, share };
         let (machine, body) = start_reconstructing(setup, &mut rng())?;
-        let frame = Frame {
-            suite: plan.suite,
-            group: *plan.key.as_bytes(),
-            epoch: *plan.epoch.as_bytes(),
-            run,
-            me: Some(me),
-            members,
-        };
-        let mut live = self.live(scene, Verb::Reconstruct, Exchange::new(frame, rounds(plan, recipient)), machine)?;
+        let exchange = exchange_of(&invitation.plan, Some(me), members);
+        let mut live = self.live(scene, Verb::Reconstruct, exchange, machine)?;
         live.key = Some(key.id);
         scene.inner.reconstructions.insert((scene.session, run));
         Ok((live, Some((Subject::Consent, body))))
@@ -153,16 +144,6 @@ pub(in crate::keystore::soft) fn reconstruct_plan(invitation: &Invitation) -> Re
         Action::Reconstruct(plan) => Ok(plan),
         _ => Err(Misuse::Unsupported("consent to anything but a reconstruction").into()),
     }
-}
-
-fn rounds(plan: &ReconstructPlan, recipient: Identifier) -> Vec<Round> {
-    let all: BTreeSet<_> = plan.members.iter().copied().collect();
-    let others = all.iter().copied().filter(|id| *id != recipient).collect();
-    vec![
-        Round { senders: all, subject: Subject::Consent },
-        Round { senders: others, subject: Subject::Handover },
-        Round { senders: BTreeSet::from([recipient]), subject: Subject::Receipt },
-    ]
 }
 
 fn event(kind: EventKind, key: &Key, run: RunId, epoch: EpochId, recipient: Identifier) -> Result<Event> {

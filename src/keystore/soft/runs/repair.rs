@@ -16,8 +16,7 @@ use crate::keystore::soft::revise::{broken, check_helpers, told_of};
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, Unlocked, rng};
 use crate::policy::Verb;
 use crate::protocol::{
-    Certificate, Denial, Epoch, Exchange, Frame, Held, RepairSetup, RepairedShare, SignedRevision, repair_rounds,
-    revised, start_repair,
+    Certificate, Denial, Epoch, Held, RepairSetup, RepairedShare, SignedRevision, exchange_of, revised, start_repair,
 };
 use crate::wire::{EpochId, Invitation, Operations, RepairPlan, Revision, RunId, Subject};
 
@@ -50,17 +49,9 @@ impl<S: Storage> SoftToken<S> {
         check_helpers(plan, &epoch)?;
         let held = key.filter(|_| helps).map(|key| self.held(&scene.login, &key)).transpose()?;
         let (run, identity) = (invitation.run_id(), Arc::clone(&scene.login.identity));
-        let frame = Frame {
-            suite: plan.suite,
-            group: *epoch.key.as_bytes(),
-            epoch: *epoch.id.as_bytes(),
-            run,
-            me: Some(me),
-            members: participants.clone(),
-        };
+        let exchange = exchange_of(&invitation.plan, Some(me), participants.clone());
         let setup = RepairSetup { run, plan: plan.clone(), participants, me, identity, epoch: epoch.clone(), held };
         let (machine, body) = start_repair(setup, &mut rng())?;
-        let exchange = Exchange::new(frame, repair_rounds(plan));
         let mut live = self.live(scene, verb(&plan.revision), exchange, machine)?;
         live.key = Some(epoch.key);
         live.parent = Some(epoch);
