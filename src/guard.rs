@@ -201,6 +201,7 @@ mod switch {
         DisputedMessageSigned,
         /// Who shows something else than the view that it claimed is named.
         FalseViewNamed,
+        ClaimJudgedByItsDispute,
         /// A round is handed on once every sender has spoken.
         RoundComplete,
         /// A dispute shows each member once.

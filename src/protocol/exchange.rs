@@ -330,6 +330,34 @@ impl Exchange {
         Err(Refused::Rejected(Rejection::Unexpected))
     }
 
+    /// What messages of this run prove by themselves against who signed them: nobody has such a place in it, a dispute can't be
+    /// read, or it shows another round than its sender claimed to have seen.
+    pub(crate) fn judge(&self, signed: &[Message]) -> Option<Failure> {
+        let of_run = || signed.iter().filter(|message| message.run_id() == self.frame.run);
+        let (disputes, said): (Vec<_>, Vec<_>) =
+            of_run().partition(|message| message.header().subject == Subject::Dispute);
+        let malformed = |message: &Message| Failure::by(message.sender(), Misbehaviour::Malformed, &[message]);
+        let begins = |message: &Message| message.round() > 0 || message.header().view == [0; 32];
+        if let Some(message) = said.iter().find(|message| !(self.has_place_for(message) && begins(message))) {
+            return Some(malformed(message));
+        }
+        for dispute in disputes {
+            let Ok(shown) = decode_dispute(dispute.body(), self.frame.members.len()) else {
+                return Some(malformed(dispute));
+            };
+            let answers = |claim: &&&Message| {
+                claim.sender() == dispute.sender() && claim.round().checked_sub(1) == Some(dispute.round())
+            };
+            let contradicted = |claim: &&&Message| {
+                holds!(ClaimJudgedByItsDispute, claim.header().view != view(self.frame.run, &shown))
+            };
+            if let Some(claim) = said.iter().filter(answers).find(contradicted) {
+                return Some(Failure::by(dispute.sender(), Misbehaviour::FalseView, &[claim, dispute]));
+            }
+        }
+        None
+    }
+
     fn saying_what_was_seen(&self, failure: Failure, round: u8) -> Failure {
         match self.seen(round) {
             Some(body) if self.disputing.is_none() => failure.saying(LastWords::Dispute { round, body }),

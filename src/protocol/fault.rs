@@ -65,7 +65,10 @@ impl fmt::Display for Misbehaviour {
     }
 }
 
-/// The signed messages that show a fault. They convince whoever knows the run's plan.
+/// The signed messages that show a fault. They convince whoever knows the run's plan, but of three things: a signature on a
+/// transcript with a wrong run key ([`TranscriptSignature`](Misbehaviour::TranscriptSignature)), a share of nonces made beforehand
+/// that names other commitments ([`Malformed`](Misbehaviour::Malformed)), and that one's own identity is in use elsewhere
+/// ([`Cloned`](Misbehaviour::Cloned)).
 ///
 /// ```
 /// # mod prelude { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/common/doctest.rs")); }

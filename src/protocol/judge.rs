@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::certificate::Certificate;
 use super::epoch::Epoch;
 use super::fault::{Evidence, Failure, Misbehaviour};
-use super::sign::judge_share;
-use super::{CertificateError, revised, verify_chain};
+use super::sign::{judge_preparing, judge_signing};
+use super::{CertificateError, exchange_of, reconstruct, renewal, repair, revised, verify_chain};
 use crate::guard::holds;
 use crate::suite::with_suite;
 use crate::wire::{
-    Action, Card, DealPlan, Identifier, Invitation, Message, Plan, PreparePlan, Roster, SignPlan, Source, Subject,
+    Action, Card, Identifier, Invitation, Message, Plan, PreparePlan, Roster, SignPlan, Source, Subject,
 };
 
 /// What evidence proves.
@@ -51,7 +51,9 @@ impl Evidence {
             })
             .cloned()
             .collect();
-        Ok(equivocation(&signed).or_else(|| judge_protocol(&invitation.plan, epoch.as_ref(), &signed)))
+        let by_place = || attributed(exchange_of(&invitation.plan, None, members).judge(&signed)?);
+        let by_content = || judge_protocol(&invitation.plan, epoch.as_ref(), &signed);
+        Ok(equivocation(&signed).or_else(by_place).or_else(by_content))
     }
 }
 
@@ -94,29 +96,17 @@ fn equivocation(signed: &[Message]) -> Option<Judgement> {
 }
 
 fn judge_protocol(plan: &Plan, epoch: Option<&Epoch>, signed: &[Message]) -> Option<Judgement> {
-    match &plan.action {
-        Action::Reconstruct(reconstruct) => {
-            let (run, recipient, epoch) = (plan.run_id(), plan.inviter, epoch?);
-            let failure = with_suite!(reconstruct.suite, C => super::reconstruct::judge::<C>(run, recipient, reconstruct, epoch, signed))?;
-            (!failure.culprits.is_empty())
-                .then_some(Judgement { culprits: failure.culprits, misbehaviour: failure.misbehaviour })
+    let run = plan.run_id();
+    let failure = match &plan.action {
+        Action::Deal(deal) => with_suite!(deal.suite, C => renewal::judge::<C>(plan, epoch, signed)),
+        Action::Sign(sign) => with_suite!(sign.party.suite, C => judge_signing::<C>(run, sign, epoch?, signed)),
+        Action::Prepare(prepare) => with_suite!(prepare.party.suite, C => judge_preparing::<C>(prepare, signed)),
+        Action::Reconstruct(it) => {
+            with_suite!(it.suite, C => reconstruct::judge::<C>(run, plan.inviter, it, epoch?, signed))
         }
-        Action::Deal(deal) => judge_deal(plan, deal, epoch, signed),
-        Action::Sign(sign) => {
-            let epoch = epoch?;
-            let culprits = with_suite!(sign.party.suite, C => judge_share::<C>(plan.run_id(), sign, epoch, signed))?;
-            Some(Judgement { culprits, misbehaviour: Misbehaviour::SignatureShare })
-        }
-        Action::Repair(repair) => {
-            let run = plan.run_id();
-            attributed(with_suite!(repair.suite, C => super::repair::judge::<C>(run, repair, epoch?, signed))?)
-        }
-        Action::Prepare(_) => None,
-    }
-}
-
-fn judge_deal(plan: &Plan, deal: &DealPlan, parent: Option<&Epoch>, signed: &[Message]) -> Option<Judgement> {
-    attributed(with_suite!(deal.suite, C => super::renewal::judge::<C>(plan, parent, signed))?)
+        Action::Repair(it) => with_suite!(it.suite, C => repair::judge::<C>(run, it, epoch?, signed)),
+    };
+    attributed(failure?)
 }
 
 fn attributed(failure: Failure) -> Option<Judgement> {

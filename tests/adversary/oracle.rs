@@ -65,6 +65,7 @@ impl<'a> Oracle<'a> {
         let honest = self.honest(scene);
         let chain = self.chain(scene.play);
         let ends = honest.iter().map(|seat| self.end(scene, seat)).collect::<Result<Vec<_>, _>>()?;
+        honest.iter().try_for_each(|seat| blame_is_proven(scene, &chain, seat))?;
         self.nobody_honest_is_framed(scene, &chain, &honest)?;
         honest.iter().try_for_each(|seat| self.one_share_for_each_nonce(scene, seat))?;
         honest.iter().try_for_each(|seat| self.output_is_right(scene, seat))?;
@@ -291,6 +292,26 @@ impl Seen {
         }
         judged.map_or(Ok(()), |judged| Err(format!("nobody names whom a judge blames: {judged:?}")))
     }
+}
+
+/// Whoever is shown the evidence blames the same. What takes a transcript to see, or the commitments that a signer has seen in
+/// another run, nobody can show by messages; nor that one's own voice is a copy's.
+fn blame_is_proven(scene: &Scene, chain: &[Certificate], seat: &Seat) -> Result<(), Broken> {
+    let Some(Error::PeerMisbehaved { culprits, misbehaviour, evidence }) = &seat.failure else { return Ok(()) };
+    let judged = evidence.judge(&scene.invitation, chain).map_err(|error| format!("a judge refuses: {error:?}"))?;
+    let hidden = match misbehaviour {
+        Misbehaviour::Cloned | Misbehaviour::TranscriptSignature => true,
+        Misbehaviour::Malformed => scene.play == Play::SignPrepared,
+        _ => culprits.is_empty(),
+    };
+    let agrees = judged.as_ref().map_or(hidden, |judged| {
+        let all = judged.culprits == *culprits || hidden && judged.culprits.iter().all(|one| culprits.contains(one));
+        all && judged.misbehaviour == *misbehaviour
+    });
+    if agrees {
+        return Ok(());
+    }
+    Err(format!("{} blames {culprits:?}: {misbehaviour:?}, and a judge {judged:?}", seat.id))
 }
 
 /// What a seat shows for the blame that it gives.

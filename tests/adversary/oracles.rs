@@ -51,6 +51,18 @@ fn evidence_that_convinces_a_judge_of_somebody_honest_is_noticed() {
 }
 
 #[test]
+fn blame_that_convinces_no_judge_is_noticed() {
+    let (play, liars) = (Play::Sign, [0]);
+    let stage = Stage::of(Suite::Secp256k1, play);
+    let mut scene = another(&stage, play);
+    let liar = scene.seats[0].id;
+    let (misbehaviour, evidence) = (Misbehaviour::SignatureShare, Evidence::new(scene.seats[0].said.clone()));
+    scene.seats[1].failure = Some(Error::PeerMisbehaved { culprits: vec![liar], misbehaviour, evidence });
+    let broken = Oracle::new(&stage, &liars).look(&scene).unwrap_err();
+    assert!(broken.contains("and a judge None"), "{broken}");
+}
+
+#[test]
 fn a_nonce_that_is_used_twice_is_noticed() {
     let broken = told_wrongly(Play::Sign, |_, scene| {
         let said = &mut scene.seats[0].said;

@@ -23,7 +23,7 @@ fn an_accusation_that_cannot_be_read_names_the_accuser() {
     for bytes in [vec![], vec![0, 1], vec![0, 1, 7], vec![0; 200], [vec![0, 1], vec![0xff; 128]].concat()] {
         let (invitation, _) = trial.invitation(Suite::Ed25519, false);
         let results = accused(&trial, &invitation, |_| bytes.clone());
-        all_blame_the_last(&results, Misbehaviour::Malformed);
+        all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &[]);
     }
 }
 
@@ -90,8 +90,8 @@ fn opening_a_good_ciphertext_names_the_accuser() {
 #[test]
 fn accusing_somebody_who_does_not_deal_or_another_dealer_names_the_accuser() {
     for dealer in [[0, 2], [0, 9], [0, 3]] {
-        let (results, _) = opens_a_good_ciphertext(Suite::Ed25519, dealer);
-        all_blame_the_last(&results, Misbehaviour::FalseAccusation);
+        let (results, invitation) = opens_a_good_ciphertext(Suite::Ed25519, dealer);
+        all_name_the_last(&results, Misbehaviour::FalseAccusation, &invitation, &[]);
     }
 }
 

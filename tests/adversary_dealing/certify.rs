@@ -15,9 +15,13 @@ fn a_wrong_signature_on_the_transcript_names_its_sender() {
         for renewed in [false, true] {
             for place in [0, IDENTITY, IDENTITY + 63, RUN_KEY, RUN_KEY + 40] {
                 let trial = Trial::new(3);
-                let (invitation, _) = trial.invitation(suite, renewed);
+                let (invitation, chain) = trial.invitation(suite, renewed);
                 let results = trial.run_with_body(&invitation, "certify", |bytes| bytes[place] ^= 1);
                 all_blame_the_last(&results, Misbehaviour::TranscriptSignature);
+                // By the other one nobody can see it without the transcript.
+                if place < RUN_KEY {
+                    all_name_the_last(&results, Misbehaviour::TranscriptSignature, &invitation, &chain);
+                }
             }
         }
     }
@@ -29,7 +33,7 @@ fn signatures_that_are_cut_or_of_somebody_else_name_their_sender() {
     for change in [(|bytes| bytes.clear()) as fn(&mut Vec<u8>), |bytes| bytes.push(0), |bytes| bytes.truncate(96)] {
         let (invitation, _) = trial.invitation(Suite::Ed25519, false);
         let results = trial.run_with_body(&invitation, "certify", change);
-        all_blame_the_last(&results, Misbehaviour::TranscriptSignature);
+        all_name_the_last(&results, Misbehaviour::TranscriptSignature, &invitation, &[]);
     }
     let (invitation, _) = trial.invitation(Suite::Ed25519, false);
     let mut of_first = Vec::new();
@@ -40,7 +44,7 @@ fn signatures_that_are_cut_or_of_somebody_else_name_their_sender() {
         let endorses = from == 2 && subject(&message) == "certify";
         vec![if endorses { trial.forger(3).alter(&message, |one| one.body.clone_from(&of_first)) } else { message }]
     });
-    all_blame_the_last(&results, Misbehaviour::TranscriptSignature);
+    all_name_the_last(&results, Misbehaviour::TranscriptSignature, &invitation, &[]);
 }
 
 #[test]
@@ -118,8 +122,12 @@ fn a_view_that_is_lied_about_names_nobody_honest() {
 fn a_view_that_its_own_messages_contradict_names_its_sender() {
     let trial = Trial::new(3);
     let (invitation, _) = trial.invitation(Suite::Ed25519, false);
+    let mut honest = Vec::new();
     let results = trial.run(&invitation, &mut |from, _, message| {
         let forger = trial.forger(3);
+        if from < 2 {
+            honest.push(message.clone());
+        }
         match (from, subject(&message)) {
             (2, "certify") => vec![forger.alter(&message, |forgery| forgery.view[0] ^= 1)],
             // It shows in the end what the others saw as well.
@@ -127,7 +135,10 @@ fn a_view_that_its_own_messages_contradict_names_its_sender() {
             _ => vec![message],
         }
     });
-    all_blame_the_last(&results, Misbehaviour::FalseView);
+    all_name_the_last(&results, Misbehaviour::FalseView, &invitation, &[]);
+    // Who disputed it had claimed to see what it shows.
+    assert!(honest.iter().any(|message| subject(message) == "dispute"));
+    assert_eq!(quorumkey::Evidence::new(honest).judge(&invitation, &[]).unwrap(), None);
 }
 
 #[test]
@@ -144,7 +155,7 @@ fn a_view_in_the_first_round_or_a_place_that_is_none_names_its_sender() {
             let joins = from == 2 && subject(&message) == "join";
             vec![if joins { trial.forger(3).alter(&message, change) } else { message }]
         });
-        all_blame_the_last(&results, Misbehaviour::Malformed);
+        all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &[]);
     }
 }
 
@@ -183,10 +194,10 @@ fn a_dispute_made_of_garbage_names_its_sender_and_one_of_forged_messages_nobody(
             vec![said, message]
         });
         if garbage {
-            all_blame_the_last(&results, Misbehaviour::Malformed);
+            all_name_the_last(&results, Misbehaviour::Malformed, &invitation, &[]);
         } else {
             // It contradicts the view that its sender had claimed.
-            all_blame_the_last(&results, Misbehaviour::FalseView);
+            all_name_the_last(&results, Misbehaviour::FalseView, &invitation, &[]);
         }
     }
 }

@@ -124,8 +124,12 @@ fn lists_that_are_no_points_or_of_another_length_name_their_sender() {
                 let lies = from == 1 && subject(&message) == "prepare";
                 vec![if lies { group.forgers[1].alter(&message, |one| change(&mut one.body)) } else { message }]
             });
-            let Err(Error::PeerMisbehaved { culprits, misbehaviour, .. }) = &results[0] else { panic!("{results:?}") };
+            let Err(Error::PeerMisbehaved { culprits, misbehaviour, evidence }) = &results[0] else {
+                panic!("{results:?}")
+            };
             assert_eq!((culprits.as_slice(), *misbehaviour), ([id(2)].as_slice(), Misbehaviour::Malformed));
+            let judged = evidence.judge(&invitation, &group.members[0].session.certificates(group.key.id).unwrap());
+            assert_eq!(judged.unwrap().unwrap().culprits, [id(2)]);
         }
     }
 }
@@ -152,12 +156,13 @@ fn a_wrong_share_with_prepared_nonces_is_proven_by_the_messages_of_the_batch() {
             // With another signature's name the same messages prove nothing.
             let other = invite(&group.members[0], &kept.batch, &[1, 2, 3], b"a third");
             assert_eq!(evidence.judge(&other, &chain).unwrap(), None);
-            // Nor do they with the same said as something else than a share.
+            // And nothing of a share, where the same was said as something else; but that is no word of such a run.
             let mut said = evidence.messages().to_vec();
             let place = |about| said.iter().position(|one| (subject(one), one.sender()) == (about, id(2))).unwrap();
             let (share, prepared) = (place("share"), place("prepare"));
             said[share] = group.forgers[1].replace(&said[share], &said[prepared], body(&said[share]).to_vec());
-            assert_eq!(Evidence::new(said).judge(&invitation, &chain).unwrap(), None);
+            let malformed = Judgement { culprits: vec![id(2)], misbehaviour: Misbehaviour::Malformed };
+            assert_eq!(Evidence::new(said).judge(&invitation, &chain).unwrap(), Some(malformed));
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::protocol::dealing::{Handing, Handover, Opening, Proof, RunKey};
+use crate::protocol::dealing::{Handing, Handover, Proof, RunKey};
 use crate::protocol::epoch::Epoch;
 use crate::protocol::exchange::view;
 use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::renewal::read_accusation;
 use crate::suite::{Ciphersuite, Element};
 use crate::wire::{
     CardId, DecodeError, Identifier, Message, Reader, ReconstructPlan, RunId, Subject, Writer, hash_messages,
@@ -72,9 +73,7 @@ impl<C: Ciphersuite> Consents<C> {
     /// Anybody can decide between the recipient and the member that it accuses.
     pub(super) fn decide(&self, consents: &[Message], handovers: &[Message], accusation: &Message) -> Failure {
         let accuser = accusation.sender();
-        let mut reader = Reader::new(accusation.body());
-        let read = reader.identifier().and_then(|sender| Ok((sender, Opening::<C>::decode(reader.rest())?)));
-        let Ok((sender, opening)) = read else {
+        let Ok((sender, opening)) = read_accusation::<C>(accusation) else {
             return Failure::by(accuser, Misbehaviour::Malformed, &[accusation]);
         };
         let evidence: Vec<_> = consents.iter().chain(handovers).chain([accusation]).collect();
@@ -100,6 +99,14 @@ pub(crate) fn judge<C: Ciphersuite>(
     signed: &[Message],
 ) -> Option<Failure> {
     let (consents, handovers) = (round_of(signed, Subject::Consent), round_of(signed, Subject::Handover));
+    let speaks_for_itself = |message: &&Message| match message.header().subject {
+        Subject::Accuse => read_accusation::<C>(message).is_err(),
+        Subject::Receipt => !message.body().is_empty(),
+        _ => false,
+    };
+    if let Some(message) = signed.iter().find(speaks_for_itself) {
+        return Some(Failure::by(message.sender(), Misbehaviour::Malformed, &[message]));
+    }
     let read = match Consents::<C>::read(run, recipient, epoch, &consents) {
         Ok(read) => read,
         Err(failure) => return Some(failure),

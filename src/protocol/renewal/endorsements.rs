@@ -95,7 +95,7 @@ impl<C: Ciphersuite> ExpectEndorsements<C> {
     }
 }
 
-fn decode_endorsement(body: &[u8]) -> Result<(EpochId, Endorsement), DecodeError> {
+pub(super) fn decode_endorsement(body: &[u8]) -> Result<(EpochId, Endorsement), DecodeError> {
     let mut reader = Reader::new(body);
     let endorsement = (EpochId::from_bytes(reader.array()?), Endorsement::decode(&mut reader)?);
     reader.finish()?;

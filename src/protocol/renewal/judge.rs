@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::deals::{PayloadRule, read_deal};
-use super::endorsements::decide;
+use super::endorsements::{decide, decode_endorsement, read_accusation};
 use super::entered::{Entered, entered};
 use crate::guard::holds;
 use crate::protocol::dealing::{Ceremony, Deal, group_keys, shareless};
@@ -11,14 +11,17 @@ use crate::protocol::epoch::{Epoch, deal_plan};
 use crate::protocol::exchange::view;
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::suite::Ciphersuite;
-use crate::wire::{Identifier, Message, Plan, Subject};
+use crate::wire::{DealPlan, Identifier, Kind, Message, Plan, Subject};
 
 /// What signed messages of a dealing prove, if they prove a fault.
 ///
-/// All members' joins must be among them unless one of the joins is the fault: what a deal had to be depends on all. An
+/// What can't be read, or is signed wrongly, speaks for itself. Else all members' joins must be among them unless one of the joins is the fault: what a deal had to be depends on all. An
 /// accusation takes all deals besides. Whoever dealt or accused signed what it had seen of the round before, so a message
 /// beside others than those proves nothing: somebody who speaks with two tongues could frame its sender with the other.
 pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed: &[Message]) -> Option<Failure> {
+    if let Some(failure) = speaks_for_itself::<C>(deal_plan(plan)?, signed) {
+        return Some(failure);
+    }
     let joins = round_of(signed, Subject::Join);
     let Entered { joins: members, ceremony } = match entered::<C>(plan, parent, &joins) {
         Ok(entered) => entered,
@@ -48,6 +51,29 @@ pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed:
         let culprits = signed_for_nothing(&ceremony, &deals.collect::<Option<_>>()?, signed, deal_view)?;
         Some(Failure::by_all(culprits, Misbehaviour::ZeroShare, &[]))
     })
+}
+
+/// An accusation that can't be read, or is of somebody who does not deal; or a signature that is not its sender's, on whichever
+/// transcript it says.
+fn speaks_for_itself<C: Ciphersuite>(plan: &DealPlan, signed: &[Message]) -> Option<Failure> {
+    for accusation in round_of(signed, Subject::Accuse) {
+        let misbehaviour = match read_accusation::<C>(&accusation) {
+            Err(_) => Misbehaviour::Malformed,
+            Ok((dealer, _)) if plan.dealers().card(dealer).is_none() => Misbehaviour::FalseAccusation,
+            Ok(_) => continue,
+        };
+        return Some(Failure::by(accusation.sender(), misbehaviour, &[&accusation]));
+    }
+    let members = plan.participants()?;
+    let is_signed = |message: &Message| {
+        let endorsed = decode_endorsement(message.body()).ok();
+        endorsed.zip(members.card(message.sender())).is_some_and(|((epoch, endorsement), card)| {
+            card.verify(Kind::Transcript, epoch.as_bytes(), &endorsement.identity).is_some()
+        })
+    };
+    let endorsements = round_of(signed, Subject::Certify);
+    let culprits: Vec<_> = endorsements.iter().filter(|one| !is_signed(one)).map(Message::sender).collect();
+    (!culprits.is_empty()).then(|| Failure::by_all(culprits, Misbehaviour::TranscriptSignature, &[]))
 }
 
 /// Who took these deals for good although they made its share zero.

@@ -17,7 +17,7 @@ use crate::protocol::machine::{Effect, Machine, RepairedShare, Transition};
 use crate::protocol::renewal::{Join, possession_statement};
 use crate::protocol::revision::{revise, vote};
 use crate::suite::Suite;
-use crate::wire::{Action, Card, Header, Invitation, Plan, Reason};
+use crate::wire::{Action, Card, Header, Invitation, Plan, Reason, Subject};
 
 const HELPER: u16 = 1;
 const LIAR: u16 = 2;
@@ -418,12 +418,12 @@ fn what_is_dealt_beside_the_votes_of_some_is_not_judged() {
 }
 
 #[test]
-fn only_a_vote_in_the_round_of_the_votes_is_judged_as_one() {
+fn a_vote_is_judged_as_one_in_its_round_and_as_out_of_its_place_in_another() {
     let cast = Cast::new(Suite::Ed25519);
     for (round, subject, expected) in [
         (VOTE, Subject::Vote, Some(Misbehaviour::RevisionSignature)),
-        (SPLIT, Subject::Vote, None),
-        (VOTE, Subject::Deal, None),
+        (SPLIT, Subject::Vote, Some(Misbehaviour::Malformed)),
+        (VOTE, Subject::Deal, Some(Misbehaviour::Malformed)),
     ] {
         cast.judge(vec![cast.say(LIAR, round, subject, vec![7], &[])], expected);
     }

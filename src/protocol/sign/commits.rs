@@ -41,13 +41,21 @@ fn parts<C: Ciphersuite>(message: &Message) -> core::slice::Chunks<'_, u8> {
     message.body().chunks(Commitments::<C>::LEN)
 }
 
-/// Who of them sent what is no list of commitments.
-fn blame<C: Ciphersuite>(peers: &[&Message]) -> Failure {
-    let is_good = |message: &Message| parts::<C>(message).all(|bytes| Commitments::<C>::from_bytes(bytes).is_some());
-    peers.iter().find(|message| !is_good(message)).map_or_else(Failure::unattributed, |message| malformed(message))
+/// Whether it carries so many commitments and nothing else.
+pub(super) fn is_list<C: Ciphersuite>(message: &Message, count: usize) -> bool {
+    parts::<C>(message).len() == count && is_good::<C>(message)
 }
 
-fn malformed(message: &Message) -> Failure {
+fn is_good<C: Ciphersuite>(message: &Message) -> bool {
+    parts::<C>(message).all(|bytes| Commitments::<C>::from_bytes(bytes).is_some())
+}
+
+/// Who of them sent what is no list of commitments.
+fn blame<C: Ciphersuite>(peers: &[&Message]) -> Failure {
+    peers.iter().find(|message| !is_good::<C>(message)).map_or_else(Failure::unattributed, |message| malformed(message))
+}
+
+pub(super) fn malformed(message: &Message) -> Failure {
     Failure::by(message.sender(), Misbehaviour::Malformed, &[message])
 }
 

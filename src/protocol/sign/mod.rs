@@ -15,8 +15,8 @@ pub(crate) use nonces::{Commitments, Nonces};
 #[cfg(test)]
 pub(crate) use package::PackageError;
 pub(crate) use package::{SigningPackage, Target, verifying_key};
-pub(crate) use prepare::{Stock, follow_prepared, prepare};
-pub(crate) use rounds::{Claim, SignSetup, judge_share, start};
+pub(crate) use prepare::{Stock, follow_prepared, judge as judge_preparing, prepare};
+pub(crate) use rounds::{Claim, SignSetup, judge as judge_signing, start};
 #[cfg(test)]
 pub(crate) use share::SignError;
 pub(crate) use share::{SignatureShare, sign, verify_share};

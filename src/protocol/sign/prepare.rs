@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use rand_core::CryptoRng;
 
-use super::commits::{read_at, read_lists};
+use super::commits::{is_list, malformed, read_at, read_lists};
 use super::rounds::{answer, follow};
 use super::{Commitments, Nonces, SignSetup};
-use crate::protocol::fault::{Failure, Misbehaviour};
+use crate::protocol::fault::Failure;
 use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
 use crate::secret::Secret;
 use crate::suite::{Ciphersuite, Scalar, with_suite};
@@ -68,10 +68,20 @@ struct ExpectReady<C: Ciphersuite> {
 impl<C: Ciphersuite> Machine for ExpectReady<C> {
     fn handle(self: Box<Self>, round: &[Message], _rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         if let Some(message) = round.iter().find(|message| !message.body().is_empty()) {
-            return Err(Failure::by(message.sender(), Misbehaviour::Malformed, &[message]).into());
+            return Err(malformed(message).into());
         }
         Ok(Transition::silent(Box::new(Done), Effect::Stocked(Box::new(self.stock))))
     }
+}
+
+/// What signed messages of such a run prove, if they prove a fault: each speaks for itself.
+pub(crate) fn judge<C: Ciphersuite>(plan: &PreparePlan, signed: &[Message]) -> Option<Failure> {
+    let is_wrong = |message: &&Message| match message.header().subject {
+        Subject::Prepare => !is_list::<C>(message, usize::from(plan.count)),
+        Subject::Ready => !message.body().is_empty(),
+        _ => false,
+    };
+    signed.iter().find(is_wrong).map(malformed)
 }
 
 /// Nonces that wait for their message.

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_core::CryptoRng;
 
 use super::aggregate::{Encoded, VerifyingShares};
-use super::commits::{read_at, read_lists};
+use super::commits::{is_list, malformed, read_at, read_lists};
 use super::{
     AggregateError, Commitments, Nonces, SignatureShare, SigningPackage, Target, aggregate, sign, verify_share,
 };
-use crate::guard::{holds, unless_off};
+use crate::guard::{forbids, holds, unless_off};
 use crate::protocol::epoch::Epoch;
+use crate::protocol::exchange::view;
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Beginning, Done, Effect, Halt, Machine, Transition};
 use crate::secret::Secret;
@@ -192,41 +193,50 @@ fn package<C: Ciphersuite>(
     SigningPackage::new(plan.message.clone(), commitments, &target).ok()
 }
 
-/// Whose signature shares are wrong, given every signer's commitments. A share that answers another package than these
-/// make is no evidence: its maker may have seen others.
-pub(crate) fn judge_share<C: Ciphersuite>(
-    run: RunId,
-    plan: &SignPlan,
-    epoch: &Epoch,
-    signed: &[Message],
-) -> Option<Vec<Identifier>> {
+/// What signed messages of a signature prove, if they prove a fault.
+///
+/// What can't be read speaks for itself. A share is judged by every signer's commitments. One that answers another package than
+/// these make is no evidence if its maker may have seen others: with nonces that were made beforehand it does not say.
+pub(crate) fn judge<C: Ciphersuite>(run: RunId, plan: &SignPlan, epoch: &Epoch, signed: &[Message]) -> Option<Failure> {
+    let of_run = |subject| signed.iter().filter(move |one| (one.run_id(), one.header().subject) == (run, subject));
+    if let Some(message) = of_run(Subject::Commit).find(|message| !is_list::<C>(message, 1)) {
+        return Some(malformed(message));
+    }
     let mut commits: Vec<_> = signed.iter().filter(|message| commits_for(message, run, plan)).cloned().collect();
     commits.sort_by_key(Message::sender);
-    let commitments: BTreeMap<_, _> = match &plan.prepared {
-        None => {
-            let bodies: Vec<_> = commits.iter().map(Message::body).collect();
-            commits.iter().map(Message::sender).zip(Commitments::<C>::batch_from_bytes(&bodies)?).collect()
-        }
-        Some(prepared) => read_at::<C>(&commits, prepared.index)?,
-    };
-    if !commitments.keys().eq(&plan.party.signers) {
-        return None;
-    }
-    let package = package(plan, epoch, commitments)?;
+    let package = committed::<C>(plan, epoch, &commits);
     let hash = hash_messages("quorumkey/package/v1", run, &commits);
-    let is_wrong = |message: &&Message| {
-        let answered = decode_share(message.body())
-            .ok()
-            .filter(|(answered, _)| holds!(ShareJudgedByItsPackage, *answered == hash));
-        let share = answered.and_then(|(_, share)| SignatureShare::<C>::from_bytes(share));
+    let (mut unreadable, mut wrong) = (BTreeSet::new(), BTreeSet::new());
+    for message in of_run(Subject::Share) {
+        let Ok((answered, share)) = decode_share(message.body()) else {
+            unreadable.insert(message.sender());
+            continue;
+        };
+        let Some(package) = &package else { continue };
+        if forbids!(ShareJudgedByItsPackage, answered != hash) {
+            if plan.prepared.is_none() && message.header().view == view(run, &commits) {
+                unreadable.insert(message.sender());
+            }
+            continue;
+        }
         let public = epoch.verifying_shares.get(&message.sender()).and_then(|share| C::Element::from_bytes(share));
-        let right = |share, public| verify_share(&package, message.sender(), &share, &public);
-        answered.is_some() && !share.zip(public).is_some_and(|(share, public)| right(share, public))
-    };
-    let of_run = |message: &&Message| message.run_id() == run && message.header().subject == Subject::Share;
-    let shares = signed.iter().filter(of_run);
-    let culprits: Vec<_> = shares.filter(is_wrong).map(Message::sender).collect();
-    (!culprits.is_empty()).then_some(culprits)
+        let right = |share| public.is_some_and(|public| verify_share(package, message.sender(), &share, &public));
+        match SignatureShare::<C>::from_bytes(share) {
+            None => _ = unreadable.insert(message.sender()),
+            Some(share) if !right(share) => _ = wrong.insert(message.sender()),
+            Some(_) => {}
+        }
+    }
+    let misbehaviour = if wrong.is_empty() { Misbehaviour::Malformed } else { Misbehaviour::SignatureShare };
+    let culprits: Vec<_> = (&unreadable | &wrong).into_iter().collect();
+    (!culprits.is_empty()).then(|| Failure::by_all(culprits, misbehaviour, &[]))
+}
+
+/// What is signed, if these are every signer's commitments.
+fn committed<C: Ciphersuite>(plan: &SignPlan, epoch: &Epoch, commits: &[Message]) -> Option<SigningPackage<C>> {
+    let index = plan.prepared.as_ref().map_or(0, |prepared| prepared.index);
+    let commitments = read_at::<C>(commits, index)?;
+    if commitments.keys().eq(&plan.party.signers) { package(plan, epoch, commitments) } else { None }
 }
 
 /// Whether a message commits a signer to the nonces of a signature: in its own run, or in the one that made them
