@@ -73,8 +73,8 @@ pub enum Denial {
     Export,
     /// The key is put together again only if this token's user has consented to that run, besides the officer.
     NoConsent,
-    /// This token has signed an attempt to renew the epoch. It signs no revision of its roster before that attempt is
-    /// certified or superseded.
+    /// This token has signed an attempt that renews the epoch, or names it. It signs no revision of its roster before that
+    /// attempt is certified or superseded.
     AttemptSigned,
     /// This token has signed a revision by which the roster here does not go: it signs no other one in its place, and no
     /// attempt to renew the epoch. If that revision is not in force yet, sign it again with the others, and go on from there. If

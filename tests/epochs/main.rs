@@ -101,6 +101,9 @@ mount! {
         what_a_liar_made_up_of_an_attempt_gives_way_to_what_its_signers_say
         what_a_liar_made_up_of_a_dealing_gives_way_to_what_its_dealer_says
         what_an_attempt_that_was_given_up_names_is_reported
+        what_a_certificate_names_that_comes_late_is_reported
+        who_signed_what_supersedes_an_epoch_enrols_nobody_in_it
+        a_backup_that_was_made_before_a_key_was_destroyed_is_reported
         who_tells_of_an_ancestor_as_of_an_attempt_keeps_nobody_out;
     restored:
         a_restored_share_does_not_sign_before_a_refresh_and_signs_after_it

@@ -1,6 +1,6 @@
 //! Whether an old epoch is dead is reported truthfully.
 
-use quorumkey::{Declaration, EpochId, EpochReport, Holder, Holding, Misuse, NewCard, RunId};
+use quorumkey::{Declaration, Denial, EpochId, EpochReport, Holder, Holding, Misuse, NewCard, RunId};
 
 use super::device::{Kept, Setting};
 use super::forks::override_all;
@@ -372,6 +372,65 @@ pub fn what_an_attempt_that_was_given_up_names_is_reported(setting: &Setting) {
     let passed = go_on(&members, key, &[3, 2], &mut |_, _, message| vec![message]);
     assert!(passed.iter().all(|result| matches!(result, Ok(Some(_)))), "{passed:?}");
     assert!(reports_the_others(&members[1], key));
+}
+
+/// The same of one that was certified, of which a newcomer hears nothing but its name before it has gone.
+pub fn what_a_certificate_names_that_comes_late_is_reported(setting: &Setting) {
+    let (mut devices, key, _) = dealt_to_others(setting);
+    let nobody = Roster::numbered([setting.member("nobody").card()]).unwrap();
+    hazmat::pretend_to_have_dealt(devices[2].storage(), &user_pin(), key, &[], &nobody).unwrap();
+    let mut members = log_in(&mut devices);
+    go_on(&members, key, &[1, 2, 3], &mut lost("certify", &[(0, 1), (0, 2)]));
+    let late = members[0].session.certificate(key).unwrap();
+    assert_eq!(members[1].key(key).pending, [late.epoch_id()]);
+    members.push(setting.member("a newcomer"));
+    let passed = go_on(&members, key, &[3, 2, 6], &mut |_, _, message| vec![message]);
+    assert!(passed.iter().all(|result| matches!(result, Ok(Some(_)))), "{passed:?}");
+    assert!(!reports_the_others(&members[5], key));
+    members[5].session.complete(&late).unwrap();
+    assert!(reports_the_others(&members[5], key));
+}
+
+/// The third alone hears that a refresh is certified. The first two have gone on from the epoch before by then, in an attempt
+/// that names it, and would not know in what it ends who had a share of it.
+pub fn who_signed_what_supersedes_an_epoch_enrols_nobody_in_it(setting: &Setting) {
+    let members = setting.group(4);
+    let key = dkg(&members[..3], setting.suite, 2).id;
+    refresh_over(&members[..3], key, &mut lost("certify", &[(2, 0), (1, 0), (0, 1), (2, 1)]));
+    go_on(&members, key, &[1, 2], &mut lost("certify", &[(0, 1), (1, 0)]));
+    let certificate = members[2].session.certificate(key).unwrap();
+    for member in &members[..2] {
+        let now = member.session.complete(&certificate).unwrap();
+        assert_eq!((now.epoch, now.pending.len()), (certificate.epoch_id(), 1));
+    }
+    let invitation = members[0].session.invite_enrolment(key, id(4), members[3].card(), &[id(1), id(2)]).unwrap();
+    for member in &members[..2] {
+        let result = member.session.start(&invitation);
+        assert!(matches!(result, Err(Error::Denied(Denial::AttemptSigned))), "{result:?}");
+    }
+}
+
+/// Whoever destroyed a key remembers of which epochs it once made backups.
+pub fn a_backup_that_was_made_before_a_key_was_destroyed_is_reported(setting: &Setting) {
+    for comes_back in [true, false] {
+        let mut devices = setting.devices(3);
+        let members = log_in(&mut devices);
+        let key = dkg(&members, setting.suite, 2);
+        let first = members[0].session.export(key.id, &sheet().1).unwrap();
+        refresh_over(&members, key.id, &mut lost("certify", &[(0, 1), (2, 1), (0, 2), (1, 2)]));
+        let attempt = members[0].key(key.id).epoch;
+        members[0].session.export(key.id, &sheet().1).unwrap();
+        members[0].session.destroy(key.id).unwrap();
+        if comes_back {
+            members[0].session.restore(&first, &sheet().0).unwrap();
+        }
+        let dealers = Some(seated(&members, &[(2, 1), (3, 2)]));
+        let reshare = Reshare { dealers, ..Reshare::of(&members[1].key(key.id)) };
+        deal(&members, &members[1].session.invite_reshare(key.id, reshare).unwrap());
+        let reports = members[2].key(key.id).old_epochs;
+        let report = reports.iter().find(|old| old.epoch == attempt).unwrap();
+        assert!(report.holders.contains(&holder(1, Holding::Backup)), "{report}");
+    }
 }
 
 /// A member signed every epoch that led here, and can tell of one as if nobody had certified it. Those who have left since are

@@ -124,11 +124,12 @@ impl<S: Storage> SoftToken<S> {
         }
         let imported = chain.first().is_some_and(Certificate::imports);
         let origin = if imported { Origin::Imported } else { Origin::Restored };
-        let record = KeyRecord {
+        let mut record = KeyRecord {
             forgetful: true,
             backed_up: vec![epoch.id],
             ..KeyRecord::new(me, origin, Standing::Restored, &epoch)
         };
+        self.take_over(&scene.login.unlocked, epoch.key, &mut record)?;
         let key = Key { id: epoch.key, record, epoch };
         keep_chain(&key, &chain, commit);
         commit.put(key.object(), CHAIN_CODE, chain_code.expose().to_vec());

@@ -12,7 +12,7 @@ use crate::audit::EventKind;
 use crate::guard::{forbids, holds};
 use crate::keystore::object::Origin;
 use crate::protocol::{Attempt, Certificate, CertificateError, Confirmation, Epoch, dealt_name, encode_confirmation};
-use crate::wire::{CardId, EpochId, Source};
+use crate::wire::{CardId, EpochId, RunId, Source};
 
 impl<S: Storage> SoftToken<S> {
     /// The end of a dealing's run: the certificate is there.
@@ -96,6 +96,16 @@ impl<S: Storage> SoftToken<S> {
             }
             let mut aside = Commit::default();
             let forks = set_aside(key, certificate, (&epoch, descent.as_ref()), &chain, &mut aside)?;
+            if !forks {
+                // It comes late, and may be all that names an attempt.
+                let (held, line) = (self.held_runs(login, key)?, [&key.epoch]);
+                Told::new((&line, &key.epoch), core::slice::from_ref(&epoch), (&chain, &others)).note_named(
+                    &mut key.record,
+                    &held,
+                    login.card.id(),
+                );
+                key.save(&mut aside)?;
+            }
             self.commit(&login.unlocked, aside)?;
             return if forks { Err(Error::Fork { ours, theirs }) } else { Ok(()) };
         }
@@ -204,12 +214,15 @@ impl<S: Storage> SoftToken<S> {
         for known in others.iter().filter(|known| line.iter().any(|one| one.names(known.epoch_id()))) {
             ended.push(known.epoch()?);
         }
-        let mut held = Vec::new();
-        for attempt in &key.record.pending {
-            held.push(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
-        }
+        let held = self.held_runs(login, key)?;
         Told::new((line, epoch), &ended, (chain, others)).note(&mut key.record, &held, login.card.id());
         Ok(())
+    }
+
+    /// The runs of attempts that this token has signed and not ended.
+    fn held_runs(&self, login: &Login, key: &Key) -> Result<Vec<RunId>> {
+        let run = |attempt: &EpochId| Ok(self.attempt(&login.unlocked, key.id, *attempt)?.epoch()?.run);
+        key.record.pending.iter().map(run).collect()
     }
 
     /// Erases what is here of an epoch that `successor` supersedes, and begins to keep track of who else holds it.

@@ -1,7 +1,7 @@
 //! The end of a key on this token, and of the token.
 
 use super::keys::{Key, SHARE, encode_position, index_key, promise_key};
-use super::record::{Standing, Tombstone};
+use super::record::{KeyRecord, Standing, Tombstone};
 use super::{Commit, KeyInfo, Login, Result, Scene, SoftToken, Space, Storage, Unlocked};
 use crate::audit::{Event, EventKind};
 use crate::guard::{forbids, unless_off};
@@ -50,6 +50,14 @@ impl<S: Storage> SoftToken<S> {
     pub(super) fn has_destroyed(&self, unlocked: &Unlocked, id: KeyId) -> Result<bool> {
         let tombstone = self.vault.get(unlocked, Space::Token, &tombstone_key(id))?;
         Ok(forbids!(DestroyedIsForgotten, tombstone.is_some()))
+    }
+
+    /// The record of a key that comes back, with what is still known of who may hold shares because of it.
+    pub(super) fn take_over(&self, unlocked: &Unlocked, id: KeyId, record: &mut KeyRecord) -> Result<()> {
+        if let Some(bytes) = self.vault.get(unlocked, Space::Token, &tombstone_key(id))? {
+            record.take_over(Tombstone::decode(&bytes)?.record);
+        }
+        Ok(())
     }
 
     /// What is still known of the keys that were destroyed here and did not come back.

@@ -313,6 +313,19 @@ impl KeyRecord {
         push_newest(&mut self.dealt, MAX_DEALT, attempt);
     }
 
+    /// This token had the key before, and destroyed it. By whose backups and deals others may hold shares is not forgotten.
+    pub(super) fn take_over(&mut self, destroyed: Self) {
+        let Self { backed_up, dealt, .. } = destroyed;
+        for epoch in backed_up {
+            if !self.backed_up.contains(&epoch) {
+                push_newest(&mut self.backed_up, MAX_EPOCHS, epoch);
+            }
+        }
+        for attempt in dealt {
+            self.deals_in(attempt);
+        }
+    }
+
     /// An epoch or attempt that a certificate has superseded.
     pub(super) fn keep_old(&mut self, old: OldEpoch) {
         push_newest(&mut self.old, MAX_EPOCHS, old);

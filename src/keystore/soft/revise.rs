@@ -1,5 +1,6 @@
 //! Revisions of a key's roster: which this token proposes and signs, and what it takes in.
 
+use super::certify::supersedes;
 use super::keys::{Key, PAGE, certificate_key};
 use super::propose::{issue, usable};
 use super::{Commit, Error, Login, Misuse, Result, SoftToken, Space, Storage, Unlocked};
@@ -49,7 +50,7 @@ impl<S: Storage> SoftToken<S> {
     }
 
     /// Rule 7: whether this token may sign the revision. Of two with one number it signs one, and none at all while it has
-    /// signed an attempt at the epoch.
+    /// signed an attempt that will supersede the epoch.
     pub(super) fn check_vote(
         &self,
         unlocked: &Unlocked,
@@ -61,8 +62,9 @@ impl<S: Storage> SoftToken<S> {
             return Ok(());
         }
         for attempt in &key.record.pending {
-            let parent = self.attempt(unlocked, key.id, *attempt)?.epoch()?.parent();
-            if forbids!(NoVoteAfterAnAttempt, parent == Some(key.epoch.id)) {
+            // What renews it or names it supersedes it, by whichever roster, and tells nobody of a share that was made since.
+            let attempt = self.attempt(unlocked, key.id, *attempt)?.epoch()?;
+            if forbids!(NoVoteAfterAnAttempt, supersedes(&attempt, &key.epoch)) {
                 return Err(Error::Denied(Denial::AttemptSigned));
             }
         }

@@ -38,6 +38,15 @@ impl<'a> Told<'a> {
     pub(super) fn note(&self, record: &mut KeyRecord, held: &[RunId], device: CardId) {
         let own: Vec<_> = record.dealt.iter().filter(|own| !self.line_has(own.run)).cloned().collect();
         record.dealt.retain(|own| !self.is_told_to_all(own));
+        self.note_each(record, &own, (held, device));
+    }
+
+    /// The same of what is named alone: the line has not changed, and what this token dealt in since is under way.
+    pub(super) fn note_named(&self, record: &mut KeyRecord, held: &[RunId], device: CardId) {
+        self.note_each(record, &[], (held, device));
+    }
+
+    fn note_each(&self, record: &mut KeyRecord, own: &[Attempt], (held, device): (&[RunId], CardId)) {
         for (successor, attempt) in own.iter().map(|own| (self.newest, own)).chain(self.named.iter().copied()) {
             let (name, is_own) = (self.name(attempt), own.contains(attempt));
             record.rename(dealt_name(attempt.run), name);

@@ -333,6 +333,7 @@ impl<S: Storage> SoftToken<S> {
         } else {
             let mut key = new_key(scene, live, &epoch, commit)?;
             key.record.forgetful |= live.parent.is_some() && self.has_destroyed(&scene.login.unlocked, key.id)?;
+            self.take_over(&scene.login.unlocked, key.id, &mut key.record)?;
             key
         };
         // Another run may have given this token the key since.

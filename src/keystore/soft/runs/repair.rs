@@ -177,16 +177,15 @@ impl<S: Storage> SoftToken<S> {
         let epoch = live.parent.as_ref().ok_or(Misuse::NoShare)?;
         let me = live.exchange.frame().me.ok_or(Misuse::NotAMember)?;
         let unlocked = &scene.login.unlocked;
-        let record = match self.load(unlocked, epoch.key)? {
-            Some(key) => {
-                check_number(Some(&key), me)?;
-                self.check_lacks(unlocked, &key, epoch.id)?;
-                key.record
-            }
-            None => KeyRecord {
-                forgetful: is_restored(&scene.login.card) || self.has_destroyed(unlocked, epoch.key)?,
-                ..KeyRecord::new(me, Origin::Repaired, Standing::Active, epoch)
-            },
+        let record = if let Some(key) = self.load(unlocked, epoch.key)? {
+            check_number(Some(&key), me)?;
+            self.check_lacks(unlocked, &key, epoch.id)?;
+            key.record
+        } else {
+            let mut record = KeyRecord::new(me, Origin::Repaired, Standing::Active, epoch);
+            record.forgetful = is_restored(&scene.login.card) || self.has_destroyed(unlocked, epoch.key)?;
+            self.take_over(unlocked, epoch.key, &mut record)?;
+            record
         };
         let founding = live.chain.first().ok_or(Misuse::NoShare)?.epoch_id();
         let promise = self.promised(&scene.login, founding)?.max(record.promise).max(epoch.position());
