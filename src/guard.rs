@@ -420,6 +420,7 @@ mod switch {
         LinesNeverMix,
         /// Rule 6: who named in one line what it signed in the other is no culprit.
         NamedIsNoCulprit,
+        UndoneIsNamed,
         /// Rule 6: who had forgotten what it signed, and said so, is no culprit where others are.
         ForgetfulIsNoCulprit,
         /// Rule 6: who goes on from a line that parted before has not parted it.

@@ -10,6 +10,7 @@ mounted! {
     a_line_that_passes_over_a_revision_is_followed_also_when_its_roster_is_revised
     who_goes_on_from_a_line_that_parted_before_is_not_named
     who_had_forgotten_one_line_is_not_named_beside_who_lied
+    who_signed_a_revision_that_its_plan_undoes_is_not_named
 }
 
 fn who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by(suite: Suite, kept: Keep) {
@@ -230,6 +231,38 @@ fn who_goes_on_from_a_line_that_parted_before_is_not_named(suite: Suite, kept: K
     }
     let forks = members[THIRD].key(key.id).forks;
     assert_eq!(forks.iter().map(|fork| &fork.culprits[..]).collect::<Vec<_>>(), [[id(3)], [id(3)]]);
+}
+
+/// Of a 3-of-5 key the fourth and fifth lie, who have copies of their tokens. With the first they enrol a sixth, with the third
+/// an eighth after that, which they hide from the first; by the copies, with the second, a seventh under the same number of a
+/// revision. The first ends what it knows of.
+fn who_signed_a_revision_that_its_plan_undoes_is_not_named(suite: Suite, kept: Keep) {
+    let mut devices = devices(8);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..5], suite, 3).id;
+    drop(members);
+    let copies: Vec<_> = devices[3..5].iter().map(Device::contents).collect();
+    devices.extend(copies.iter().map(|contents| Device::new(contents)));
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let told = |place: usize| members[place].session.certificate(key).unwrap();
+    enrol_as(&members, key, (6, 5), &[(1, 0), (4, 3), (5, 4)]);
+    let ours = told(0);
+    members[2].session.complete(&ours).unwrap();
+    enrol_as(&members, key, (8, 7), &[(3, 2), (6, 5), (4, 3), (5, 4)]);
+    enrol_as(&members, key, (7, 6), &[(2, 1), (4, 8), (5, 9)]);
+    let theirs = told(1);
+    for (place, other) in [(0, &theirs), (2, &theirs), (1, &ours), (6, &ours), (8, &ours), (9, &ours)] {
+        assert!(matches!(members[place].session.complete(other), Err(Error::Fork { .. })));
+    }
+    let seats = [(2, 1), (1, 0), (4, 8), (5, 9), (7, 6)];
+    let invitation = go_without(&members, key, &seats, (3, Reason::Lost));
+    renew(&members, &[1, 0, 8, 9, 6], &invitation);
+    let ends = told(0);
+    assert!(matches!(members[2].session.complete(&ends), Err(Error::Fork { .. })));
+    let forks = members[2].key(key).forks;
+    let fork = forks.iter().find(|fork| fork.theirs == ends.epoch_id()).unwrap();
+    assert_eq!(fork.culprits, ids(&[4, 5]));
 }
 
 /// The second's token was restored from an older backup, and the third, who lies, does not show the epoch that both have signed.

@@ -61,12 +61,13 @@ pub(super) fn descent(
 }
 
 /// Who of the signers of the revisions that an epoch does not go by has signed the epoch as well: by lying, or by forgetting
-/// under an officer's override.
+/// under an officer's override. What the epoch undoes it names.
 pub(super) fn passed_over(ours: &Certificate, from: &Epoch, epoch: &Epoch) -> Result<Vec<Identifier>> {
     let known = ours.epoch()?;
     let common = known.revisions.len() - known.beyond(from).len();
-    let signers: BTreeSet<_> =
-        ours.signed_revisions().iter().skip(common).flat_map(|signed| signed.signatures.keys().copied()).collect();
+    let hidden = ours.signed_revisions().iter().skip(common);
+    let hidden = hidden.filter(|signed| holds!(UndoneIsNamed, !epoch.undone().contains(&signed.revision)));
+    let signers: BTreeSet<_> = hidden.flat_map(|signed| signed.signatures.keys().copied()).collect();
     let same = |id: &Identifier| {
         let now = epoch.card(*id).map(crate::wire::Card::identity);
         now.is_some() && now == known.roster().card(*id).map(crate::wire::Card::identity)
