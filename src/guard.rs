@@ -201,6 +201,7 @@ mod switch {
         DisputedMessageSigned,
         /// Who shows something else than the view that it claimed is named.
         FalseViewNamed,
+        /// A judge convicts whoever claimed to have seen something else than its own dispute shows.
         ClaimJudgedByItsDispute,
         /// A round is handed on once every sender has spoken.
         RoundComplete,
@@ -420,7 +421,10 @@ mod switch {
         LinesNeverMix,
         /// Rule 6: who named in one line what it signed in the other is no culprit.
         NamedIsNoCulprit,
+        /// Who signed a revision is not named for an epoch that undoes it by name.
         UndoneIsNamed,
+        /// Who signed both of two lines is asked of the epochs with which they part.
+        ComparedWhereTheLinesPart,
         /// Rule 6: who had forgotten what it signed, and said so, is no culprit where others are.
         ForgetfulIsNoCulprit,
         /// Rule 6: who goes on from a line that parted before has not parted it.

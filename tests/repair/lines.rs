@@ -11,6 +11,7 @@ mounted! {
     who_goes_on_from_a_line_that_parted_before_is_not_named
     who_had_forgotten_one_line_is_not_named_beside_who_lied
     who_signed_a_revision_that_its_plan_undoes_is_not_named
+    who_named_what_it_signed_before_is_not_named_by_who_sees_no_more_than_that
 }
 
 fn who_changes_the_line_keeps_its_epochs_with_the_rosters_that_it_goes_by(suite: Suite, kept: Keep) {
@@ -263,6 +264,52 @@ fn who_signed_a_revision_that_its_plan_undoes_is_not_named(suite: Suite, kept: K
     let forks = members[2].key(key).forks;
     let fork = forks.iter().find(|fork| fork.theirs == ends.epoch_id()).unwrap();
     assert_eq!(fork.culprits, ids(&[4, 5]));
+}
+
+/// The third lies, by copies. With the first it goes on from the key, and so it does with the second. With the first it makes
+/// another epoch, whose certificate it keeps, and then one that names it. All that has lost, and a newcomer is shown the hidden one.
+fn who_named_what_it_signed_before_is_not_named_by_who_sees_no_more_than_that(suite: Suite, kept: Keep) {
+    let mut devices = devices(4);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], suite, 2).id;
+    drop(members);
+    devices.push(Device::new(&devices[THIRD].contents()));
+    let members = log_in(&mut devices);
+    go_on(&members, key, &[(1, 0), (3, 4)], 2);
+    go_on(&members, key, &[(2, 1), (3, 2)], 1);
+    drop(members);
+    devices.push(Device::new(&devices[4].contents()));
+    let mut devices: Vec<_> = snapshot(&devices).iter().map(|contents| kept(contents)).collect();
+    let members = log_in(&mut devices);
+    let told = |place: usize| members[place].session.certificate(key).unwrap();
+    let refresh_with = |place: usize, wire: Wire<'_>| {
+        let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+        let mut runs = [0, place].map(|place| members[place].session.start(&invitation).unwrap());
+        exchange_over(&mut runs, wire)
+    };
+    let parted = told(0);
+    refresh_with(4, &mut |_, to, message| if to == 0 && message.round() == 2 { Vec::new() } else { vec![message] });
+    let hidden = told(4);
+    assert_eq!(members[0].key(key).pending, [hidden.epoch_id()]);
+    refresh_with(5, &mut |_, _, message| vec![message]);
+    for told in [&parted, &told(0)] {
+        for place in [1, 2] {
+            assert!(matches!(members[place].session.complete(told), Err(Error::Fork { .. })));
+        }
+    }
+    let ends = members[1].session.invite_refresh(key, Vec::new()).unwrap();
+    let ended = renew(&members, &[1, 2], &ends);
+    let [_, other, last] = members[1].session.certificates(key).unwrap().try_into().unwrap();
+    assert!(matches!(members[0].session.complete(&other), Err(Error::Fork { .. })));
+    members[0].session.complete(&last).unwrap();
+    let four = seated(&members, &[(1, 0), (2, 1), (3, 2), (4, FOURTH)]);
+    let with = Reshare { members: four, ..Reshare::of(&ended) };
+    let invitation = members[1].session.invite_reshare(key, with).unwrap();
+    exchange(&mut [0, 1, 2, FOURTH].map(|place| members[place].session.start(&invitation).unwrap()));
+    members[FOURTH].session.complete(&parted).unwrap();
+    assert!(matches!(members[FOURTH].session.complete(&hidden), Err(Error::Fork { .. })));
+    let forks = members[FOURTH].key(key).forks;
+    assert_eq!(forks.iter().map(|fork| &fork.culprits[..]).collect::<Vec<_>>(), [[id(3)]]);
 }
 
 /// The second's token was restored from an older backup, and the third, who lies, does not show the epoch that both have signed.

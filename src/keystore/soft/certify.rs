@@ -95,16 +95,10 @@ impl<S: Storage> SoftToken<S> {
                 return Err(Error::Fork { ours: theirs, theirs: ours });
             }
             let mut aside = Commit::default();
-            let forks = set_aside(key, certificate, (&epoch, descent.as_ref()), &chain, &mut aside)?;
+            let known = (&chain[..], &others[..]);
+            let forks = set_aside(key, certificate, (&epoch, descent.as_ref()), known, &mut aside)?;
             if !forks {
-                // It comes late, and may be all that names an attempt.
-                let (held, line) = (self.held_runs(login, key)?, [&key.epoch]);
-                Told::new((&line, &key.epoch), core::slice::from_ref(&epoch), (&chain, &others)).note_named(
-                    &mut key.record,
-                    &held,
-                    login.card.id(),
-                );
-                key.save(&mut aside)?;
+                self.note_late(login, key, &epoch, known, &mut aside)?;
             }
             self.commit(&login.unlocked, aside)?;
             return if forks { Err(Error::Fork { ours, theirs }) } else { Ok(()) };
@@ -217,6 +211,21 @@ impl<S: Storage> SoftToken<S> {
         let held = self.held_runs(login, key)?;
         Told::new((line, epoch), &ended, (chain, others)).note(&mut key.record, &held, login.card.id());
         Ok(())
+    }
+
+    /// A certificate that this line has superseded comes late, and may be all that names an attempt.
+    pub(super) fn note_late(
+        &self,
+        login: &Login,
+        key: &mut Key,
+        epoch: &Epoch,
+        known: (&[Certificate], &[Certificate]),
+        commit: &mut Commit,
+    ) -> Result<()> {
+        let (held, line) = (self.held_runs(login, key)?, [&key.epoch]);
+        let told = Told::new((&line, &key.epoch), core::slice::from_ref(epoch), known);
+        told.note_named(&mut key.record, &held, login.card.id());
+        key.save(commit)
     }
 
     /// The runs of attempts that this token has signed and not ended.

@@ -7,7 +7,7 @@ use super::keys::{Key, certificate_key};
 use super::record::ForkRecord;
 use super::{Commit, Error, Login, Misuse, Result, SoftToken, Storage, Unlocked};
 use crate::audit::EventKind;
-use crate::guard::{forbids, holds};
+use crate::guard::{forbids, holds, unless_off};
 use crate::keystore::vault::VaultError;
 use crate::protocol::{Certificate, CertificateError, Denial, Epoch};
 use crate::wire::{DealPlan, EpochId, Identifier};
@@ -91,7 +91,10 @@ impl<S: Storage> SoftToken<S> {
         let (mut key, mut commit) = (key.clone(), Commit::default());
         for ((certificate, epoch), descent) in line.iter().zip(&descents) {
             if key.record.forks.iter().all(|fork| fork.theirs != epoch.id) {
-                set_aside(&mut key, certificate, (epoch, descent.as_ref()), &chain, &mut commit)?;
+                let lines = (&chain[..], told);
+                if !set_aside(&mut key, certificate, (epoch, descent.as_ref()), lines, &mut commit)? {
+                    self.note_late(login, &mut key, epoch, lines, &mut commit)?;
+                }
             }
         }
         let theirs = newest.id;
@@ -136,24 +139,26 @@ pub(super) fn set_aside(
     key: &mut Key,
     certificate: &Certificate,
     (epoch, descent): (&Epoch, Option<&Descent>),
-    chain: &[Certificate],
+    (chain, others): (&[Certificate], &[Certificate]),
     commit: &mut Commit,
 ) -> Result<bool> {
     let superseding = superseding(chain, epoch)?;
+    let parted = parted_by(epoch, chain, others)?;
     // The place where the lines part: the certificate here that renews the same epoch, or the newest. Whoever signed what is
     // named there has named it: the lines part above that.
-    let renews_another = |known: &&Certificate| !known.epoch().is_ok_and(|known| known.parent() == epoch.parent());
-    let is_named = |known: &Certificate| forbids!(NamedIsNoCulprit, epoch.names(known.epoch_id()));
+    let renews_another = |known: &&Certificate| !known.epoch().is_ok_and(|known| known.parent() == parted.parent());
+    let names = |known: &Certificate| [epoch, &parted].iter().any(|line| line.names(known.epoch_id()));
+    let is_named = |known: &Certificate| forbids!(NamedIsNoCulprit, names(known));
     let parts = chain.iter().skip_while(renews_another).find(|known| !is_named(known));
     let parts = parts.or(chain.last()).ok_or(VaultError::Corrupt)?;
     let forks = superseding.is_none();
     // Who goes on from there may have known of nothing else.
-    let parted = |fork: &&ForkRecord| Some(fork.theirs) == epoch.parent() && !fork.culprits.is_empty();
-    let before = key.record.forks.iter().find(|fork| forbids!(CulpritsWhereTheLinesPart, parted(fork)));
+    let led_here = |fork: &&ForkRecord| Some(fork.theirs) == epoch.parent() && !fork.culprits.is_empty();
+    let before = key.record.forks.iter().find(|fork| forbids!(CulpritsWhereTheLinesPart, led_here(fork)));
     let culprits = match (before, descent.filter(|descent| descent.from.id == parts.epoch_id())) {
         (Some(before), _) => before.culprits.clone(),
         (None, Some(descent)) => passed_over(parts, &descent.from, epoch)?,
-        (None, None) => signed_both(&parts.epoch()?, epoch),
+        (None, None) => signed_both(&parts.epoch()?, unless_off!(ComparedWhereTheLinesPart, &parted, epoch)),
     };
     let fork = ForkRecord {
         ours: superseding.unwrap_or(parts.epoch_id()),
@@ -170,6 +175,16 @@ pub(super) fn set_aside(
     key.record.held_too(epoch.id, &epoch.revisions, &key.epoch);
     key.save(commit)?;
     Ok(forks)
+}
+
+/// The epoch with which its line parts from the chain here: itself, or the first that leads to it and is not of the chain.
+fn parted_by(epoch: &Epoch, chain: &[Certificate], others: &[Certificate]) -> Result<Epoch> {
+    let mut at = epoch.clone();
+    while let Some(parent) = at.parent().filter(|parent| chain.iter().all(|known| known.epoch_id() != *parent)) {
+        let Some(next) = others.iter().find(|known| known.epoch_id() == parent) else { break };
+        at = next.epoch()?;
+    }
+    Ok(at)
 }
 
 /// A certificate of another line: that is the key's from here on, and the epochs that lead to it are returned. The one that is
