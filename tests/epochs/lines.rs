@@ -1,6 +1,8 @@
 //! Certificates of other lines, in any order and by invitations: nobody is stranded, and no fork stays unseen.
 
-use quorumkey::{Certificate, CertificateError, Denial, Filter, Holding, Import, ImportedKey, KeyTemplate, NewCard};
+use quorumkey::{
+    Certificate, CertificateError, Denial, Filter, Holding, Import, ImportedKey, KeyTemplate, NewCard, Storage,
+};
 
 use super::device::Setting;
 use super::forks::{Forked, forked, new_card, override_all};
@@ -16,13 +18,6 @@ struct Skipped {
 }
 
 fn skipped(setting: &Setting) -> Skipped {
-    let skipped = about_to_skip(setting);
-    assert_eq!(refresh(&skipped.members, skipped.key).height, 2);
-    skipped
-}
-
-/// The same before C.
-fn about_to_skip(setting: &Setting) -> Skipped {
     let mut members = setting.group(3);
     let key = dkg(&members, setting.suite, 2).id;
     let unheard: &[_] = &[(1, 0), (0, 1)];
@@ -36,6 +31,7 @@ fn about_to_skip(setting: &Setting) -> Skipped {
     for member in &members[..2] {
         assert_eq!(member.session.complete(&first).unwrap().pending, [anew.key(key).epoch]);
     }
+    assert_eq!(refresh(&members, key).height, 2);
     Skipped { key, members, anew }
 }
 
@@ -323,20 +319,42 @@ pub fn whoever_signed_a_superseded_import_is_led_on_from_it(setting: &Setting) {
     assert!(matches!(refused, Err(Error::Certificate(CertificateError::Parent))), "{refused:?}");
 }
 
-/// What goes on from a superseded epoch binds its newest roster, so that is learnt as well.
+/// What goes on from a superseded epoch binds its newest roster, so that is learnt as well. The second's token was copied before
+/// it signed what supersedes the epoch; the copy enrols a fourth with the third.
 pub fn a_revision_of_a_superseded_epoch_is_learnt(setting: &Setting) {
-    let Skipped { key, mut members, anew } = about_to_skip(setting);
-    let unrevised = members[0].session.certificate(key).unwrap();
-    members.push(setting.member("member 4"));
-    let helpers = [id(1), id(2), id(3)];
-    let enrol = members[0].session.invite_enrolment(key, id(4), members[3].card(), &helpers).unwrap();
-    exchange(&mut enter(&members, &enrol));
-    deal(&members, &members[0].session.invite_refresh(key, Vec::new()).unwrap());
+    let mut devices = setting.devices(3);
+    let members = log_in(&mut devices);
+    let key = dkg(&members, setting.suite, 2).id;
+    let unheard: &[_] = &[(1, 0), (0, 1)];
+    refresh_over(&members, key, &mut lost("certify", unheard));
+    let unrevised = members[2].session.certificate(key).unwrap();
+    drop(members);
+    devices.push(setting.device(&devices[1].storage().scan(&[], None, usize::MAX).unwrap()));
+    let mut members = log_in(&mut devices);
+    members.extend(["member 3 anew", "member 4"].map(|label| setting.member(label)));
+    let (copy, anew, fourth) = (3, 4, 5);
+    let among = |places: &[usize], invitation: &Invitation, wire: Wire<'_>| {
+        let runs = places.iter().map(|place| members[*place].session.start(invitation).unwrap());
+        exchange_over(&mut runs.collect::<Vec<_>>(), wire)
+    };
+    let card = NewCard { identifier: id(3), card: members[anew].card(), reason: Reason::Lost };
+    let retry = members[0].session.invite_refresh(key, vec![card]).unwrap();
+    among(&[0, 1, anew], &retry, &mut lost("certify", unheard));
+    for place in [0, copy] {
+        members[place].session.complete(&unrevised).unwrap();
+    }
+    let helpers = [id(2), id(3)];
+    let enrol = members[copy].session.invite_enrolment(key, id(4), members[fourth].card(), &helpers).unwrap();
+    among(&[copy, 2, fourth], &enrol, &mut |_, _, message| vec![message]);
+    members[0].session.complete(&members[2].session.certificate(key).unwrap()).unwrap();
+    let refresh = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    among(&[0, copy, 2, fourth], &refresh, &mut |_, _, message| vec![message]);
     let [_, revised, on] = <[Certificate; 3]>::try_from(chain(&members[0], key)).unwrap();
     assert_eq!(revised.revisions().count(), 1);
-    anew.session.complete(&unrevised).unwrap();
-    let refused = anew.session.complete(&on);
+    let anew = &members[anew].session;
+    anew.complete(&unrevised).unwrap();
+    let refused = anew.complete(&on);
     assert!(matches!(refused, Err(Error::Certificate(_))), "{refused:?}");
-    anew.session.complete(&revised).unwrap();
-    assert_eq!(anew.session.complete(&on).unwrap().state, KeyState::Retired);
+    anew.complete(&revised).unwrap();
+    assert_eq!(anew.complete(&on).unwrap().state, KeyState::Retired);
 }
