@@ -147,7 +147,9 @@ pub(super) fn cipher<C: Ciphersuite>(
 ) -> ShareCipher {
     let parts = shared.each_ref().map(C::ecdh_encode);
     let ecdh = Zeroizing::new(parts.each_ref().map(|part| part.as_slice()).concat());
-    C::share_cipher(&ecdh, &ephemeral.to_bytes(), &sender.to_bytes(), &recipient.to_bytes(), ceremony.context())
+    let public = C::Element::batch_to_bytes(&[*ephemeral, *sender, *recipient]);
+    let [ephemeral, sender, recipient] = <[_; 3]>::try_from(public).expect("three were encoded");
+    C::share_cipher(&ecdh, &ephemeral, &sender, &recipient, ceremony.context())
 }
 
 impl<C: Ciphersuite> Deal<C> {
