@@ -87,9 +87,7 @@ impl Key {
 
     /// Writes the key's record.
     pub(super) fn save(&self, commit: &mut Commit) -> Result<()> {
-        let record = self.record.to_bytes().ok_or(Error::Denied(Denial::TooManyAttempts))?;
-        commit.put(self.object(), RECORD, record);
-        Ok(())
+        save(self.id, &self.record, commit)
     }
 
     pub(super) fn event(&self, kind: EventKind) -> Event {
@@ -130,6 +128,13 @@ pub(super) fn leading_on(mut chain: Vec<Certificate>, epoch: EpochId) -> Vec<Cer
 /// Where a key is listed among the token's.
 pub(super) fn index_key(id: KeyId) -> Vec<u8> {
     [INDEX, id.as_bytes()].concat()
+}
+
+/// Records what is kept of a key besides its certificates and shares.
+pub(super) fn save(id: KeyId, record: &KeyRecord, commit: &mut Commit) -> Result<()> {
+    let record = record.to_bytes().ok_or(Error::Denied(Denial::TooManyAttempts))?;
+    commit.put(Space::Object(*id.as_bytes()), RECORD, record);
+    Ok(())
 }
 
 impl<S: Storage> SoftToken<S> {

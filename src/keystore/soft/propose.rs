@@ -8,7 +8,7 @@ use super::runs::propose_reconstruction;
 use super::{Error, Login, Misuse, Result, Scene, SoftToken, Storage, renew, rng};
 use crate::guard::forbids;
 use crate::keystore::token::Proposal;
-use crate::protocol::verifying_key;
+use crate::protocol::has_key;
 use crate::wire::{
     Action, BackupGate, DealPlan, Identifier, Invitation, KeyId, KeyTemplate, MAX_MESSAGE, Party, Plan, PreparePlan,
     Prepared, SignPlan, Source,
@@ -129,7 +129,7 @@ pub(super) fn check_signing(plan: &SignPlan, key: &Key) -> Result<()> {
     if plan.message.len() > MAX_MESSAGE {
         return Err(Misuse::Plan("the message is too long").into());
     }
-    if verifying_key(plan, &key.epoch).is_none() {
+    if !has_key(plan, &key.epoch) {
         return Err(Misuse::Plan("the key has no such child, or no script root").into());
     }
     Ok(())

@@ -14,7 +14,7 @@ pub(crate) use aggregate::{AggregateError, aggregate};
 pub(crate) use nonces::{Commitments, Nonces};
 #[cfg(test)]
 pub(crate) use package::PackageError;
-pub(crate) use package::{SigningPackage, Target, verifying_key};
+pub(crate) use package::{SigningPackage, Target, has_key, verifying_key};
 pub(crate) use prepare::{Stock, follow_prepared, judge as judge_preparing, prepare};
 pub(crate) use rounds::{Claim, SignSetup, judge as judge_signing, start};
 #[cfg(test)]

@@ -73,6 +73,11 @@ pub(crate) fn verifying_key(plan: &SignPlan, epoch: &Epoch) -> Option<VerifyingK
     with_suite!(plan.party.suite, C => Some(Target::<C>::of(plan, epoch)?.verifying_key()))
 }
 
+/// Whether the suite has such a key, without computing it.
+pub(crate) fn has_key(plan: &SignPlan, epoch: &Epoch) -> bool {
+    with_suite!(plan.party.suite, C => Target::<C>::of(plan, epoch).is_some())
+}
+
 /// Why nothing can be signed with a package.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PackageError {

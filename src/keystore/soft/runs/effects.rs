@@ -5,7 +5,7 @@ use crate::audit::{Event, EventKind};
 use crate::guard::forbids;
 use crate::keystore::Storage;
 use crate::keystore::error::{Error, Misuse, Result};
-use crate::keystore::soft::keys::Key;
+use crate::keystore::soft::keys::{Key, save};
 use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, certify};
 use crate::keystore::token::Output;
 use crate::protocol::{Claim, Effect, decode_confirmation};
@@ -128,7 +128,8 @@ impl<S: Storage> SoftToken<S> {
     pub(super) fn hear_confirmations(&self, scene: &Scene<'_>, live: &mut Live) -> Result<()> {
         let (Some(id), true) = (live.key, live.finished) else { return Ok(()) };
         let mut commit = Commit::default();
-        let mut key = None;
+        // The record alone: a certificate is long, and this is asked for each confirmation.
+        let mut record = None;
         let heard: Vec<_> = live.exchange.of_round(CONFIRM).cloned().collect();
         for message in heard {
             // What this member erased itself was recorded with the certificate.
@@ -137,15 +138,15 @@ impl<S: Storage> SoftToken<S> {
                 continue;
             }
             let Ok(confirmation) = decode_confirmation(message.sender(), message.body()) else { continue };
-            let key = match &mut key {
-                Some(key) => key,
-                none => none.insert(self.load(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?),
+            let record = match &mut record {
+                Some(record) => record,
+                none => none.insert(self.record_of(&scene.login.unlocked, id)?.ok_or(Error::NotFound(id))?),
             };
             let Some(card) = live.exchange.frame().members.card(message.sender()) else { continue };
-            certify::confirm(&mut key.record, card.id(), &confirmation);
+            certify::confirm(record, card.id(), &confirmation);
         }
-        if let Some(key) = key {
-            key.save(&mut commit)?;
+        if let Some(record) = record {
+            save(id, &record, &mut commit)?;
         }
         self.commit(&scene.login.unlocked, commit)
     }
