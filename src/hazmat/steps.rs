@@ -94,9 +94,10 @@ impl SigningCase {
     }
 
     fn decode<C: Ciphersuite>(&self) -> Option<Decoded<C>> {
-        let read = |(id, bytes): (&Identifier, &Vec<u8>)| Some((*id, Commitments::from_bytes(bytes)?));
+        let encodings: Vec<&[u8]> = self.commitments.values().map(Vec::as_slice).collect();
+        let commitments = self.commitments.keys().copied().zip(Commitments::batch_from_bytes(&encodings)?).collect();
         let target = Target { root: self.root, ..Target::new(C::Element::from_bytes(&self.group_key)?) };
-        Some((self.commitments.iter().map(read).collect::<Option<_>>()?, target))
+        Some((commitments, target))
     }
 
     fn sign_of<C: Ciphersuite>(&self, id: Identifier, share: &[u8; 32], nonces: [[u8; 32]; 2]) -> Option<Steps> {

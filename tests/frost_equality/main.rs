@@ -52,7 +52,8 @@ over_every_suite! {
     what_a_receiver_gets_is_what_the_commitments_come_to_in_frost(5):
         ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
     what_a_receiver_gets_is_what_frost_s_part_3_gives(5): ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256;
-    a_dealer_that_frost_names_is_named(4): ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256;
+    a_dealer_that_frost_names_is_named(4):
+        ed25519 Ed25519Sha512, secp256k1 Secp256K1Sha256, taproot Secp256K1Sha256TR;
 }
 
 /// What the step comes to.

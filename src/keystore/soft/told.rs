@@ -156,16 +156,35 @@ mod tests {
     #[test]
     fn hearsay_lowers_no_threshold_that_somebody_signed_and_adds_nobody_to_what_was_certified() {
         let (signed, made_up) = (attempt(Some(2), 3, &[4, 5, 6]), attempt(None, 2, &[8, 9]));
-        let epoch = naming(&[&made_up, &signed]);
-        let line = [&epoch];
-        for (is_certified, holders) in [(false, vec![4, 5, 6, 8, 9]), (true, vec![4, 5, 6])] {
-            let mut told = Told::new((&line, &epoch), &[], (&[], &[]));
-            let mut record = record(&[]);
-            record.note_attempt(name(), &signed, &epoch, usize::MAX);
-            told.certified.extend(is_certified.then(name));
-            note(&told, &mut record);
-            assert_eq!(on_record(&record), [(name(), 3, holders)]);
+        for named in [[&made_up, &signed], [&signed, &made_up]] {
+            let epoch = naming(&named);
+            let line = [&epoch];
+            for (is_certified, holders) in [(false, vec![4, 5, 6, 8, 9]), (true, vec![4, 5, 6])] {
+                let mut told = Told::new((&line, &epoch), &[], (&[], &[]));
+                let mut record = record(&[]);
+                record.note_attempt(name(), &signed, &epoch, usize::MAX);
+                told.certified.extend(is_certified.then(name));
+                note(&told, &mut record);
+                assert_eq!(on_record(&record), [(name(), 3, holders)]);
+            }
         }
+    }
+
+    #[test]
+    fn of_what_nobody_signed_the_fewest_shares_count_and_of_what_somebody_did_what_it_says() {
+        let (few, many) = (attempt(None, 2, &[4, 5, 6]), attempt(None, 3, &[4, 5, 6]));
+        let signed = attempt(Some(2), 3, &[4, 5, 6]);
+        let thresholds = |told: &[&Attempt]| {
+            let (epoch, mut record) = (test_epoch(), record(&[]));
+            for told in told {
+                record.rename(dealt_name(told.run), told.epoch);
+                record.note_attempt(told.epoch, told, &epoch, usize::MAX);
+            }
+            on_record(&record).iter().map(|(_, threshold, _)| *threshold).collect::<Vec<_>>()
+        };
+        assert_eq!(thresholds(&[&few, &many]), [2]);
+        assert_eq!(thresholds(&[&many, &few]), [2]);
+        assert_eq!(thresholds(&[&few, &signed]), [3]);
     }
 
     #[test]
