@@ -442,16 +442,24 @@ fn every_guard_holds_back_a_trap_where_the_table_says_and_a_test_misses_it() {
         let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         row.trim_matches('|').split('|').map(names).collect()
     };
-    let mut rows = BTreeMap::new();
+    let (mut rows, mut misses) = (BTreeMap::new(), BTreeMap::new());
     for row in table.lines().filter(|line| line.starts_with("| `")) {
         let [guard, places, tests] = cells(row).try_into().unwrap();
         assert!(!tests.is_empty(), "{row}");
         assert!(rows.insert(guard[0].clone(), places.into_iter().collect()).is_none(), "{row}");
+        misses.insert(guard[0].clone(), tests);
     }
     assert_eq!(rows, marked);
     let held: BTreeSet<_> = traps.lines().filter_map(|row| row.strip_suffix(" |")?.rsplit_once(" | ")).collect();
     let held: BTreeSet<_> = held.into_iter().flat_map(|(_, last)| cells(last).concat()).collect();
     assert_eq!(marked.keys().filter(|guard| !held.contains(*guard)).collect::<Vec<_>>(), Vec::<&String>::new());
+    // Of the tests of a trap one at least misses a guard of the trap.
+    for row in traps.lines().filter(|row| row.starts_with("| ")) {
+        let mut named = cells(row);
+        let guards: Vec<_> = named.pop().unwrap().into_iter().filter(|guard| misses.contains_key(guard)).collect();
+        let told = |test: &String| guards.iter().any(|guard| misses[guard].contains(test));
+        assert!(guards.is_empty() || named.concat().iter().any(told), "no test of this trap misses its guard: {row}");
+    }
 }
 
 /// Where something that was made of secrets is made public, how often, and what. The gate of constant time allows the one

@@ -119,7 +119,8 @@ mount! {
         a_stolen_token_comes_back_under_a_new_identity_only
         a_newcomer_remembers_nothing_for_a_restored_token
         a_restored_token_that_joins_has_forgotten_as_well
-        who_had_forgotten_in_one_attempt_has_so_in_the_next;
+        who_had_forgotten_in_one_attempt_has_so_in_the_next
+        a_copied_token_reads_no_refresh_that_its_owner_takes_part_in;
 }
 
 /// What opens backups, and whom they are sealed to.

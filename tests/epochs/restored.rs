@@ -1,9 +1,9 @@
 //! Restored tokens: they deal, sign after a refresh, and go by what the others remember.
 
 use quorumkey::hazmat::Forger;
-use quorumkey::{Certificate, CertificateError, Denial, Misuse, NewCard, Reason};
+use quorumkey::{Certificate, CertificateError, Denial, Misuse, NewCard, Reason, Storage};
 
-use super::device::Setting;
+use super::device::{Kept, Setting};
 use super::*;
 
 /// A new token from the backups of one, kept like the other tokens of a test.
@@ -315,5 +315,28 @@ pub fn who_had_forgotten_in_one_attempt_has_so_in_the_next(setting: &Setting) {
                 (_, _, result) => panic!("{comes_restored} {destroyed} {result:?}"),
             }
         }
+    }
+}
+
+/// Nobody has noticed the copy: the same device with the same card takes part, before and after which it is copied.
+pub fn a_copied_token_reads_no_refresh_that_its_owner_takes_part_in(setting: &Setting) {
+    let mut devices = setting.devices(3);
+    let key = dkg(&log_in(&mut devices), setting.suite, 2).id;
+    let copy = |devices: &[Kept]| setting.device(&devices[2].storage().scan(&[], None, usize::MAX).unwrap());
+    let before = copy(&devices);
+    let members = log_in(&mut devices);
+    let chain = members[0].session.certificates(key).unwrap();
+    let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
+    let mut recorded = Vec::new();
+    let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| {
+        recorded.push(message.clone());
+        vec![message]
+    });
+    assert!(results.iter().all(|result| matches!(result, Ok(Some(_)))) && recorded.len() > 12);
+    drop(members);
+    for copy in [before, copy(&devices)] {
+        let loot = hazmat::Loot::of(copy.storage(), &user_pin()).unwrap();
+        assert!(loot.len() >= 3);
+        assert_eq!(loot.opens(&invitation, &chain, &recorded, id(3)).unwrap(), 0);
     }
 }

@@ -143,7 +143,7 @@ pub(super) fn set_aside(
     commit: &mut Commit,
 ) -> Result<bool> {
     let superseding = superseding(chain, epoch)?;
-    let parted = parted_by(epoch, chain, others)?;
+    let parted = unless_off!(ComparedWhereTheLinesPart, parted_by(epoch, chain, others)?, epoch.clone());
     // The place where the lines part: the certificate here that renews the same epoch, or the newest. Whoever signed what is
     // named there has named it: the lines part above that.
     let renews_another = |known: &&Certificate| !known.epoch().is_ok_and(|known| known.parent() == parted.parent());
@@ -158,7 +158,7 @@ pub(super) fn set_aside(
     let culprits = match (before, descent.filter(|descent| descent.from.id == parts.epoch_id())) {
         (Some(before), _) => before.culprits.clone(),
         (None, Some(descent)) => passed_over(parts, &descent.from, epoch)?,
-        (None, None) => signed_both(&parts.epoch()?, unless_off!(ComparedWhereTheLinesPart, &parted, epoch)),
+        (None, None) => signed_both(&parts.epoch()?, &parted),
     };
     let fork = ForkRecord {
         ours: superseding.unwrap_or(parts.epoch_id()),
