@@ -6,8 +6,10 @@
 //!
 //! - `sign` is the whole second round, from decoded commitments; `aggregate` from decoded commitments and shares; both begin
 //!   without anything that one could have kept from the round before.
-//! - `deal` is polynomial, commitments and proof. `dkg-member` and `refresh` are all that one member computes. Ours seals every
-//!   share to its receiver besides and opens what it gets, which frost leaves to the application.
+//! - `deal` is polynomial, commitments and proof. `dkg-member` and `refresh` are what one member computes of frost's three parts.
+//!   Ours seals every share to its receiver besides and opens what it gets, which frost leaves to the application, and in a
+//!   refresh deals and proves a share where frost deals zero. Neither has joins, a transcript, or signatures on it: what a whole run
+//!   through a token costs, `protocol` shows.
 //! - `aggregate-cheater` names every cheater here; frost stops at the first, which is in the middle.
 //! - `schnorr_fun` signs with one binding factor for all signers, another protocol, whose second round does not grow with n.
 //! - `limit` is what the step comes to with nothing but the libraries' fixed-base multiplications, its one sum of products, for
