@@ -42,6 +42,11 @@ impl Scene {
         Self { tokens, key, backup: None, certificates: Vec::new() }
     }
 
+    fn with_a_key(tokens: usize, holders: usize, suite: Suite) -> Self {
+        let (tokens, _, key) = keyed(tokens, holders, suite);
+        Self::of(&tokens, Some(key))
+    }
+
     /// The place of the member that is helped, whose token is the smallest.
     pub(super) fn target(&self) -> usize {
         (0..self.tokens.len()).min_by_key(|at| self.tokens[*at].len()).unwrap()
@@ -52,16 +57,19 @@ pub(super) fn without_a_key() -> Scene {
     Scene::of(&members(2).0, None)
 }
 
+/// So many tokens, of which the first hold a key.
+fn keyed(tokens: usize, holders: usize, suite: Suite) -> (Vec<Arc<MemoryStorage>>, Vec<Member>, KeyId) {
+    let (tokens, members) = members(tokens);
+    let key = dkg(&members[..holders], suite, 2).id;
+    (tokens, members, key)
+}
+
 pub(super) fn with_a_key() -> Scene {
-    let (tokens, members) = members(2);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    Scene::of(&tokens, Some(key))
+    Scene::with_a_key(2, 2, Suite::Ed25519)
 }
 
 pub(super) fn with_a_taproot_key() -> Scene {
-    let (tokens, members) = members(2);
-    let key = dkg(&members, Suite::Secp256k1Taproot, 2).id;
-    Scene::of(&tokens, Some(key))
+    Scene::with_a_key(2, 2, Suite::Secp256k1Taproot)
 }
 
 /// A key that its members may put together again.
@@ -75,30 +83,24 @@ pub(super) fn with_an_open_key() -> Scene {
 }
 
 pub(super) fn with_a_third_member() -> Scene {
-    let (tokens, members) = members(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
-    Scene::of(&tokens, Some(key))
+    Scene::with_a_key(3, 3, Suite::Ed25519)
 }
 
 /// The third has a token, and is no member.
 pub(super) fn with_a_guest() -> Scene {
-    let (tokens, members) = members(3);
-    let key = dkg(&members[..2], Suite::Ed25519, 2).id;
-    Scene::of(&tokens, Some(key))
+    Scene::with_a_key(3, 2, Suite::Ed25519)
 }
 
 /// There is an old epoch.
 pub(super) fn renewed() -> Scene {
-    let (tokens, members) = members(2);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let (tokens, members, key) = keyed(2, 2, Suite::Ed25519);
     refresh(&members, key);
     Scene::of(&tokens, Some(key))
 }
 
 /// The third member's token is a new one.
 pub(super) fn with_a_lost_member() -> Scene {
-    let (mut tokens, members) = members(3);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let (mut tokens, _, key) = keyed(3, 3, Suite::Ed25519);
     tokens[2] = member("anew").0;
     Scene::of(&tokens, Some(key))
 }
@@ -122,8 +124,7 @@ pub(super) fn with_an_attempt() -> Scene {
 
 /// Both have signed a refresh, of whose certificate these have heard nothing.
 fn not_certified(deaf: fn(usize) -> bool) -> Scene {
-    let (tokens, members) = members(2);
-    let key = dkg(&members, Suite::Ed25519, 2).id;
+    let (tokens, members, key) = keyed(2, 2, Suite::Ed25519);
     let invitation = members[0].session.invite_refresh(key, Vec::new()).unwrap();
     let mut runs: Vec<_> = members.iter().map(|member| member.session.start(&invitation).unwrap()).collect();
     exchange_over(&mut runs, &mut |_, to, message| {

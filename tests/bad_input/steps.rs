@@ -39,7 +39,7 @@ const STEPS: [Step; 27] = [
     Step { name: "an imported key", scene: without_a_key, act: import, done: |stage| sign_with(stage, active(stage)) },
     Step { name: "a signature by a child key", scene: with_a_taproot_key, act: sign_derived, done: signs },
     Step { name: "a run that is given up", scene: with_a_key, act: give_up, done: signs },
-    Step { name: "another threshold", scene: with_a_third_member, act: reshare, done: signs },
+    Step { name: "a reshare without a lost member", scene: with_a_third_member, act: reshare, done: signs },
     Step { name: "a new member", scene: with_a_guest, act: enrol, done: has_three_members },
     Step { name: "a key put together", scene: with_an_open_key, act: reconstruct, done: signs },
     Step { name: "an attempt given up", scene: with_an_attempt, act: abandon, done: has_abandoned },

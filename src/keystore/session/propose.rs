@@ -394,8 +394,8 @@ impl Session {
     /// # Security
     ///
     /// The nonces are in memory only, and each is used once, none after an hour. They are gone when the run is dropped, at the
-    /// logout, when the key's shares are renewed, and with whatever the token is asked first after that hour. The longer they wait, the longer a snapshot of this process's
-    /// memory can hold them: do not snapshot a signer.
+    /// logout, when the key's shares are renewed, and with whatever the token is asked first after that hour. The longer they
+    /// wait, the longer a snapshot of this process's memory can hold them: do not snapshot a signer.
     pub fn invite_preprocess(&self, key: KeyId, signers: &[Identifier], count: u16) -> Result<Invitation> {
         self.token.invite(self.id, &Proposal::Preprocess { key, signers: signers.to_vec(), count })
     }
