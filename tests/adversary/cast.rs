@@ -20,7 +20,6 @@ pub const MESSAGE: &[u8] = b"pay the baker";
 pub struct Cast {
     pub suite: Suite,
     pub key: KeyInfo,
-    pub chain: Vec<Certificate>,
     /// The key of the child at [`PATH`].
     pub child: Option<VerifyingKey>,
     /// What was said in other runs: of this key and of another one, in this epoch and in the next.
@@ -69,7 +68,6 @@ impl Cast {
         past.extend(signing(members, &key));
         let other = deal(members, &dkg_invitation(members, suite, 2), &mut past);
         past.extend(signing(members, &other));
-        let chain = members[0].session.certificates(key.id).unwrap();
         let extended = members[0].session.extended_public_key(key.id).ok();
         let child = extended.map(|key| key.derive(&PATH.parse().unwrap()).unwrap().verifying_key(None));
         let contents: Vec<_> = devices.iter().map(Device::contents).collect();
@@ -77,7 +75,7 @@ impl Cast {
         let renewed = deal(members, &members[0].session.invite_refresh(key.id, Vec::new()).unwrap(), &mut past);
         past.extend(signing(members, &renewed));
         let burdened = burdened(&key, &contents[..3]);
-        Self { suite, key, chain, child, past, contents, burdened }
+        Self { suite, key, child, past, contents, burdened }
     }
 }
 
@@ -144,6 +142,11 @@ impl Stage {
         let cast = Cast::of(suite);
         let contents = if play == Play::RefreshAgain { &cast.burdened } else { &cast.contents };
         Self { cast, people: contents[..play.stage()].iter().map(|one| Device::new(one).open()).collect() }
+    }
+
+    /// What leads to the epoch in which the first person has the key.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        self.people[0].session.certificates(self.cast.key.id).unwrap()
     }
 
     /// Everybody, and another copy of somebody's token.

@@ -63,14 +63,13 @@ impl<'a> Oracle<'a> {
     /// What does not hold.
     pub fn look_at_runs(&mut self, scene: &Scene) -> Result<Vec<End>, Broken> {
         let honest = self.honest(scene);
-        let chain = self.chain(scene.play);
         let ends = honest.iter().map(|seat| self.end(scene, seat)).collect::<Result<Vec<_>, _>>()?;
-        honest.iter().try_for_each(|seat| blame_is_proven(scene, &chain, seat))?;
-        self.nobody_honest_is_framed(scene, &chain, &honest)?;
+        honest.iter().try_for_each(|seat| blame_is_proven(scene, seat))?;
+        self.nobody_honest_is_framed(scene, &honest)?;
         honest.iter().try_for_each(|seat| self.one_share_for_each_nonce(scene, seat))?;
         honest.iter().try_for_each(|seat| self.output_is_right(scene, seat))?;
         if !ends.contains(&End::Names) {
-            nobody_guilty_is_spared(scene, &chain, &honest)?;
+            nobody_guilty_is_spared(scene, &honest)?;
         }
         Ok(ends)
     }
@@ -81,15 +80,6 @@ impl<'a> Oracle<'a> {
 
     fn culprits(&self, play: Play) -> BTreeSet<Identifier> {
         self.liars.iter().filter_map(|person| number(play, *person)).collect()
-    }
-
-    /// The certificates that lead to the epoch at work.
-    fn chain(&self, play: Play) -> Vec<Certificate> {
-        if matches!(play, Play::Dkg | Play::DkgOfFive | Play::Import) {
-            Vec::new()
-        } else {
-            self.stage.cast.chain.clone()
-        }
     }
 
     /// A liar is named, and nobody else.
@@ -115,7 +105,7 @@ impl<'a> Oracle<'a> {
 
     /// Whoever judges what the honest members show names a liar or nobody; nor does whoever is shown everything that was
     /// ever sent, forged or not.
-    fn nobody_honest_is_framed(&self, scene: &Scene, chain: &[Certificate], honest: &[&Seat]) -> Result<(), Broken> {
+    fn nobody_honest_is_framed(&self, scene: &Scene, honest: &[&Seat]) -> Result<(), Broken> {
         let mut shown: Vec<&[Message]> = honest.iter().filter_map(|seat| evidence(seat)).collect();
         shown.sort_by_key(|messages| messages.len());
         shown.dedup();
@@ -124,7 +114,9 @@ impl<'a> Oracle<'a> {
         }
         let liars = self.culprits(scene.play);
         for messages in shown {
-            let Ok(Some(judged)) = Evidence::new(messages.to_vec()).judge(&scene.invitation, chain) else { continue };
+            let Ok(Some(judged)) = Evidence::new(messages.to_vec()).judge(&scene.invitation, &scene.chain) else {
+                continue;
+            };
             if !judged.culprits.iter().all(|culprit| liars.contains(culprit)) {
                 return Err(format!("a judge blames {judged:?}"));
             }
@@ -242,12 +234,12 @@ impl<'a> Oracle<'a> {
 ///
 /// It is enough that one did, and named one of several: its run ends with that, and the others wait for what it would have
 /// said next. What came when a run was over, with an output or without, nobody looked at.
-fn nobody_guilty_is_spared(scene: &Scene, chain: &[Certificate], honest: &[&Seat]) -> Result<(), Broken> {
+fn nobody_guilty_is_spared(scene: &Scene, honest: &[&Seat]) -> Result<(), Broken> {
     let before = scene.batched.as_ref().map_or(&[][..], |batched| &batched.said);
     let awaits = |seat: &Seat| seat.run.as_ref().is_some_and(|run| !run.awaits().is_empty());
     let seen = |seat: &&Seat| Seen::new(before, &seat.said, &seat.heard, awaits(seat));
     let all: BTreeMap<_, _> = honest.iter().map(seen).map(|seen| (seen.name(), seen)).collect();
-    all.into_values().try_for_each(|seen| seen.spares_nobody(&scene.invitation, chain))
+    all.into_values().try_for_each(|seen| seen.spares_nobody(&scene.invitation, &scene.chain))
 }
 
 /// What somebody saw of a run.
@@ -296,9 +288,10 @@ impl Seen {
 
 /// Whoever is shown the evidence blames the same. What takes a transcript to see, or the commitments that a signer has seen in
 /// another run, nobody can show by messages; nor that one's own voice is a copy's.
-fn blame_is_proven(scene: &Scene, chain: &[Certificate], seat: &Seat) -> Result<(), Broken> {
+fn blame_is_proven(scene: &Scene, seat: &Seat) -> Result<(), Broken> {
     let Some(Error::PeerMisbehaved { culprits, misbehaviour, evidence }) = &seat.failure else { return Ok(()) };
-    let judged = evidence.judge(&scene.invitation, chain).map_err(|error| format!("a judge refuses: {error:?}"))?;
+    let judged =
+        evidence.judge(&scene.invitation, &scene.chain).map_err(|error| format!("a judge refuses: {error:?}"))?;
     let hidden = match misbehaviour {
         Misbehaviour::Cloned | Misbehaviour::TranscriptSignature => true,
         Misbehaviour::Malformed => {

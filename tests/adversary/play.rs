@@ -113,6 +113,11 @@ impl Play {
         )
     }
 
+    /// Whether there is no key yet.
+    pub const fn makes_a_key(self) -> bool {
+        matches!(self, Self::Dkg | Self::DkgOfFive | Self::Import)
+    }
+
     /// Whether it is about the key that is there, in another epoch or with another roster afterwards.
     pub fn changes_the_key(self) -> bool {
         matches!(self, Self::Refresh | Self::RefreshAgain | Self::Reshare | Self::Repair | Self::Enrol)

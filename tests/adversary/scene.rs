@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use quorumkey::{
-    Batch, Coordinator, Error, Identifier, Invitation, KeyInfo, Message, OfficerSession, Preprocessing, Protocol,
-    ReconstructedKey, Run, Signature,
+    Batch, Certificate, Coordinator, Error, Identifier, Invitation, KeyInfo, Message, OfficerSession, Preprocessing,
+    Protocol, ReconstructedKey, Run, Signature,
 };
 
 use super::cast::Stage;
@@ -144,8 +144,7 @@ impl Seat {
     }
 
     /// A coordinator, which says nothing.
-    fn listening(stage: &Stage, invitation: &Invitation, batched: Option<&Batched>) -> Self {
-        let chain = &stage.cast.chain;
+    fn listening(invitation: &Invitation, chain: &[Certificate], batched: Option<&Batched>) -> Self {
         let coordinator = match batched {
             None => Coordinator::new(invitation, chain),
             Some(batched) => Coordinator::prepared(invitation, chain, &batched.invitation, &batched.said),
@@ -196,6 +195,8 @@ pub const fn looked_at(result: &Result<(), Error>) -> bool {
 pub struct Scene {
     pub play: Play,
     pub invitation: Invitation,
+    /// The certificates that lead to the epoch at work, which need not be the first.
+    pub chain: Vec<Certificate>,
     pub seats: Vec<Seat>,
     pub batched: Option<Rc<Batched>>,
     /// Everything that was delivered to anybody, forged or not, each once.
@@ -226,17 +227,19 @@ impl Scene {
     pub fn of(stage: &Stage, play: Play, invitation: Invitation, batched: Option<Rc<Batched>>) -> Self {
         let mut scene = Self::among(stage, play, invitation, play.people());
         if play.signs() {
-            scene.seats.push(Seat::listening(stage, &scene.invitation, batched.as_deref()));
+            scene.seats.push(Seat::listening(&scene.invitation, &scene.chain, batched.as_deref()));
         }
         Self { batched, ..scene }
     }
 
     /// A run among these people, with their numbers.
     pub fn among(stage: &Stage, play: Play, invitation: Invitation, people: &[(usize, u16)]) -> Self {
+        // Before anybody enters: the first person, who proposes, has the epoch that the plan speaks of.
+        let chain = if play.makes_a_key() { Vec::new() } else { stage.certificates() };
         let enter =
             |(person, number): &(usize, u16)| Seat::new(*person, *number, play.enter(stage, *person, &invitation));
         let seats = people.iter().map(enter).collect();
-        Self { play, invitation, seats, batched: None, wire: Vec::new() }
+        Self { play, invitation, chain, seats, batched: None, wire: Vec::new() }
     }
 
     pub fn deliver(&mut self, to: usize, message: &Message) {
