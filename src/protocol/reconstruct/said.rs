@@ -73,8 +73,9 @@ impl<C: Ciphersuite> Consents<C> {
     /// Anybody can decide between the recipient and the member that it accuses.
     pub(super) fn decide(&self, consents: &[Message], handovers: &[Message], accusation: &Message) -> Failure {
         let accuser = accusation.sender();
-        let Ok((sender, opening)) = read_accusation::<C>(accusation) else {
-            return Failure::by(accuser, Misbehaviour::Malformed, &[accusation]);
+        let (sender, _, opening) = match read_accusation::<C, _>(accusation, Some) {
+            Ok(read) => read,
+            Err(failure) => return failure,
         };
         let evidence: Vec<_> = consents.iter().chain(handovers).chain([accusation]).collect();
         let of_sender = handovers.iter().find(|message| message.sender() == sender);
@@ -100,7 +101,7 @@ pub(crate) fn judge<C: Ciphersuite>(
 ) -> Option<Failure> {
     let (consents, handovers) = (round_of(signed, Subject::Consent), round_of(signed, Subject::Handover));
     let speaks_for_itself = |message: &&Message| match message.header().subject {
-        Subject::Accuse => read_accusation::<C>(message).is_err(),
+        Subject::Accuse => read_accusation::<C, _>(message, Some).is_err(),
         Subject::Receipt => !message.body().is_empty(),
         _ => false,
     };

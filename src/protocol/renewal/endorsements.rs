@@ -25,12 +25,20 @@ pub(super) struct ExpectEndorsements<C: Ciphersuite> {
     pub(super) shareless: Vec<Identifier>,
 }
 
-/// Whom an accusation is against, and what it shows.
-pub(in crate::protocol) fn read_accusation<C: Ciphersuite>(
+/// Whom an accusation is against, and what it shows. `deals` finds who could be accused.
+///
+/// # Errors
+///
+/// What an accusation proves of its sender whatever was dealt: it can't be read, or is of somebody who does not deal.
+pub(in crate::protocol) fn read_accusation<C: Ciphersuite, T>(
     accusation: &Message,
-) -> Result<(Identifier, Opening<C>), DecodeError> {
+    deals: impl FnOnce(Identifier) -> Option<T>,
+) -> Result<(Identifier, T, Opening<C>), Failure> {
+    let by = |misbehaviour| Failure::by(accusation.sender(), misbehaviour, &[accusation]);
     let mut reader = Reader::new(accusation.body());
-    Ok((reader.identifier()?, Opening::decode(reader.rest())?))
+    let mut read = || -> Result<_, DecodeError> { Ok((reader.identifier()?, Opening::decode(reader.rest())?)) };
+    let (dealer, opening) = read().map_err(|_| by(Misbehaviour::Malformed))?;
+    Ok((dealer, deals(dealer).ok_or_else(|| by(Misbehaviour::FalseAccusation))?, opening))
 }
 
 /// Anybody can decide between an accuser and the dealer that it accuses. `before` is what was said before the deals, and
@@ -43,11 +51,9 @@ pub(in crate::protocol) fn decide<C: Ciphersuite>(
     accusation: &Message,
 ) -> Failure {
     let accuser = accusation.sender();
-    let Ok((dealer, opening)) = read_accusation::<C>(accusation) else {
-        return Failure::by(accuser, Misbehaviour::Malformed, &[accusation]);
-    };
-    let Some(deal_message) = deals.get(&dealer) else {
-        return Failure::by(accuser, Misbehaviour::FalseAccusation, &[accusation]);
+    let (dealer, deal_message, opening) = match read_accusation::<C, _>(accusation, |dealer| deals.get(&dealer)) {
+        Ok(read) => read,
+        Err(failure) => return failure,
     };
     // The accuser signed a view of all deals.
     let evidence: Vec<_> = before.iter().chain(deals.values()).chain([accusation]).collect();

@@ -57,12 +57,9 @@ pub(crate) fn judge<C: Ciphersuite>(plan: &Plan, parent: Option<&Epoch>, signed:
 /// transcript it says.
 fn speaks_for_itself<C: Ciphersuite>(plan: &DealPlan, signed: &[Message]) -> Option<Failure> {
     for accusation in round_of(signed, Subject::Accuse) {
-        let misbehaviour = match read_accusation::<C>(&accusation) {
-            Err(_) => Misbehaviour::Malformed,
-            Ok((dealer, _)) if plan.dealers().card(dealer).is_none() => Misbehaviour::FalseAccusation,
-            Ok(_) => continue,
-        };
-        return Some(Failure::by(accusation.sender(), misbehaviour, &[&accusation]));
+        if let Err(failure) = read_accusation::<C, _>(&accusation, |dealer| plan.dealers().card(dealer)) {
+            return Some(failure);
+        }
     }
     let members = plan.participants()?;
     let is_signed = |message: &Message| {

@@ -63,7 +63,7 @@ pub(crate) fn judge<C: Ciphersuite>(
         .map(|accusation| judge_accusation(&ceremony, &rule, &before, &deliveries, &accusation))
 }
 
-/// A wrong vote, an accusation that can't be read, or a receipt that is more than one.
+/// A wrong vote, an accusation that can't be read or is of nobody who helps, or a receipt that is more than one.
 fn speaks_for_itself<C: Ciphersuite>(plan: &RepairPlan, epoch: &Epoch, signed: &[Message]) -> Option<Failure> {
     let by = |message: &Message, misbehaviour| Failure::by(message.sender(), misbehaviour, &[message]);
     let votes = |message: &&Message| message.round() == VOTE && message.header().subject == Subject::Vote;
@@ -72,9 +72,11 @@ fn speaks_for_itself<C: Ciphersuite>(plan: &RepairPlan, epoch: &Epoch, signed: &
         return Some(by(message, Misbehaviour::RevisionSignature));
     }
     let accuses = |message: &&Message| message.header().subject == Subject::Accuse;
-    let unreadable = |message: &&Message| read_accusation::<C>(message).is_err();
-    if let Some(message) = signed.iter().filter(accuses).find(unreadable) {
-        return Some(by(message, Misbehaviour::Malformed));
+    let helps = |dealer| plan.helpers.contains(&dealer).then_some(());
+    for accusation in signed.iter().filter(accuses) {
+        if let Err(failure) = read_accusation::<C, _>(accusation, helps) {
+            return Some(failure);
+        }
     }
     let receipt = |message: &&Message| message.round() == DELIVER + 1 && message.header().subject == Subject::Confirm;
     signed.iter().filter(receipt).find(|message| !message.body().is_empty()).map(|it| by(it, Misbehaviour::Malformed))

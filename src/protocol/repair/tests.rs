@@ -402,6 +402,26 @@ fn a_helper_that_delivers_what_it_does_not_have_is_named() {
     }
 }
 
+/// It speaks for itself: whoever sees no more of the run than that names the same.
+fn accuses_whoever_does_not_help<C: Ciphersuite>(suite: Suite, accused: u16) {
+    let (stage, [_, target]) = Stage::<C>::new(suite);
+    let splits = stage.splits(Lie::None);
+    let point = C::Element::mul_base(&stage.sum(&splits)).to_bytes();
+    let body = [&accused.to_be_bytes()[..], &point, &point, &[0; 64]].concat();
+    let accusation = stage.cast.say(LIAR, DELIVER, Subject::Accuse, body, &splits);
+    let target = target.handle(&splits, &mut rng(7)).unwrap();
+    let result = target.next.handle(&[accusation], &mut rng(8));
+    let named = names_the_liar(result, Misbehaviour::FalseAccusation);
+    stage.cast.judge(named.evidence.0, Some(Misbehaviour::FalseAccusation));
+}
+
+#[test]
+fn who_accuses_somebody_that_does_not_help_is_named_by_whoever_sees_it() {
+    for (suite, accused) in Suite::ALL.into_iter().flat_map(|suite| [(suite, 99), (suite, HELPED)]) {
+        with_suite!(suite, C => accuses_whoever_does_not_help::<C>(suite, accused));
+    }
+}
+
 /// What a helper dealt is judged beside all votes, also where it has signed to have seen no other than its own.
 #[test]
 fn what_is_dealt_beside_the_votes_of_some_is_not_judged() {
