@@ -47,10 +47,17 @@ impl<'a> Told<'a> {
     }
 
     fn note_each(&self, record: &mut KeyRecord, own: &[Attempt], (held, device): (&[RunId], CardId)) {
-        for (successor, attempt) in own.iter().map(|own| (self.newest, own)).chain(self.named.iter().copied()) {
+        let mut told: Vec<_> = own.iter().map(|own| (self.newest, own)).chain(self.named.iter().copied()).collect();
+        // What this token dealt in itself, and what somebody signed, comes before what others say of it.
+        told.sort_by_key(|(_, attempt)| attempt.is_unsigned() && !own.contains(attempt));
+        for (_, attempt) in &told {
+            record.rename(dealt_name(attempt.run), self.name(attempt));
+        }
+        let before: BTreeSet<_> = record.old.iter().map(|old| old.epoch).collect();
+        for (successor, attempt) in told {
             let (name, is_own) = (self.name(attempt), own.contains(attempt));
-            record.rename(dealt_name(attempt.run), name);
-            if self.is_settled(record, attempt, name, is_own) {
+            let known = record.old.iter().any(|old| old.epoch == name);
+            if self.is_settled(attempt, name, (before.contains(&name), known), is_own) {
                 continue;
             }
             // That there was such a dealing it knows itself, however much others tell of.
@@ -80,12 +87,12 @@ impl<'a> Told<'a> {
         by_others.map_or(attempt.epoch, |(_, told)| told.epoch)
     }
 
-    /// Whether nothing that is told of it counts: this line has it, or it is on record as its certificate says.
-    fn is_settled(&self, record: &KeyRecord, attempt: &Attempt, name: EpochId, is_own: bool) -> bool {
+    /// Whether nothing that is told of it counts: this line has it, or it was on record as its certificate says, or is by what
+    /// somebody signed.
+    fn is_settled(&self, attempt: &Attempt, name: EpochId, (before, now): (bool, bool), is_own: bool) -> bool {
         let here = |one: &&Epoch| one.id == name || attempt.is_unsigned() && one.run == attempt.run;
         let hearsay = attempt.is_unsigned() && !is_own && self.certified.contains(&name);
-        let known = record.old.iter().any(|old| old.epoch == name);
-        self.line.iter().any(here) || known && (hearsay || self.ancestors.contains(&name))
+        self.line.iter().any(here) || before && self.ancestors.contains(&name) || now && hearsay
     }
 }
 
@@ -201,6 +208,23 @@ mod tests {
         let mut unknown = record(&[]);
         note(&told, &mut unknown);
         assert_eq!(on_record(&unknown), [(name(), 2, vec![8, 9])]);
+    }
+
+    /// Whoever is heard first does not settle what others have signed.
+    #[test]
+    fn of_an_ancestor_that_is_not_on_record_what_somebody_signed_counts_and_no_hearsay_whichever_is_told_first() {
+        let (signed, made_up) = (attempt(Some(2), 3, &[4, 5, 6]), attempt(None, 2, &[8, 9]));
+        let other = attempt(Some(3), 3, &[4, 5, 7]);
+        for named in [[&made_up, &signed, &other], [&signed, &other, &made_up]] {
+            let epoch = naming(&named);
+            let line = [&epoch];
+            let mut told = Told::new((&line, &epoch), &[], (&[], &[]));
+            told.ancestors.insert(name());
+            told.certified.insert(name());
+            let mut record = record(&[]);
+            note(&told, &mut record);
+            assert_eq!(on_record(&record), [(name(), 3, vec![4, 5, 6, 7])]);
+        }
     }
 
     #[test]
