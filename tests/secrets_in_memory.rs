@@ -24,6 +24,8 @@ mod allocator;
 mod judge;
 #[path = "secrets_in_memory/observer.rs"]
 mod observer;
+#[path = "common/points.rs"]
+mod points;
 #[path = "secrets_in_memory/victim.rs"]
 mod victim;
 

@@ -11,10 +11,17 @@ const LOGGED_IN: &[&str] = &["root key", "identity"];
 /// After a refresh, which renews the root keys. The first member changes its PIN later.
 const REFRESHED: &[&str] = &["second root key", "changing root key", "identity"];
 
+/// With a new device in the place of the restored one.
+const REPAIRED: &[&str] = &["second root key", "changing root key", "new device's root key", "identity"];
+const LAST: &[&str] = &["last root key", "second root key", "new device's root key", "identity"];
+/// What is on the stack and nowhere else: seen there, or the scan of the stack proves nothing.
+const PLANTED: (&str, &[&[&str]]) = ("a PIN is on the stack", &[]);
+
 /// The secrets that are alive at each stage. Each of them is found on the heap, or the scan proves nothing. Any other is
 /// dead, or not yet born, and is nowhere.
 const ALIVE: &[(&str, &[&[&str]])] = &[
     ("PINs are held", &[&["PIN", "officer's PIN"]]),
+    PLANTED,
     ("joined", &[LOGGED_IN, &["run key"]]),
     ("dealt", &[LOGGED_IN]),
     ("dealing over", &[LOGGED_IN]),
@@ -27,6 +34,9 @@ const ALIVE: &[(&str, &[&[&str]])] = &[
     ("refresh over", &[REFRESHED]),
     ("committed again", &[REFRESHED, &["second nonce", "new share"]]),
     ("signed again", &[REFRESHED]),
+    ("nonces made beforehand", &[REFRESHED, &["first nonce made beforehand", "other nonce made beforehand"]]),
+    ("the first of them used", &[REFRESHED, &["other nonce made beforehand"]]),
+    ("the others given up", &[REFRESHED]),
     ("import joined", &[REFRESHED, &["imported key"]]),
     ("import dealt", &[REFRESHED]),
     ("imported", &[REFRESHED]),
@@ -39,11 +49,12 @@ const ALIVE: &[(&str, &[&[&str]])] = &[
     ("handing over", &[REFRESHED, &["restored root key", "reconstruction's run key", "new share"]]),
     ("whole key held", &[REFRESHED, &["restored root key", "whole key", "chain code"]]),
     ("whole key gone", &[REFRESHED, &["restored root key"]]),
-    ("PIN changed", &[&["last root key", "second root key", "restored root key", "identity"]]),
-    (
-        "import left to the logout",
-        &[&["last root key", "second root key", "restored root key", "identity", "imported key"]],
-    ),
+    ("repair joined", &[REPAIRED, &["repair's run key", "new share", "chain code"]]),
+    ("repair dealt", &[REPAIRED, &["repair's run key"]]),
+    ("repaired", &[REPAIRED]),
+    ("repair over", &[REPAIRED]),
+    ("PIN changed", &[LAST]),
+    ("import left to the logout", &[LAST, &["imported key"]]),
     ("logged out", &[]),
     ("all gone", &[]),
 ];
@@ -64,6 +75,11 @@ pub fn judge(suite: Suite, wipes: bool, seen: &[Seen]) -> Vec<String> {
         println!("{who}, {stage}: {}", describe(copies));
         let alive = ALIVE.iter().find(|(name, _)| name == stage).map_or_else(Vec::new, |(_, alive)| alive.concat());
         let alive = alive.into_iter().collect();
+        if *stage == PLANTED.0 {
+            let seen = copies.keys().eq([&("PIN".to_owned(), STACK)]);
+            wrong.extend((!seen).then(|| format!("{who}, {stage}: {}", describe(copies))));
+            continue;
+        }
         let mut found = judge_heap(&alive, copies);
         // Where the frames of a debug build lie tells nothing of an optimised one.
         if !cfg!(debug_assertions) {

@@ -13,6 +13,7 @@ use curve25519_dalek::montgomery::MontgomeryPoint;
 use quorumkey::Suite;
 use sha2::{Digest, Sha256};
 
+use crate::points::{looks_random, multiples};
 use crate::{PINS, VICTIM, WIPES};
 
 pub const HEAP: &str = "heap";
@@ -229,34 +230,6 @@ fn chain_code_hash(chain_code: &[u8; 32]) -> [u8; 32] {
     let tag = b"quorumkey/chain-code-hash/v1";
     let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap().to_be_bytes();
     Sha256::digest([&length(tag)[..], tag, &length(chain_code), chain_code].concat()).into()
-}
-
-/// Random bytes have some thirty different ones among 32.
-fn looks_random(window: &[u8; 32]) -> bool {
-    let mut seen = [0_u64; 4];
-    for byte in window {
-        seen[usize::from(byte >> 6)] |= 1 << (byte & 63);
-    }
-    seen.iter().map(|bits| bits.count_ones()).sum::<u32>() >= 22
-}
-
-/// The scalars that such memory may hold, in canonical bytes, with their points.
-fn multiples(suite: Suite, window: &[u8; 32]) -> Vec<([u8; 32], Vec<u8>)> {
-    if suite == Suite::Ed25519 {
-        let scalar = Option::<curve25519_dalek::Scalar>::from(curve25519_dalek::Scalar::from_canonical_bytes(*window));
-        let point = |scalar| curve25519_dalek::EdwardsPoint::mul_base(&scalar).compress().to_bytes().to_vec();
-        return scalar.map(|scalar| (*window, point(scalar))).into_iter().collect();
-    }
-    // Encoded, or as the processor holds it.
-    let reversed = core::array::from_fn(|at| window[31 - at]);
-    [*window, reversed].into_iter().filter_map(|bytes| Some((bytes, secp256k1_point(bytes)?))).collect()
-}
-
-fn secp256k1_point(bytes: [u8; 32]) -> Option<Vec<u8>> {
-    use k256::elliptic_curve::ff::PrimeField;
-    use k256::elliptic_curve::sec1::ToSec1Point;
-    let scalar = Option::<k256::Scalar>::from(k256::Scalar::from_repr(bytes.into()))?;
-    Some(k256::ProjectivePoint::mul_by_generator(&scalar).to_affine().to_sec1_point(true).as_bytes().to_vec())
 }
 
 /// The forms in which the libraries below hold a scalar: little- and big-endian, and dalek's limbs of 52 bits.

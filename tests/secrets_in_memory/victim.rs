@@ -1,19 +1,21 @@
 //! The work, with a halt at each stage. What is public is printed.
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::io::{Write, stdin, stdout};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use quorumkey::hazmat::verifying_shares;
+use quorumkey::hazmat::{body, subject, verifying_shares};
 use quorumkey::wrap::{Identity, WrappedIdentity};
 use quorumkey::{
-    Dealing, Dkg, Entry, FileStorage, Import, ImportedKey, Invitation, KeyId, KeyInfo, KeyStore, KeyTemplate,
-    MemoryStorage, Operations, Pin, Protocol, ReconstructedKey, Restore, Roster, Run, Storage, Suite,
+    Dealing, Derivation, Dkg, Entry, FileStorage, Import, ImportedKey, Invitation, KeyId, KeyInfo, KeyStore,
+    KeyTemplate, MemoryStorage, NewCard, Operations, Pin, Protocol, Reason, ReconstructedKey, Restore, Roster, Run,
+    Storage, Suite,
 };
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::WIPES;
 use crate::allocator::{KEEP, WIPE};
@@ -41,15 +43,18 @@ pub fn live(suite: Suite) {
     let pins = (user_pin(), officer_pin());
     stage("PINs are held");
     drop(pins);
+    keep_on_the_stack();
     let folder = tempfile::tempdir().unwrap();
     let mut members: Vec<_> = (1..=3).map(|number| enter(number, &folder)).collect();
     let key = deal(&members, suite);
     sign(&members, key, "nonce", ["committed", "signed", "signing over"]);
     refresh(&members, key);
     sign(&members, key, "second nonce", ["committed again", "signed again", ""]);
+    sign_prepared(&members, key);
     import(&members, suite);
     restore(&mut members, key);
     reconstruct(&members, key);
+    repair(&mut members, key);
     members[0].member.session.set_pin(&Pin::new(NEW_PIN).unwrap()).unwrap();
     members[0].say_root_key("last root key");
     stage("PIN changed");
@@ -64,6 +69,14 @@ pub fn live(suite: Suite) {
     drop(left);
     drop(stores);
     stage("all gone");
+}
+
+/// What the library never does: a control.
+#[inline(never)]
+fn keep_on_the_stack() {
+    let mut copy = black_box(*crate::PINS[0].1);
+    stage("a PIN is on the stack");
+    black_box(&mut copy).zeroize();
 }
 
 /// A member, and its storage as a thief has it.
@@ -172,6 +185,36 @@ fn sign(members: &[Tapped], key: KeyId, nonce: &str, [committed, signed, over]: 
     }
 }
 
+/// With the first of two pairs of nonces that are made beforehand.
+fn sign_prepared(members: &[Tapped], key: KeyId) {
+    let session = |at: usize| &members[at].member.session;
+    let invitation = session(0).invite_preprocess(key, &[id(1), id(2)], 2).unwrap();
+    let mut kept = [0, 1].map(|at| session(at).start_preprocess(&invitation).unwrap());
+    let mut lists = Vec::new();
+    let results = exchange_over(&mut kept, &mut |_, _, message| {
+        if subject(&message) == "prepare" {
+            lists.push(body(&message).to_vec());
+        }
+        vec![message]
+    });
+    let batch = results.into_iter().map(|result| result.unwrap().unwrap()).next().unwrap();
+    for list in &lists {
+        let pairs = list.chunks(list.len() / 2);
+        pairs
+            .zip(["first nonce made beforehand", "other nonce made beforehand"])
+            .for_each(|(pair, kind)| say(kind, pair));
+    }
+    stage("nonces made beforehand");
+    let plain = Derivation::default();
+    let invitation = session(0).invite_sign_prepared(&batch, &[id(1), id(2)], &[7; 32], &plain).unwrap();
+    let mut runs = [0, 1].map(|at| session(at).start_sign(&invitation, &[7; 32]).unwrap());
+    assert_eq!(exchange(&mut runs).len(), 2);
+    stage("the first of them used");
+    drop(runs);
+    drop(kept);
+    stage("the others given up");
+}
+
 fn refresh(members: &[Tapped], key: KeyId) {
     let invitation = members[0].member.session.invite_refresh(key, Vec::new()).unwrap();
     let mut runs = start_all(members, &invitation);
@@ -253,6 +296,23 @@ fn restored(token: &WrappedIdentity, with: &Identity) -> Tapped {
     let from = Restore { init: &init("restored"), identity: token, with, incarnation: 0 };
     let store = KeyStore::restore_in(fill, &from).unwrap();
     Tapped { member: Member::new(store), storage: Box::new(storage.unwrap()) }
+}
+
+/// The last member's device is lost once more, and a new one gets its share from the others.
+fn repair(members: &mut Vec<Tapped>, key: KeyId) {
+    let lost = members.pop().unwrap().member;
+    lost.session.logout().unwrap();
+    drop(lost.store);
+    members.push(create("repaired", MemoryStorage::new));
+    members[2].say_root_key("new device's root key");
+    let card = NewCard { identifier: id(3), card: members[2].member.card(), reason: Reason::Destroyed };
+    let invitation = members[0].member.session.invite_repair(key, card, &[id(1), id(2)]).unwrap();
+    let mut runs = start_all(members, &invitation);
+    let halts = [(1, "repair joined"), (3, "repair dealt")];
+    exchange_and_halt(&mut runs, &halts, &[(0, "repair's run key")]);
+    stage("repaired");
+    drop(runs);
+    stage("repair over");
 }
 
 fn reconstruct(members: &[Tapped], key: KeyId) {

@@ -46,14 +46,15 @@ pub(crate) struct RepairSetup {
     pub(crate) identity: Arc<IdentityKey>,
     /// The epoch after the revision.
     pub(crate) epoch: Epoch,
-    /// A helper's share and the key's chain code.
+    /// A helper's share and the key's chain code, until it has delivered.
     pub(crate) held: Option<Held>,
 }
 
 /// What a helper has of the key.
 #[derive(Debug)]
 pub(crate) struct Held {
-    pub(crate) share: Secret<[u8; 32]>,
+    /// Until it has dealt its part of the other's.
+    pub(crate) share: Option<Secret<[u8; 32]>>,
     pub(crate) chain_code: Secret<[u8; 32]>,
 }
 
@@ -177,10 +178,11 @@ fn deal_fixed<C: Ciphersuite>(
     dealt.map(|deal| deal.encode()).map_err(|_| Failure::unattributed())
 }
 
-/// ζᵢ·sᵢ of this member.
-fn part<C: Ciphersuite>(setup: &RepairSetup) -> Option<Secret<C::Scalar>> {
+/// ζᵢ·sᵢ of this member, whose share is not needed after that.
+fn part<C: Ciphersuite>(setup: &mut RepairSetup) -> Option<Secret<C::Scalar>> {
+    let share = setup.held.as_mut()?.share.take()?;
     let helpers = setup.plan.helpers.iter().copied().collect();
-    part_of::<C>(setup.target(), setup.me, &helpers, &setup.held.as_ref()?.share)
+    part_of::<C>(setup.target(), setup.me, &helpers, &share)
 }
 
 /// What a helper has of the share of `target`: ζᵢ·sᵢ.

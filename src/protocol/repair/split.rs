@@ -60,7 +60,7 @@ impl<C: Ciphersuite> Machine for ExpectSplits<C> {
             Some((Subject::Deal, body))
         };
         let next = ExpectDeliveries {
-            setup: self.setup,
+            setup: RepairSetup { held: None, ..self.setup },
             run_key: self.run_key,
             split: self.ceremony,
             ceremony: next,

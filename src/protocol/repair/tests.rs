@@ -128,7 +128,7 @@ impl<C: Ciphersuite> Stage<C> {
     fn new(suite: Suite) -> (Self, Machines) {
         let cast = Cast::new(suite);
         let (share, chain_code) = (Secret::new(cast.sample.shares[0]), Secret::new(cast.sample.chain_code));
-        let (helper, first) = cast.start(HELPER, Some(Held { share, chain_code }));
+        let (helper, first) = cast.start(HELPER, Some(Held { share: Some(share), chain_code }));
         let (target, third) = cast.start(HELPED, None);
         let run_key = RunKey::<C>::generate(&mut rng(2));
         let enters = |sender, body| cast.say(sender, 0, Subject::Join, body, &[]);

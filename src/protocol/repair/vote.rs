@@ -42,7 +42,7 @@ impl<C: Ciphersuite> ExpectVotes<C> {
 impl<C: Ciphersuite> Machine for ExpectVotes<C> {
     fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt> {
         let revision = Box::new(self.read(round)?);
-        let Self { setup, run_key, run_keys, joins } = *self;
+        let Self { mut setup, run_key, run_keys, joins } = *self;
         let effect = Effect::Revised { revision, ends: !setup.plan.delivers };
         if !setup.plan.delivers {
             return Ok(Transition::silent(Box::new(Done), effect));
@@ -52,7 +52,7 @@ impl<C: Ciphersuite> Machine for ExpectVotes<C> {
         let send = if setup.me == setup.target() {
             None
         } else {
-            let part = part::<C>(&setup).ok_or_else(Failure::unattributed)?;
+            let part = part::<C>(&mut setup).ok_or_else(Failure::unattributed)?;
             Some((Subject::Deal, deal_fixed(&ceremony, &setup, &run_key, part, rng)?))
         };
         let next = ExpectSplits { setup, run_key, run_keys, ceremony, joins, votes: round.to_vec() };

@@ -126,7 +126,7 @@ impl<S: Storage> SoftToken<S> {
     fn held(&self, login: &Login, key: &Key) -> Result<Held> {
         let share = self.share(&login.unlocked, key, key.epoch.id)?.ok_or(Misuse::NoShare)?;
         let chain_code = self.chain_code(&login.unlocked, key)?.ok_or(Misuse::NoShare)?;
-        Ok(Held { share, chain_code })
+        Ok(Held { share: Some(share), chain_code })
     }
 
     /// A revision is about to be signed.
