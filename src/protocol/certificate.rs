@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use super::attempt::Entrants;
-use super::dealing::{ParsedTranscript, Participant, Proof, check_offer, verify_transcript_signature};
+use super::dealing::{
+    Ceremony, ParsedTranscript, Participant, Proof, ceremony_of, check_offer, verify_transcript_signature,
+};
 use super::epoch::{Epoch, deal_plan, epoch_id, key_id};
 use super::polynomial::lagrange;
 use super::revision::{SignedRevision, follow};
@@ -375,29 +377,29 @@ impl Certificate {
         ParsedTranscript::parse(self.transcript()).map_err(|_| CertificateError::Contradiction("transcript"))
     }
 
+    /// Who dealt to whom, once it is known that all of the transcript can be read.
+    fn ceremony<C: Ciphersuite>(&self) -> Result<Ceremony<C>, CertificateError> {
+        self.dealt()?;
+        ceremony_of(self.transcript()).map_err(|_| CertificateError::Contradiction("transcript"))
+    }
+
     /// Those of the members whose endorsements are not there, or not good.
     pub(crate) fn unendorsed(&self, members: impl Iterator<Item = Identifier>) -> Vec<Identifier> {
         let Some((plan, roster)) = deal_plan(&self.plan).and_then(|plan| Some((plan, plan.participants()?))) else {
             return members.collect();
         };
         with_suite!(plan.suite, C => {
-            // It is long: read once for all of them.
-            let transcript = self.parse::<C>().ok();
-            let good = |member| transcript.as_ref().is_some_and(|transcript| self.is_endorsed_by(member, &roster, transcript));
+            let ceremony = self.ceremony::<C>().ok();
+            let good = |member| ceremony.as_ref().is_some_and(|ceremony| self.is_endorsed_by(member, &roster, ceremony));
             members.filter(|member| !good(*member)).collect()
         })
     }
 
-    fn is_endorsed_by<C: Ciphersuite>(
-        &self,
-        member: Identifier,
-        roster: &Roster,
-        transcript: &ParsedTranscript<'_, C>,
-    ) -> bool {
+    fn is_endorsed_by<C: Ciphersuite>(&self, member: Identifier, roster: &Roster, ceremony: &Ceremony<C>) -> bool {
         let (Some(card), Some(endorsement)) = (roster.card(member), self.endorsements.get(&member)) else {
             return false;
         };
-        let mut members = transcript.ceremony.receivers().iter().chain(transcript.ceremony.dealers());
+        let mut members = ceremony.receivers().iter().chain(ceremony.dealers());
         let run_key = members.find(|one| one.id == member).map(|one| one.run_key);
         let by_run_key = match run_key {
             Some(key) => Proof::<C>::decode(&endorsement.run_key)
@@ -445,8 +447,8 @@ impl Certificate {
         let overridden = || epoch.entrants.is_overridden(&epoch.plan, parent);
         agree(ended || overridden(), "an attempt that others may go on from is passed over")?;
         with_suite!(parent.suite(), C => {
-            let transcript = self.parse::<C>()?;
-            agree(transcript.ceremony.constants() == fixed_constants::<C>(parent, epoch.plan.dealers()).as_ref(), "constants")
+            let ceremony = self.ceremony::<C>()?;
+            agree(ceremony.constants() == fixed_constants::<C>(parent, epoch.plan.dealers()).as_ref(), "constants")
         })
     }
 }

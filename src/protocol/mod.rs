@@ -38,7 +38,7 @@ pub(crate) use repair::{Held, RepairSetup};
 #[cfg(test)]
 pub(crate) use revision::tests::epoch as test_epoch;
 pub(crate) use revision::{SignedRevision, revise, revised};
-pub(crate) use sign::{Claim, SignSetup, Stock, follow_prepared, has_key, prepare, verifying_key};
+pub(crate) use sign::{Claim, RoundOne, SignSetup, Stock, follow_prepared, has_key, prepare, verifying_key};
 
 pub(crate) use renewal::start as start_dealing;
 pub(crate) use repair::start as start_repair;

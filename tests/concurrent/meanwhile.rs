@@ -247,12 +247,17 @@ fn signers<const N: usize>() -> ([Device; N], Invitation) {
     (devices, invitation)
 }
 
+/// An invitation of the first of two devices to make four pairs of nonces.
+fn to_prepare(devices: &[Device; 2], key: KeyId) -> Invitation {
+    let preparing = Proposal::Preprocess { key, signers: vec![id(1), id(2)], count: 4 };
+    devices[0].token.invite(devices[0].session, &preparing).unwrap()
+}
+
 /// Two devices with a key and a batch of four pairs of nonces.
 fn stocked() -> ([Device; 2], KeyId, RunId) {
     let (devices, invitation) = strangers();
     let key = made(&devices, &invitation);
-    let preparing = Proposal::Preprocess { key, signers: vec![id(1), id(2)], count: 4 };
-    let invitation = devices[0].token.invite(devices[0].session, &preparing).unwrap();
+    let invitation = to_prepare(&devices, key);
     let Output::Batch(batch) = whole_run(&devices, Operation::Preprocess(&invitation)) else { panic!("no batch") };
     (devices, key, batch.id)
 }
@@ -298,6 +303,59 @@ fn an_abort_ends_a_run_while_its_share_is_computed() {
     assert!(progress.outgoing.is_empty() && is_over(&progress.outcome.unwrap().unwrap_err()));
     assert!(is_over(&devices[0].advance(run, &commitments).unwrap_err()));
     assert_eq!(devices[0].claims(), 0);
+}
+
+/// How a run begins in which nonces are made.
+type Begin = for<'a> fn(&'a Invitation, &'a Derivation) -> Operation<'a>;
+
+/// For a signature, and beforehand.
+fn making_nonces(devices: &[Device; 2], key: KeyId) -> [(Invitation, Begin); 2] {
+    let sign: Begin = |invitation, derivation| Operation::Sign(invitation, TEXT, derivation);
+    let prepare: Begin = |invitation, _| Operation::Preprocess(invitation);
+    [(to_sign(devices, key, None), sign), (to_prepare(devices, key), prepare)]
+}
+
+#[test]
+fn while_nonces_are_made_the_token_goes_on_and_their_run_is_entered_once() {
+    let (devices, key, _) = stocked();
+    let plain = Derivation::default();
+    for (invitation, operation) in making_nonces(&devices, key) {
+        let (token, session) = (Arc::clone(&devices[0].token), devices[0].session);
+        let (again, other) = (invitation.clone(), to_sign(&devices, key, None));
+        meanwhile(move || {
+            let plain = Derivation::default();
+            let before = token.begin(session, operation(&again, &plain)).unwrap_err();
+            assert!(matches!(before, Error::Misuse(Misuse::RunEnteredBefore(run)) if run == again.run_id()));
+            assert_eq!(token.begin(session, Operation::Sign(&other, TEXT, &plain)).unwrap().1.outgoing.len(), 1);
+        });
+        let (_, said) = devices[0].begin(operation(&invitation, &plain));
+        assert_eq!(said.len(), 1);
+        let (run, theirs) = devices[1].begin(operation(&invitation, &plain));
+        assert_eq!(devices[0].hear(run, &[&theirs[0]]).len(), 1, "it goes on with what it has said");
+    }
+}
+
+#[test]
+fn of_nonces_whose_run_is_ended_while_they_are_made_nothing_leaves_or_is_recorded() {
+    let ends: [fn(&Device, RunId, KeyId); 3] = [
+        |device, _, _| device.token.logout(device.session).unwrap(),
+        |device, run, _| device.token.abort(device.session, run).unwrap(),
+        |device, _, key| device.token.destroy_object(device.session, key).unwrap(),
+    ];
+    for end in ends {
+        for place in [0, 1] {
+            let (devices, key, _) = stocked();
+            let (invitation, operation) = making_nonces(&devices, key)[place].clone();
+            let (devices, run) = (Arc::new(devices), invitation.run_id());
+            let acting = Arc::clone(&devices);
+            meanwhile(move || end(&acting[0], run, key));
+            let begun = devices[0].token.begin(devices[0].session, operation(&invitation, &Derivation::default()));
+            assert!(matches!(begun, Err(Error::LoggedOut | Error::Misuse(Misuse::NoSuchRun(_)))), "{begun:?}");
+            let session = devices[0].token.login(UserType::User, &user_pin()).unwrap();
+            let log = devices[0].token.audit(session, None, 4096).unwrap();
+            assert!(log.iter().all(|record| record.event().run_id() != Some(run.as_bytes())));
+        }
+    }
 }
 
 /// What is done to the first of two devices, given the run and the batch of its nonces.

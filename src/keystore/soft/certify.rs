@@ -187,7 +187,9 @@ impl<S: Storage> SoftToken<S> {
             key.record.promise = key.record.promise.max(epoch.position());
         }
         commit.delete(key.space_of(epoch.id), ATTEMPT);
-        commit.put(key.object(), &certificate_key(epoch.plan.height), certificate.to_bytes());
+        let bytes = certificate.to_bytes();
+        self.parsed.expect(key.id, &bytes, &epoch);
+        commit.put(key.object(), &certificate_key(epoch.plan.height), bytes);
         commit.event(key.epoch_event(EventKind::CertificateCompleted, epoch.id)?);
         commit.event(key.epoch_event(if held { EventKind::KeyActive } else { EventKind::KeyRetired }, epoch.id)?);
         key.epoch = epoch;

@@ -1,7 +1,5 @@
 //! Keys as they are kept: loading, describing, restricting.
 
-use std::sync::PoisonError;
-
 use zeroize::Zeroizing;
 
 use super::record::{ClashRecord, ForkRecord, KeyRecord, Standing};
@@ -14,7 +12,7 @@ use crate::keystore::vault::VaultError;
 use crate::policy::Facts;
 use crate::protocol::{Certificate, Denial, Epoch};
 use crate::secret::Secret;
-use crate::wire::{Derivation, EpochId, KeyId, Writer, tagged_hash};
+use crate::wire::{Derivation, EpochId, KeyId, Writer};
 
 pub(super) const RECORD: &[u8] = b"key";
 pub(super) const CHAIN_CODE: &[u8] = b"chain-code";
@@ -100,6 +98,11 @@ impl Key {
     }
 }
 
+/// Whether that record of a key, or of an epoch, decides which epoch is the key's newest.
+pub(super) fn decides_newest(record: &[u8]) -> bool {
+    record == RECORD || record == ATTEMPT || record.starts_with(CERTIFICATE)
+}
+
 /// Where the certificate of a height is kept.
 pub(super) fn certificate_key(height: u64) -> Vec<u8> {
     [CERTIFICATE, &height.to_be_bytes()].concat()
@@ -141,7 +144,10 @@ impl<S: Storage> SoftToken<S> {
     /// A key that is kept here.
     pub(super) fn load(&self, unlocked: &Unlocked, id: KeyId) -> Result<Option<Key>> {
         let Some(record) = self.record_of(unlocked, id)? else { return Ok(None) };
-        let epoch = self.parsed(id, &self.newest(unlocked, id, &record)?)?;
+        let epoch = match self.parsed.current(id) {
+            Some(epoch) => epoch,
+            None => self.parsed.read(id, &self.newest(unlocked, id, &record)?)?,
+        };
         Ok(Some(Key { id, record, epoch }))
     }
 
@@ -164,30 +170,13 @@ impl<S: Storage> SoftToken<S> {
 
     /// Looked for from where it was the last time, because a chain may be long.
     fn newest_certificate(&self, unlocked: &Unlocked, id: KeyId) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = parsed.get(&id).and_then(|(_, epoch)| epoch.plan.height.checked_sub(1)).map(certificate_key);
-        drop(parsed);
+        let before = self.parsed.height(id).and_then(|height| height.checked_sub(1)).map(certificate_key);
         let mut later = self.certificates_of(unlocked, id, before)?;
         // Where a fork ended the chain may have become shorter.
         if later.is_empty() {
             later = self.certificates_of(unlocked, id, None)?;
         }
         Ok(later.pop())
-    }
-
-    /// The epoch of a key's newest certificate. It is kept beside the hash of the certificate's bytes, because to read its
-    /// points again for every step of a run takes longer than the step.
-    fn parsed(&self, id: KeyId, certificate: &[u8]) -> Result<Epoch> {
-        let hash = tagged_hash("quorumkey/parsed/v1", &[certificate]);
-        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
-        match parsed.get(&id) {
-            Some((known, epoch)) if *known == hash => Ok(epoch.clone()),
-            _ => {
-                let epoch = Certificate::from_bytes(certificate)?.epoch()?;
-                parsed.insert(id, (hash, epoch.clone()));
-                Ok(epoch)
-            }
-        }
     }
 
     /// The certificates of a key's epochs, oldest first.

@@ -7,6 +7,7 @@ mod destroy;
 mod fork;
 mod keys;
 mod old;
+mod parsed;
 mod propose;
 mod record;
 mod renew;
@@ -31,7 +32,6 @@ use super::{Entry, KdfCost, Pin, Storage, StorageError};
 use crate::audit::{Event, EventKind};
 use crate::guard::{holds, unless_off};
 use crate::policy::{self, UserType, Verb};
-use crate::protocol::Epoch;
 #[cfg(feature = "hazmat")]
 use crate::protocol::{Attempt, Certificate};
 #[cfg(feature = "hazmat")]
@@ -42,6 +42,7 @@ use crate::wrap::{Identity, WrappedIdentity};
 use keys::Key;
 #[cfg(feature = "hazmat")]
 pub(crate) use keys::scavenge;
+use parsed::Parsed;
 use record::IdentityRecord;
 use runs::{Live, Summary};
 #[cfg(feature = "hazmat")]
@@ -59,9 +60,7 @@ pub struct SoftToken<S> {
     inner: Mutex<Inner>,
     /// A run that was away is back, or over.
     returned: Condvar,
-    /// The hash of the newest certificate of each key that was looked at, and the epoch that it states: public, and quick to
-    /// make again.
-    parsed: Mutex<BTreeMap<KeyId, ([u8; 32], Epoch)>>,
+    parsed: Parsed,
     process: u32,
 }
 
@@ -245,6 +244,13 @@ impl<S: Storage> SoftToken<S> {
         })
     }
 
+    /// Every record that the token has, decrypted.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn records(&self, user: UserType, pin: &Pin) -> Result<Vec<Zeroizing<Vec<u8>>>> {
+        let session = self.login_as(user, pin)?;
+        self.operate(session, Verb::ExportIdentity, None, |scene, _| Ok(self.vault.records(&scene.login.unlocked)?))
+    }
+
     fn create_with(
         storage: impl FnOnce(&[Entry]) -> core::result::Result<S, StorageError>,
         init: &Init,
@@ -271,7 +277,7 @@ impl<S: Storage> SoftToken<S> {
             vault,
             inner: Mutex::default(),
             returned: Condvar::new(),
-            parsed: Mutex::default(),
+            parsed: Parsed::default(),
             process: std::process::id(),
         }
     }
@@ -331,6 +337,7 @@ impl<S: Storage> SoftToken<S> {
 
     /// Makes a step's changes durable, with their audit records, in one transaction; nothing is written if there are none.
     fn commit(&self, unlocked: &Unlocked, commit: Commit) -> Result<()> {
+        self.parsed.outdate(&commit);
         let Commit { changes, events, erase } = commit;
         if !erase.is_empty() {
             return Ok(self.vault.erase(unlocked, &erase, changes, &events)?);

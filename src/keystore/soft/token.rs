@@ -113,9 +113,9 @@ impl<S: Storage> Token for SoftToken<S> {
         match self.operate(session, verb, key, |scene, commit| self.enter(scene, commit, operation))? {
             Beginning::Entered(run, progress) => Ok((run, progress)),
             Beginning::Away(live, machine, entry) => {
-                let signed = self.sign_away(session, *live, machine, entry);
+                let begun = self.begin_away(session, *live, machine, entry);
                 overwrite_dead_frames();
-                signed
+                begun
             }
         }
     }

@@ -26,14 +26,22 @@ pub(crate) enum RecordChange {
     Delete { space: Space, key: Vec<u8> },
 }
 
+impl RecordChange {
+    /// Which record it changes.
+    pub(crate) fn place(&self) -> (Space, &[u8]) {
+        let (Self::Put { space, key, .. } | Self::Insert { space, key, .. } | Self::Delete { space, key }) = self;
+        (*space, key)
+    }
+}
+
 impl fmt::Debug for RecordChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, space) = match self {
-            Self::Put { space, .. } => ("Put", space),
-            Self::Insert { space, .. } => ("Insert", space),
-            Self::Delete { space, .. } => ("Delete", space),
+        let what = match self {
+            Self::Put { .. } => "Put",
+            Self::Insert { .. } => "Insert",
+            Self::Delete { .. } => "Delete",
         };
-        f.debug_struct(what).field("space", space).finish_non_exhaustive()
+        f.debug_struct(what).field("space", &self.place().0).finish_non_exhaustive()
     }
 }
 
@@ -51,6 +59,23 @@ impl<S: Storage> Vault<S> {
         let token = &state.current.header.token;
         let data_key = self.data_key(&unlocked.root(), token, space)?.ok_or(VaultError::Corrupt)?;
         seal::open(&data_key, &associated(token, &place), &sealed).ok_or(VaultError::Corrupt).map(Some)
+    }
+
+    /// Every record, of whatever space.
+    #[cfg(feature = "hazmat")]
+    pub(crate) fn records(&self, unlocked: &Unlocked) -> Result<Vec<Zeroizing<Vec<u8>>>, VaultError> {
+        let (mut records, mut after) = (Vec::new(), None::<Vec<u8>>);
+        loop {
+            let page = self.storage.scan(super::space::RECORD, after.as_deref(), 64)?;
+            for (place, _) in &page {
+                let (space, key) = Space::of_record(place)?;
+                records.push(self.get(unlocked, space, &key)?.ok_or(VaultError::Corrupt)?);
+            }
+            match page.into_iter().last() {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(records),
+            }
+        }
     }
 
     /// The first `limit` records of a space, ordered by key, whose keys begin with `prefix` and are greater than `after`.

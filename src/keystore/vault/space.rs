@@ -48,6 +48,14 @@ impl Space {
         }
     }
 
+    /// The key that it is of.
+    pub(crate) const fn object(&self) -> Option<[u8; 32]> {
+        match self {
+            Self::Token => None,
+            Self::Object(key) | Self::Epoch(key, _) => Some(*key),
+        }
+    }
+
     /// Whether it goes when this space is erased: itself, and with a key all of the key's epochs.
     pub(super) fn takes_along(&self, other: &Self) -> bool {
         self == other || matches!((self, other), (Self::Object(key), Self::Epoch(of, _)) if key == of)

@@ -40,4 +40,6 @@ pub(crate) use schnorr::{Hedge, Proof};
 pub(crate) use schnorr::{challenge, nonce};
 #[cfg(any(test, feature = "hazmat"))]
 pub(crate) use transcript::transcript;
-pub(crate) use transcript::{MAX_EXTENSION, ParsedTranscript, sign_transcript, verify_transcript_signature};
+pub(crate) use transcript::{
+    MAX_EXTENSION, ParsedTranscript, ceremony_of, sign_transcript, verify_transcript_signature,
+};

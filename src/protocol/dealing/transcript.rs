@@ -130,8 +130,7 @@ impl<'a, C: Ciphersuite> ParsedTranscript<'a, C> {
     /// Proofs and signatures are not verified here.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, DealingError> {
         let mut reader = Reader::new(bytes);
-        let redealing = bytes.starts_with(REDEALING);
-        let ceremony = if redealing { read_redealing_head(&mut reader)? } else { read_cocktail_head(&mut reader)? };
+        let (ceremony, redealing) = (read_head(&mut reader, bytes)?, bytes.starts_with(REDEALING));
         let offers = read_offers(&mut reader, &ceremony)?;
         let sums = sums(&ceremony, &offers)?;
         let extension =
@@ -150,6 +149,15 @@ impl<'a, C: Ciphersuite> ParsedTranscript<'a, C> {
     pub(crate) fn group_keys(&self) -> Result<GroupKeys<C>, DealingError> {
         keys_of(&self.ceremony, &self.sums)
     }
+}
+
+/// Who dealt to whom by a transcript, of which no more is read than that.
+pub(crate) fn ceremony_of<C: Ciphersuite>(transcript: &[u8]) -> Result<Ceremony<C>, DealingError> {
+    read_head(&mut Reader::new(transcript), transcript)
+}
+
+fn read_head<C: Ciphersuite>(reader: &mut Reader<'_>, transcript: &[u8]) -> Result<Ceremony<C>, DealingError> {
+    if transcript.starts_with(REDEALING) { read_redealing_head(reader) } else { read_cocktail_head(reader) }
 }
 
 /// A dealer's offer, of which no point is decoded.

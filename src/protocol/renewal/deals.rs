@@ -258,6 +258,8 @@ impl<C: Ciphersuite> Machine for ExpectDeals<C> {
             return Err(self.blame(round, &rule, rng).into());
         };
         let mut certificate = Certificate::unsigned(self.setup.plan.clone(), transcript);
+        // Nobody signs what others would refuse to read.
+        certificate.epoch().map_err(|_| Failure::unattributed())?;
         let endorsement = self.endorse(&certificate, rng).ok_or_else(Failure::unattributed)?;
         certificate.endorse(self.setup.me, endorsement.clone());
         let mut body = Writer::new();

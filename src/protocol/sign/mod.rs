@@ -5,6 +5,7 @@ mod commits;
 mod nonces;
 mod package;
 mod prepare;
+mod round_one;
 mod rounds;
 mod share;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub(crate) use nonces::{Commitments, Nonces};
 pub(crate) use package::PackageError;
 pub(crate) use package::{SigningPackage, Target, has_key, verifying_key};
 pub(crate) use prepare::{Stock, follow_prepared, judge as judge_preparing, prepare};
+pub(crate) use round_one::RoundOne;
 pub(crate) use rounds::{Claim, SignSetup, judge as judge_signing, start};
 #[cfg(test)]
 pub(crate) use share::SignError;

@@ -373,8 +373,11 @@ impl<S: Storage> SoftToken<S> {
             self.keep_told(&scene.login.unlocked, &key, (parent.id, &live.chain), commit)?;
         }
         key.record.pending.push(epoch.id);
-        let space = key.space_of(epoch.id);
-        commit.put(space, ATTEMPT, certificate.to_bytes());
+        let (space, bytes) = (key.space_of(epoch.id), certificate.to_bytes());
+        if !key.is_certified() {
+            self.parsed.expect(key.id, &bytes, &epoch);
+        }
+        commit.put(space, ATTEMPT, bytes);
         if let Some(share) = share {
             commit.put(space, SHARE, share.expose().to_vec());
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::away::Away;
 use super::clock::now;
 use super::prepared::{MAX_PREPARED, Stocked};
 use super::{Live, report};
@@ -12,10 +13,10 @@ use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::soft::keys::Key;
 use crate::keystore::soft::propose::{check_preparing, check_signing};
 use crate::keystore::soft::record::Standing;
-use crate::keystore::soft::{Commit, Scene, SoftToken, Space, rng};
-use crate::keystore::token::{Operation, Progress};
+use crate::keystore::soft::{Commit, Scene, SoftToken, Space};
+use crate::keystore::token::{Operation, Progress, SessionId};
 use crate::policy::Verb;
-use crate::protocol::{Denial, Exchange, Machine, SignSetup, exchange_of, prepare, start_signing};
+use crate::protocol::{Denial, Exchange, Machine, RoundOne, SignSetup, exchange_of};
 use crate::wire::{
     Action, Card, Derivation, Identifier, Invitation, Party, PreparePlan, Roster, RunId, SignPlan, Subject,
 };
@@ -23,14 +24,15 @@ use crate::wire::{
 const RUN: &[u8] = b"run/";
 const OVERRIDE: &[u8] = b"override/";
 
-/// A run that was entered, and what it has to say first.
+/// A run that was entered, and what it has to say first: nothing, if its machine computes that from a round without messages.
 pub(super) type Entered = (Live, Option<(Subject, Vec<u8>)>);
 
 /// What an operation begins with.
 pub(in crate::keystore::soft) enum Beginning {
     /// The run is under way.
     Entered(RunId, Progress),
-    /// It has left its name, to compute without the lock; then it has to be put on record.
+    /// It has left its name, to compute without the lock; then it has to be put on record. Nothing but its own name is, which
+    /// nobody else changes meanwhile.
     Away(Box<Live>, Box<dyn Machine>, Commit),
 }
 
@@ -77,20 +79,38 @@ impl<S: Storage> SoftToken<S> {
             event = event.object(*key.as_bytes());
         }
         commit.event(event);
-        let signs_at_once = matches!(&invitation.plan.action, Action::Sign(plan) if plan.prepared.is_some());
-        if signs_at_once && let Some(machine) = live.machine.take() {
+        let Some((subject, body)) = first else {
+            let machine = live.machine.take().ok_or(Misuse::NoSuchRun(run))?;
             scene.inner.leave(run, &live);
             return Ok(Beginning::Away(Box::new(live), machine, core::mem::take(commit)));
-        }
+        };
         // What enters the run is released below, and must be durable before that.
         self.commit(unlocked, core::mem::take(commit))?;
         let mut progress = Progress::default();
-        if let Some((subject, body)) = first {
-            self.say(&scene.login, &mut live, subject, body, &mut progress)?;
-        }
+        self.say(&scene.login, &mut live, subject, body, &mut progress)?;
         report(&live, &mut progress);
         scene.inner.runs.insert(run, live);
         Ok(Beginning::Entered(run, progress))
+    }
+
+    /// Computes what a run says first, which left its name: without the lock, as every round. The run is on record with what
+    /// that leads to, and not before.
+    // Its frame is one of those that are overwritten when it has returned.
+    #[inline(never)]
+    pub(in crate::keystore::soft) fn begin_away(
+        &self,
+        session: SessionId,
+        mut live: Live,
+        machine: Box<dyn Machine>,
+        entry: Commit,
+    ) -> Result<(RunId, Progress)> {
+        let run = live.exchange.frame().run;
+        let away = Away::of(self, (session, Verb::Continue, run));
+        let mut progress = Progress::default();
+        self.compute(&away, &mut live, (machine, &[]), entry, &mut progress)?;
+        report(&live, &mut progress);
+        away.put_back(live)?;
+        Ok((run, progress))
     }
 
     /// What is not entered may show that the key has forked. Then nothing is signed with it any more.
@@ -149,21 +169,18 @@ impl<S: Storage> SoftToken<S> {
         let run = invitation.run_id();
         let setup = SignSetup { run, plan: plan.clone(), epoch: key.epoch.clone(), me: Some(me), share: Some(share) };
         let exchange = exchange_of(&invitation.plan, Some(me), signers);
-        let (machine, first) = match &plan.prepared {
-            None => {
-                let (machine, body) = start_signing(setup, &mut rng())?;
-                (machine, body.map(|body| (Subject::Commit, body)))
-            }
+        let machine: Box<dyn Machine> = match &plan.prepared {
+            None => Box::new(RoundOne::Sign(Box::new(setup))),
             Some(prepared) => {
                 // Whatever else would refuse the run comes before: nonces that are taken out don't go back.
                 self.check_not_entered(scene, run)?;
                 self.floors(scene, &exchange)?;
-                (scene.inner.take_nonces(scene.session, prepared, setup)?, None)
+                scene.inner.take_nonces(scene.session, prepared, setup)?
             }
         };
         let mut live = self.live(scene, Verb::Sign, exchange, machine)?;
         live.key = Some(key.id);
-        Ok((live, first))
+        Ok((live, None))
     }
 
     /// Whether the plan is what this member approves.
@@ -201,12 +218,12 @@ impl<S: Storage> SoftToken<S> {
         if forbids!(NoncesBounded, scene.inner.prepared() + usize::from(plan.count) > MAX_PREPARED) {
             return Err(Misuse::TooManyNonces.into());
         }
-        let (machine, body) = prepare(plan, &share, &mut rng())?;
+        let machine = Box::new(RoundOne::Prepare(plan.clone(), share));
         let exchange = exchange_of(&invitation.plan, Some(me), signers);
         let mut live = self.live(scene, Verb::Prepare, exchange, machine)?;
         live.key = Some(key.id);
         live.stock.size = plan.count;
-        Ok((live, Some((Subject::Prepare, body))))
+        Ok((live, None))
     }
 
     pub(super) fn live(

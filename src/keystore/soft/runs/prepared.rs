@@ -1,12 +1,9 @@
 //! Nonces that were made beforehand, as runs keep them.
 
-use super::away::Away;
-use super::{Inner, Live, report};
+use super::{Inner, Live};
 use crate::guard::forbids;
-use crate::keystore::Storage;
 use crate::keystore::error::{Misuse, Result};
-use crate::keystore::soft::{Commit, SoftToken};
-use crate::keystore::token::{Batch, Progress, SessionId};
+use crate::keystore::token::{Batch, SessionId};
 use crate::policy::Verb;
 use crate::protocol::{Machine, SignSetup, Stock};
 use crate::wire::{EpochId, KeyId, Prepared, RunId};
@@ -37,28 +34,6 @@ impl Live {
             signers: frame.members.identifiers().collect(),
             size: self.stock.size,
         }
-    }
-}
-
-impl<S: Storage> SoftToken<S> {
-    /// Computes the share of a run with such nonces, which left its name: without the lock, as every round. The run is on
-    /// record with the claim, and not before.
-    // Its frame is one of those that are overwritten when it has returned.
-    #[inline(never)]
-    pub(in crate::keystore::soft) fn sign_away(
-        &self,
-        session: SessionId,
-        mut live: Live,
-        machine: Box<dyn Machine>,
-        entry: Commit,
-    ) -> Result<(RunId, Progress)> {
-        let run = live.exchange.frame().run;
-        let away = Away::of(self, (session, Verb::Continue, run));
-        let mut progress = Progress::default();
-        self.compute(&away, &mut live, (machine, &[]), entry, &mut progress)?;
-        report(&live, &mut progress);
-        away.put_back(live)?;
-        Ok((run, progress))
     }
 }
 
