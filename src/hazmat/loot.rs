@@ -3,6 +3,8 @@
 use core::fmt;
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::keystore::{FileStorage, Pin, Result, SoftToken, Storage};
 use crate::policy::UserType;
 use crate::protocol::{Certificate, opens_deal, verify_chain};
@@ -13,6 +15,7 @@ use crate::wire::{Identifier, Invitation, Message};
 pub struct Loot {
     secrets: Vec<Secret<[u8; 32]>>,
     claims: Vec<Vec<u8>>,
+    records: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl Loot {
@@ -25,7 +28,7 @@ impl Loot {
     pub fn of<S: Storage>(storage: S, pin: &Pin) -> Result<Self> {
         let token = SoftToken::open(storage)?;
         let (secrets, claims) = token.secrets(UserType::User, pin)?;
-        Ok(Self { secrets, claims })
+        Ok(Self { secrets, claims, records: token.records(UserType::User, pin)? })
     }
 
     /// How many secrets there are.
@@ -42,6 +45,11 @@ impl Loot {
     /// The names of the nonces that were claimed.
     pub fn claims(&self) -> &[Vec<u8>] {
         &self.claims
+    }
+
+    /// What stands in every record of the token, whatever it is.
+    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
+        self.records.iter().map(|record| record.as_slice())
     }
 
     /// Tries every secret as the key of what was sealed to that member in a recorded dealing. How many of the sealed
