@@ -8,13 +8,15 @@ use curve25519_dalek::{EdwardsPoint, Scalar};
 use k256::elliptic_curve::ff::PrimeField;
 use k256::elliptic_curve::sec1::ToSec1Point;
 use quorumkey::audit::{Head, Record, follow};
-use quorumkey::hazmat::{Cut, Loot, Recorder, Syncs, verifying_shares};
+use quorumkey::hazmat::{Cut, Loot, Recorder, Syncs, subject, verifying_shares};
 use quorumkey::wrap::{Identity, Recipient};
 use quorumkey::{
-    EpochId, Export, FileStorage, Filter, Invitation, KeyInfo, KeyState, KeyStore, Misuse, Reshare, Restriction, Suite,
+    Derivation, EpochId, Export, FileStorage, Filter, Import, ImportedKey, Invitation, KeyInfo, KeyState, KeyStore,
+    Misuse, NewCard, Reason, Reshare, Restriction, Suite,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
+use zeroize::Zeroizing;
 
 use super::*;
 
@@ -26,6 +28,7 @@ const CONTROL: usize = 300;
 const THREADS: usize = 2;
 
 /// What a token has acknowledged by a moment.
+#[derive(Clone)]
 struct Ack {
     moment: usize,
     log: usize,
@@ -104,12 +107,19 @@ fn live(path: &Path) -> Life {
         store.login(&officer_pin()).unwrap_err();
         recording.note();
     }
-    reshare_noting(&mut recording, sessions, keys[2]);
+    sign_prepared_noting(&mut recording, sessions, keys[0]);
+    abandon_noting(&mut recording, sessions, keys[1]);
+    import_noting(&mut recording, sessions);
+    grow_noting(&mut recording, sessions, keys[2]);
+    let kept = one.export(keys[1], &to).unwrap();
+    recording.note();
     one.restrict(keys[0], &Restriction { operations: None, export: Some(Export::Never) }).unwrap();
     recording.note();
     one.set_pin(&user_pin()).unwrap();
     recording.note();
     one.destroy(keys[1]).unwrap();
+    recording.note();
+    one.restore(&kept, &Identity::X25519(backup)).unwrap();
     recording.note();
     for key in [keys[0], keys[2]] {
         sign_noting(sessions, key, b"the last one", &mut || recording.note()).unwrap();
@@ -119,21 +129,78 @@ fn live(path: &Path) -> Life {
     Life { genesis: Head::genesis(&store.info().unwrap().id), recorder, acks, log }
 }
 
-/// A third member joins.
-fn reshare_noting(recording: &mut Recording<'_>, sessions: [&Session; 2], key: KeyId) {
-    let third = Member::in_memory("third");
-    let before = sessions[0].key(key).unwrap();
-    let members = before.roster.with(id(3), third.card()).unwrap();
-    let invitation = sessions[1].invite_reshare(key, Reshare { members, ..Reshare::of(&before) }).unwrap();
-    let of = |session: &Session| session.start(&invitation).unwrap();
-    let mut runs = [of(sessions[0]), of(sessions[1]), of(&third.session)];
+/// A run, each of whose steps is noted.
+fn run_noting<P: Protocol>(recording: &mut Recording<'_>, runs: &mut [Run<P>]) -> Vec<P::Output> {
     recording.note();
-    let results = exchange_over(&mut runs, &mut |_, _, message| {
+    let results = exchange_over(runs, &mut |_, _, message| {
         recording.note();
         vec![message]
     });
     recording.note();
-    assert!(results.iter().all(|after| matches!(after, Ok(Some(key)) if key.roster.len() == 3)), "{results:?}");
+    results.into_iter().map(|result| result.unwrap().unwrap()).collect()
+}
+
+fn deal_noting(recording: &mut Recording<'_>, sessions: &[&Session], invitation: &Invitation) {
+    let mut runs: Vec<_> = sessions.iter().map(|session| session.start(invitation).unwrap()).collect();
+    run_noting(recording, &mut runs);
+}
+
+/// A third member joins, another device takes its place, and a fourth member is enrolled.
+fn grow_noting(recording: &mut Recording<'_>, [one, two]: [&Session; 2], key: KeyId) {
+    let [third, fourth, again] = ["third", "fourth", "third again"].map(Member::in_memory);
+    let before = one.key(key).unwrap();
+    let members = before.roster.with(id(3), third.card()).unwrap();
+    let reshare = two.invite_reshare(key, Reshare { members, ..Reshare::of(&before) }).unwrap();
+    deal_noting(recording, &[one, two, &third.session], &reshare);
+    let card = NewCard { identifier: id(3), card: again.card(), reason: Reason::Destroyed };
+    let repair = two.invite_repair(key, card, &both()).unwrap();
+    deal_noting(recording, &[one, two, &again.session], &repair);
+    let enrolment = one.invite_enrolment(key, id(4), fourth.card(), &both()).unwrap();
+    deal_noting(recording, &[one, two, &fourth.session], &enrolment);
+    assert_eq!(one.key(key).unwrap().revision, 2);
+}
+
+/// A key that was made elsewhere.
+fn import_noting(recording: &mut Recording<'_>, [one, two]: [&Session; 2]) -> KeyId {
+    let mut bytes = Zeroizing::new([7; 32]);
+    (bytes[0], bytes[31]) = (1, 1);
+    let key = ImportedKey::from_scalar(Suite::Ed25519, bytes).unwrap();
+    let members = quorumkey::Roster::numbered([one.card().unwrap(), two.card().unwrap()]).unwrap();
+    let template = quorumkey::KeyTemplate::wallet("an old wallet");
+    let import = Import { key: &key, threshold: 2, members, template, least_attempt: 0 };
+    let invitation = one.invite_import(import).unwrap();
+    let mut runs = [one.start_import(&invitation, key).unwrap(), two.start(&invitation).unwrap()];
+    run_noting(recording, &mut runs).remove(0).id
+}
+
+/// Nonces are made beforehand, and a pair of them is used.
+fn sign_prepared_noting(recording: &mut Recording<'_>, sessions: [&Session; 2], key: KeyId) {
+    let invitation = sessions[0].invite_preprocess(key, &both(), 2).unwrap();
+    let mut kept = sessions.map(|session| session.start_preprocess(&invitation).unwrap());
+    let batch = run_noting(recording, &mut kept).remove(0);
+    let (text, plain) = (b"with nonces made beforehand", Derivation::default());
+    let invitation = sessions[0].invite_sign_prepared(&batch, &both(), text, &plain).unwrap();
+    let mut runs = sessions.map(|session| session.start_sign(&invitation, text).unwrap());
+    recording.entered = Some(invitation);
+    run_noting(recording, &mut runs);
+}
+
+/// An attempt that the first member signs, and gives up when nobody certifies it.
+fn abandon_noting(recording: &mut Recording<'_>, sessions: [&Session; 2], key: KeyId) {
+    let invitation = sessions[0].invite_refresh(key, Vec::new()).unwrap();
+    let mut runs = sessions.map(|session| session.start(&invitation).unwrap());
+    exchange_over(&mut runs, &mut |_, to, message| {
+        recording.note();
+        if to == 1 && subject(&message) == "certify" { Vec::new() } else { vec![message] }
+    });
+    drop(runs);
+    // The other one signed it as well, and has to be told.
+    for session in sessions {
+        for attempt in session.key(key).unwrap().pending {
+            session.abandon(key, attempt).unwrap();
+        }
+    }
+    recording.note();
 }
 
 /// Why a cut lost something.
@@ -168,7 +235,7 @@ fn check(life: &Life, cut: &Cut, store: &Path, before: &Ack) -> Result<(), Lost>
             holds!(refused, "a run is entered twice: {again:?}");
         }
     }
-    check_secrets(storage)
+    Held::of(storage)?.check()
 }
 
 fn check_log(life: &Life, session: &Session, before: &Ack) -> Result<(), Lost> {
@@ -197,10 +264,13 @@ fn check_keys(session: &Session, before: &Ack) -> Result<(), Lost> {
         };
         holds!(known.pending.iter().all(pending), "an attempt of key {} is gone", known.id);
         holds!(known.export >= now.export, "key {} may be exported again", known.id);
-        let states = [known.state, KeyState::Active, KeyState::Destroyed];
-        holds!(states.contains(&now.state), "key {} is {:?}", known.id, now.state);
-        let gone = known.state == KeyState::Destroyed && now.state != KeyState::Destroyed;
-        holds!(!gone, "key {} is back", known.id);
+        // What is destroyed comes back out of a backup, and in no other way.
+        let after: &[_] = match known.state {
+            KeyState::Destroyed => &[KeyState::Destroyed, KeyState::Restored],
+            KeyState::Restored => &[KeyState::Restored],
+            state => &[state, KeyState::Active, KeyState::Destroyed],
+        };
+        holds!(after.contains(&now.state), "key {} was {:?} and is {:?}", known.id, known.state, now.state);
         // With a key that is destroyed its certificates go, and no other's.
         let (kept, told) =
             (session.certificates(known.id).map_or(0, |chain| chain.len()), before.certificates[&known.id]);
@@ -210,29 +280,48 @@ fn check_keys(session: &Session, before: &Ack) -> Result<(), Lost> {
     Ok(())
 }
 
-/// Every key that is there has the share that its certificate speaks of, by arithmetic that is not ours; and every nonce
-/// that the log calls claimed is claimed, unless its key was destroyed.
-fn check_secrets(storage: Shared<FileStorage>) -> Result<(), Lost> {
-    let token = KeyStore::open_in(storage.clone()).map_err(|error| format!("no token: {error}"))?;
-    let session = token.login(&user_pin()).map_err(|error| format!("no login: {error}"))?;
-    let log = session.audit(None, 10_000).unwrap();
-    let keys = session.find(&Filter::default()).unwrap();
-    let loot = Loot::of(storage, &user_pin()).map_err(|error| format!("no secrets: {error}"))?;
-    let publics: BTreeSet<_> =
-        loot.secrets().flat_map(|secret| [edwards25519(secret), secp256k1(secret)]).flatten().collect();
-    for key in keys.iter().filter(|key| key.state == KeyState::Active) {
-        let certificate = session.certificate(key.id).unwrap();
-        let share = &verifying_shares(&certificate).unwrap()[&key.identifier];
-        holds!(publics.contains(share), "the share of key {} is not there", key.id);
+/// What a token has, and what somebody finds in it who knows its PIN.
+struct Held {
+    keys: Vec<KeyInfo>,
+    /// The public shares that certificates speak of, by key.
+    certified: BTreeMap<KeyId, Vec<u8>>,
+    log: Vec<Record>,
+    /// The points of its secrets, by arithmetic that is not ours.
+    publics: BTreeSet<Vec<u8>>,
+    claimed: BTreeSet<Vec<u8>>,
+}
+
+impl Held {
+    fn of(storage: Shared<FileStorage>) -> Result<Self, Lost> {
+        let token = KeyStore::open_in(storage.clone()).map_err(|error| format!("no token: {error}"))?;
+        let session = token.login(&user_pin()).map_err(|error| format!("no login: {error}"))?;
+        let log = session.audit(None, 10_000).unwrap();
+        let keys = session.find(&Filter::default()).unwrap();
+        let certified = keys.iter().filter(|key| key.state == KeyState::Active).map(|key| {
+            let certificate = session.certificate(key.id).unwrap();
+            (key.id, verifying_shares(&certificate).unwrap()[&key.identifier].clone())
+        });
+        let certified = certified.collect();
+        let loot = Loot::of(storage, &user_pin()).map_err(|error| format!("no secrets: {error}"))?;
+        let publics = loot.secrets().flat_map(|secret| [edwards25519(secret), secp256k1(secret)]).flatten().collect();
+        Ok(Self { keys, certified, log, publics, claimed: loot.claims().iter().cloned().collect() })
     }
-    let claimed: BTreeSet<_> = loot.claims().iter().cloned().collect();
-    for key in &keys {
-        let of_the_key = |record: &&Record| record.event().object_id() == Some(key.id.as_bytes());
-        let told: Vec<_> = log.iter().filter(of_the_key).cloned().collect();
-        let gone = claims(&told).into_iter().filter(|claim| !claimed.contains(claim)).count();
-        holds!(gone == 0, "{gone} claims of key {} are gone that the log knows", key.id);
+
+    /// Every key that is there has the share that its certificate speaks of; and every nonce that the log calls claimed is
+    /// claimed, unless its key was destroyed.
+    fn check(&self) -> Result<(), Lost> {
+        for (key, share) in &self.certified {
+            holds!(self.publics.contains(share), "the share of key {key} is not there");
+        }
+        // What comes out of a backup was destroyed before.
+        for key in self.keys.iter().filter(|key| key.state != KeyState::Restored) {
+            let of_the_key = |record: &&Record| record.event().object_id() == Some(key.id.as_bytes());
+            let told: Vec<_> = self.log.iter().filter(of_the_key).cloned().collect();
+            let gone = claims(&told).into_iter().filter(|claim| !self.claimed.contains(claim)).count();
+            holds!(gone == 0, "{gone} claims of key {} are gone that the log knows", key.id);
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// The point of a share of an Ed25519 key, if it can be one.
@@ -292,6 +381,62 @@ fn cut_all(life: &Life, folder: &Path, cuts: usize, medium: Syncs) -> (usize, Ve
             .map(|thread| thread.join().unwrap())
             .fold((0, Vec::new()), |(made, lost), (more, gone)| (made + more, [lost, gone].concat()))
     })
+}
+
+/// What a cut lost, if anything, of what was acknowledged.
+fn lost(life: &Life, cut: &Cut, store: &Path, before: &Ack) -> Option<Lost> {
+    check(life, cut, store, before).err()
+}
+
+/// Of an honest medium, when the life is over, each oracle is told of more than there is.
+#[test]
+fn each_oracle_of_a_power_cut_notices_what_it_is_there_for() {
+    let _alone = alone();
+    let folder = fast_folder();
+    let mut life = live(&folder.path().join("store"));
+    let store = folder.path().join("cut");
+    drop(FileStorage::create(&store, &[]).unwrap());
+    let mut replay = life.recorder.replay(Syncs::Honestly);
+    while replay.advance() {}
+    let cut = replay.cut(&mut ChaCha20Rng::seed_from_u64(1)).unwrap();
+    let end = || life.acks.last().unwrap().clone();
+    let active = end().keys.iter().position(|key| key.state == KeyState::Active).unwrap();
+    let id = end().keys[active].id;
+    assert_eq!(lost(&life, &cut, &store, &end()), None);
+    let told = |tell: &dyn Fn(&mut Ack)| {
+        let mut before = end();
+        tell(&mut before);
+        lost(&life, &cut, &store, &before).unwrap_or_default()
+    };
+    let key = |tell: &dyn Fn(&mut KeyInfo)| told(&|before| tell(&mut before.keys[active]));
+    let notices = [
+        (told(&|before| before.log += 100), "audit records of"),
+        (key(&|key| key.id = KeyId::from_bytes([9; 32])), "is gone"),
+        (key(&|key| key.height += 1), "is back at height"),
+        (key(&|key| key.pending.push(EpochId::from_bytes([9; 32]))), "an attempt of key"),
+        (key(&|key| key.state = KeyState::Destroyed), "was Destroyed and is Active"),
+        (key(&|key| key.state = KeyState::Restored), "was Restored and is Active"),
+        (told(&|before| before.keys.iter_mut().for_each(|key| key.export = Export::Never)), "may be exported again"),
+        (told(&|before| *before.certificates.get_mut(&id).unwrap() += 1), "certificates of key"),
+        (told(&|before| before.entered = Some(unknown_to(&cut, &store, id))), "a run is entered twice"),
+    ];
+    for (noticed, what) in &notices {
+        assert!(noticed.contains(what), "{what}: {noticed:?}");
+    }
+    life.log.swap(0, 1);
+    let swapped = lost(&life, &cut, &store, life.acks.last().unwrap()).unwrap_or_default();
+    assert!(swapped.contains("another one in its place"), "{swapped:?}");
+    let held = || Held::of(Shared(Arc::new(cut.open(&store).unwrap()))).unwrap();
+    let no_share = Held { publics: BTreeSet::new(), ..held() }.check().unwrap_err();
+    assert!(no_share.contains("the share of key"), "{no_share}");
+    let no_claim = Held { claimed: BTreeSet::new(), ..held() }.check().unwrap_err();
+    assert!(no_claim.contains("claims of key"), "{no_claim}");
+}
+
+/// An invitation to sign that the token has not entered.
+fn unknown_to(cut: &Cut, store: &Path, key: KeyId) -> Invitation {
+    let token = KeyStore::open_in(Shared(Arc::new(cut.open(store).unwrap()))).unwrap();
+    token.login(&user_pin()).unwrap().invite_sign(key, &both(), b"never signed").unwrap()
 }
 
 #[test]
