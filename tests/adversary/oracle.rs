@@ -196,8 +196,9 @@ impl<'a> Oracle<'a> {
                 holders.push((seat.person, held.identifier));
             }
         }
-        // A threshold that the honest members don't reach takes liars to sign.
-        if usize::from(first.threshold) > honest.len() {
+        // A threshold that the honest members don't reach takes liars to sign. Who leaves is none of them.
+        let members = honest.iter().filter(|seat| first.roster.card(seat.id).is_some()).count();
+        if usize::from(first.threshold) > members {
             return Ok(());
         }
         if holders.len() < usize::from(first.threshold) {
