@@ -102,34 +102,40 @@ fn two_lists_shown_to_two_members_name_their_sender_and_nothing_is_kept() {
 }
 
 #[test]
-fn lists_that_are_no_points_or_of_another_length_name_their_sender() {
+fn lists_that_are_no_points_or_of_another_length_and_words_that_say_more_name_their_sender() {
     for suite in Suite::ALL {
         let group = Group::new(suite, 2);
-        let changes: [fn(&mut Vec<u8>); 5] = [
-            |body| body.clear(),
-            |body| body.truncate(body.len() / 2),
-            |body| body.push(2),
-            |body| body.fill(0xff),
-            |body| {
+        let changes: [(&str, fn(&mut Vec<u8>)); 6] = [
+            ("prepare", |body| body.clear()),
+            ("prepare", |body| body.truncate(body.len() / 2)),
+            ("prepare", |body| body.push(2)),
+            ("prepare", |body| body.fill(0xff)),
+            ("prepare", |body| {
                 let again = body.clone();
                 body.extend(again);
-            },
+            }),
+            // That it has the lists of all.
+            ("ready", |body| body.push(1)),
         ];
-        for change in changes {
+        for (about, change) in changes {
             pardon(&group.members);
             let invitation = propose(&group.members, group.key.id, 2);
             let start = |one: &Member| one.session.start_preprocess(&invitation).unwrap();
             let mut runs: Vec<_> = group.members.iter().map(start).collect();
+            let mut heard = Vec::new();
             let results = exchange_over(&mut runs, &mut |from, _, message| {
-                let lies = from == 1 && subject(&message) == "prepare";
+                let lies = from == 1 && subject(&message) == about;
+                heard.push(message.clone());
                 vec![if lies { group.forgers[1].alter(&message, |one| change(&mut one.body)) } else { message }]
             });
             let Err(Error::PeerMisbehaved { culprits, misbehaviour, evidence }) = &results[0] else {
                 panic!("{results:?}")
             };
             assert_eq!((culprits.as_slice(), *misbehaviour), ([id(2)].as_slice(), Misbehaviour::Malformed));
-            let judged = evidence.judge(&invitation, &group.members[0].session.certificates(group.key.id).unwrap());
-            assert_eq!(judged.unwrap().unwrap().culprits, [id(2)]);
+            let chain = group.members[0].session.certificates(group.key.id).unwrap();
+            assert_eq!(evidence.judge(&invitation, &chain).unwrap().unwrap().culprits, [id(2)]);
+            // What was said in good order proves nothing.
+            assert_eq!(Evidence::new(heard).judge(&invitation, &chain).unwrap(), None);
         }
     }
 }
