@@ -38,7 +38,7 @@ pub(crate) use repair::{Held, RepairSetup};
 #[cfg(test)]
 pub(crate) use revision::tests::epoch as test_epoch;
 pub(crate) use revision::{SignedRevision, revise, revised};
-pub(crate) use sign::{Claim, RoundOne, SignSetup, Stock, follow_prepared, has_key, prepare, verifying_key};
+pub(crate) use sign::{Claim, RoundOne, SignSetup, Stock, follow_prepared, has_key, verifying_key};
 
 pub(crate) use renewal::start as start_dealing;
 pub(crate) use repair::start as start_repair;
@@ -46,5 +46,5 @@ pub(crate) use sign::start as start_signing;
 #[cfg(feature = "hazmat")]
 pub(crate) use {
     exchange::view, polynomial::lagrange, reconstruct::combine as put_together, renewal::PayloadRule,
-    renewal::constant_term, renewal::opens_deal, repair::part_of,
+    renewal::constant_term, renewal::opens_deal, repair::part_of, sign::prepare,
 };

@@ -337,16 +337,17 @@ impl<S: Storage> SoftToken<S> {
 
     /// Makes a step's changes durable, with their audit records, in one transaction; nothing is written if there are none.
     fn commit(&self, unlocked: &Unlocked, commit: Commit) -> Result<()> {
+        if commit.changes.is_empty() && commit.events.is_empty() && commit.erase.is_empty() {
+            return Ok(());
+        }
         self.parsed.outdate(&commit);
         let Commit { changes, events, erase } = commit;
-        if !erase.is_empty() {
-            return Ok(self.vault.erase(unlocked, &erase, changes, &events)?);
-        }
-        if changes.is_empty() && events.is_empty() {
-            Ok(())
+        let written = if erase.is_empty() {
+            self.vault.transact(unlocked, changes, &events)
         } else {
-            Ok(self.vault.transact(unlocked, changes, &events)?)
-        }
+            self.vault.erase(unlocked, &erase, changes, &events)
+        };
+        Ok(written?)
     }
 }
 
