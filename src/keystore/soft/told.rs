@@ -100,7 +100,8 @@ impl<'a> Told<'a> {
 mod tests {
     use super::*;
     use crate::keystore::object::Origin;
-    use crate::keystore::soft::record::Standing;
+    use crate::keystore::soft::old::OldEpoch;
+    use crate::keystore::soft::record::{MAX_EPOCHS, Standing};
     use crate::protocol::test_epoch;
     use crate::wire::Identifier;
 
@@ -137,7 +138,7 @@ mod tests {
 
     /// Which epochs are on record, how many shares of them it takes, and who was dealt one.
     fn on_record(record: &KeyRecord) -> Vec<(EpochId, u16, Vec<u16>)> {
-        let numbers = |old: &super::super::old::OldEpoch| old.shares.iter().map(|one| one.identifier.get()).collect();
+        let numbers = |old: &OldEpoch| old.shares.iter().map(|one| one.identifier.get()).collect();
         record.old.iter().map(|old| (old.epoch, old.threshold, numbers(old))).collect()
     }
 
@@ -225,6 +226,26 @@ mod tests {
             note(&told, &mut record);
             assert_eq!(on_record(&record), [(name(), 3, vec![4, 5, 6, 7])]);
         }
+    }
+
+    #[test]
+    fn a_full_record_takes_what_this_token_dealt_in_and_what_was_certified_and_no_hearsay() {
+        let of = |run: [u8; 32]| {
+            let run = RunId::from_bytes(run);
+            Attempt { epoch: dealt_name(run), run, ..attempt(None, 2, &[1, 5]) }
+        };
+        let [own, heard, certified] = [[1; 32], [2; 32], [3; 32]].map(of);
+        let epoch = naming(&[&heard, &certified]);
+        let line = [&epoch];
+        let mut told = Told::new((&line, &epoch), &[], (&[], &[]));
+        told.certified.insert(certified.epoch);
+        let mut record = record(&[&own]);
+        let other = OldEpoch { epoch: EpochId::from_bytes([1; 32]), threshold: 2, shares: Vec::new() };
+        record.old = vec![other; MAX_EPOCHS / 2];
+        // It holds a share that it was dealt itself, and none of the other.
+        told.note(&mut record, &[own.run], CardId::from_bytes([9; 32]));
+        let noted: Vec<_> = record.old.iter().skip(MAX_EPOCHS / 2).map(|old| old.epoch).collect();
+        assert_eq!((noted, record.erased), (vec![own.epoch, certified.epoch], vec![certified.epoch]));
     }
 
     #[test]
