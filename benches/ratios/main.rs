@@ -32,6 +32,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, SamplingMode};
+use quorumkey::Identifier;
 use quorumkey::hazmat::Steps;
 use report::Report;
 
@@ -58,9 +59,15 @@ pub(crate) struct Comparison {
     pub(crate) make: Box<dyn Fn() -> Pair>,
 }
 
-/// Our step as work.
+/// Our step as work. It has to come to something, or its time is that of a failure.
 pub(crate) fn ours(steps: Option<Steps>) -> Work {
+    naming(steps, &[])
+}
+
+/// The same where these have lied, and are named.
+pub(crate) fn naming(steps: Option<Steps>, liars: &[Identifier]) -> Work {
     let steps = steps.expect("the inputs of a bench are good");
+    assert_eq!(steps()()().err().unwrap_or_default(), liars);
     Box::new(move || {
         let step = steps();
         Box::new(move || drop(black_box(step())))

@@ -16,7 +16,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
 use crate::frost::{Dealing, Frost, OldRng, Signing, id, plus_one, share_bytes};
-use crate::{Comparison, Pair, Work, ours, theirs, threshold};
+use crate::{Comparison, Pair, Work, naming, ours, theirs, threshold};
 
 pub(crate) const SIZES: [u16; 5] = [3, 10, 50, 100, 300];
 pub(crate) const MESSAGE: [u8; 32] = [7; 32];
@@ -100,7 +100,7 @@ fn aggregate<F: Frost>(n: u16, cheater: Option<u16>) -> Pair {
         let wrong = plus_one(&shares[&cheater]);
         shares.insert(cheater, wrong);
     }
-    let own = ours(signing.case.aggregate(&share_bytes(&shares)));
+    let own = naming(signing.case.aggregate(&share_bytes(&shares)), &cheater.map(id).into_iter().collect::<Vec<_>>());
     let by_id: BTreeMap<_, _> =
         shares.into_iter().map(|(id, share)| (frost_identifier::<F>(id).unwrap(), share)).collect();
     let known = Rc::new((signing, by_id));
