@@ -1,10 +1,11 @@
 //! Certificates of other lines, in any order and by invitations: nobody is stranded, and no fork stays unseen.
 
 use quorumkey::{
-    Certificate, CertificateError, Denial, Filter, Holding, Import, ImportedKey, KeyTemplate, NewCard, Storage,
+    Certificate, CertificateError, Denial, EpochReport, Filter, Holding, Import, ImportedKey, KeyTemplate, NewCard,
+    Roster, RunId, Storage,
 };
 
-use super::device::Setting;
+use super::device::{Kept, Setting};
 use super::forks::{Forked, forked, new_card, override_all};
 use super::power::{attempt_to_four_and_five, retry_to_the_sixth, six};
 use super::*;
@@ -88,9 +89,14 @@ pub fn who_invites_from_a_superseded_line_is_told_how_the_other_went_on(setting:
 
 /// Members 4 and 5 go on from an attempt that the officers of 1 and 2 had passed over, and whose certificate comes late.
 fn passed_over(setting: &Setting) -> (Vec<Member>, KeyId) {
-    let (mut members, key) = six(setting);
+    let (members, key) = six(setting);
     attempt_to_four_and_five(&members, &key, true);
-    let invitation = retry_to_the_sixth(&members, &key);
+    (gone_on(setting, members, &key), key.id)
+}
+
+/// After the attempt. The seventh comes last.
+fn gone_on(setting: &Setting, mut members: Vec<Member>, key: &KeyInfo) -> Vec<Member> {
+    let invitation = retry_to_the_sixth(&members, key);
     override_all(&members[..2], &invitation);
     exchange(&mut enter(&members, &invitation));
     members[3].session.complete(&members[4].session.certificate(key.id).unwrap()).unwrap();
@@ -99,7 +105,7 @@ fn passed_over(setting: &Setting) -> (Vec<Member>, KeyId) {
     let on = change(&there, seated(&members, &[(4, 3), (5, 4), (7, 6)]), 2, Reason::Lost);
     let invitation = members[4].session.invite_reshare(key.id, on).unwrap();
     assert_eq!(exchange(&mut enter(&members, &invitation)).len(), 3);
-    (members, key.id)
+    members
 }
 
 /// Members 1 and 2 signed both the attempt and what names it. From either side nobody is to blame: the officers are.
@@ -186,6 +192,33 @@ pub fn an_invitation_shows_the_whole_of_the_other_line(setting: &Setting) {
     assert!(ours.session.complete(&attempt).is_ok());
     let report = ours.key(key).old_epochs.into_iter().find(|old| old.epoch == attempt.epoch_id()).unwrap();
     assert!(report.holders.iter().any(|one| one.holding == Holding::NotConfirmed));
+}
+
+/// The second told of a dealing in the attempt that was passed over, and nowhere else; the sixth had no part in that.
+pub fn what_a_superseded_epoch_of_an_invitation_names_is_reported(setting: &Setting) {
+    let mut devices = setting.devices(6);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], setting.suite, 2);
+    drop(members);
+    let others = [8, 9].map(|number| (id(number), setting.member("another").card()));
+    let others = Roster::new(others.to_vec()).unwrap();
+    let tell = |runs: &[RunId], devices: &mut [Kept]| {
+        hazmat::pretend_to_have_dealt(devices[1].storage(), &user_pin(), key.id, runs, &others).unwrap();
+        log_in(devices)
+    };
+    let members = tell(&[RunId::from_bytes([7; 32])], &mut devices);
+    attempt_to_four_and_five(&members, &key, true);
+    drop(members);
+    let members = gone_on(setting, tell(&[], &mut devices), &key);
+    let reported = || {
+        let others = |old: &EpochReport| [8, 9].iter().all(|number| old.identifiers().any(|one| one == id(*number)));
+        members[5].key(key.id).old_epochs.iter().any(others)
+    };
+    assert!(!reported());
+    let back = change(&members[4].key(key.id), seated(&members, &[(4, 3), (5, 4), (6, 5), (7, 6)]), 2, Reason::Lost);
+    let fork = members[5].session.start(&members[4].session.invite_reshare(key.id, back).unwrap());
+    assert!(matches!(fork, Err(Error::Fork { .. })), "{fork:?}");
+    assert!(reported());
 }
 
 /// A member of the past that is invited from one line, after it was told of the other.

@@ -63,6 +63,7 @@ mount! {
         what_goes_on_from_a_superseded_certificate_is_a_fork_and_seen
         an_invitation_of_the_other_line_shows_a_fork_for_good_and_names_who_signed_both
         an_invitation_shows_the_whole_of_the_other_line
+        what_a_superseded_epoch_of_an_invitation_names_is_reported
         a_retired_member_sees_a_fork_in_an_invitation
         a_made_up_history_is_no_fork
         a_history_that_does_not_lead_to_what_is_renewed_proves_nothing_and_is_told_nothing
@@ -102,6 +103,7 @@ mount! {
         what_a_liar_made_up_of_a_dealing_gives_way_to_what_its_dealer_says
         what_an_attempt_that_was_given_up_names_is_reported
         what_a_certificate_names_that_comes_late_is_reported
+        who_holds_a_share_of_what_a_late_certificate_names_does_not_say_that_it_has_none
         who_signed_what_supersedes_an_epoch_enrols_nobody_in_it
         a_backup_that_was_made_before_a_key_was_destroyed_is_reported
         who_tells_of_an_ancestor_as_of_an_attempt_keeps_nobody_out;
@@ -113,6 +115,7 @@ mount! {
         nonces_made_beforehand_die_in_a_fork
         a_renewal_under_way_ends_when_a_fork_is_seen
         a_member_restored_without_its_share_has_forgotten_as_much
+        who_has_forgotten_says_so_until_its_new_share_is_certified
         who_was_replaced_is_not_led_back_to_the_epoch_before
         a_member_stays_under_its_number
         who_destroyed_a_key_still_enters_upwards_only

@@ -391,6 +391,40 @@ pub fn what_a_certificate_names_that_comes_late_is_reported(setting: &Setting) {
     assert!(reports_the_others(&members[5], key));
 }
 
+/// The third signed an attempt with the others, which went on twice without it: what they came to names the epoch between alone,
+/// and that names the attempt. The third has a share of it, and so it says when it hears of that epoch.
+pub fn who_holds_a_share_of_what_a_late_certificate_names_does_not_say_that_it_has_none(setting: &Setting) {
+    let mut devices = setting.devices(5);
+    let members = log_in(&mut devices);
+    let key = dkg(&members[..3], setting.suite, 2).id;
+    let nobody = &[(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)];
+    refresh_over(&members[..3], key, &mut lost("certify", nobody));
+    let attempt = members[2].key(key).pending[0];
+    let go_on = |members: &[Member], newcomer: usize, wire: Wire<'_>| {
+        let seats = [(1, 0), (2, 1), (u16::try_from(newcomer).unwrap() + 1, newcomer)];
+        let dealers = Some(seated(members, &seats[..2]));
+        let change = change(&members[0].key(key), seated(members, &seats), 2, Reason::Routine);
+        let invitation = members[0].session.invite_reshare(key, Reshare { dealers, ..change }).unwrap();
+        let start = |at: usize| members[at].session.start(&invitation).unwrap();
+        let results = exchange_over(&mut [0, 1, newcomer].map(start), wire);
+        assert!(matches!(results[2], Ok(Some(_))), "{results:?}");
+        members[newcomer].session.certificate(key).unwrap()
+    };
+    let late = go_on(&members, 3, &mut lost("certify", &[(0, 1), (1, 0), (2, 0), (2, 1)]));
+    drop(members);
+    for device in &devices[..2] {
+        hazmat::pretend_to_have_signed(device.storage(), &user_pin(), key, &late).unwrap();
+    }
+    let members = log_in(&mut devices);
+    let newest = go_on(&members, 4, &mut |_, _, message| vec![message]);
+    let now = members[2].session.complete(&newest).unwrap();
+    assert_eq!((now.state, now.pending.as_slice()), (KeyState::Retired, [attempt].as_slice()));
+    members[2].session.complete(&late).unwrap();
+    let reports = members[2].key(key).old_epochs;
+    let report = reports.iter().find(|old| old.epoch == attempt).unwrap();
+    assert!(report.holders.contains(&holder(3, Holding::NotConfirmed)), "{report}");
+}
+
 /// The third alone hears that a refresh is certified. The first two have gone on from the epoch before by then, in an attempt
 /// that names it, and would not know in what it ends who had a share of it.
 pub fn who_signed_what_supersedes_an_epoch_enrols_nobody_in_it(setting: &Setting) {

@@ -183,6 +183,36 @@ pub fn a_member_restored_without_its_share_has_forgotten_as_much(setting: &Setti
     all_sign(&members, key, b"renewed");
 }
 
+/// The third has no share any more, and signs an attempt that gives it one and is not certified. That makes it nobody who
+/// remembers for the second, which comes out of a backup then.
+pub fn who_has_forgotten_says_so_until_its_new_share_is_certified(setting: &Setting) {
+    for destroys in [false, true] {
+        let (forger, mut members) = group_of_a_forger(setting);
+        let key = dkg(&members, setting.suite, 2).id;
+        let mut cards = Vec::new();
+        if destroys {
+            members[2].session.destroy(key).unwrap();
+        } else {
+            let (identity, to) = sheet();
+            let who = members[2].session.export_identity(&to).unwrap();
+            members[2] = setting.restore(&who, &identity);
+            cards.push(new_card(3, &members[2]));
+        }
+        let invite = |by: &Member, cards: &[NewCard]| {
+            forger.without_dealer(&by.session.invite_refresh(key, cards.to_vec()).unwrap(), id(3))
+        };
+        let invitation = invite(&members[0], &cards);
+        let nobody = &[(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)];
+        exchange_over(&mut enter(&members, &invitation), &mut lost("certify", nobody));
+        assert_eq!(members[2].key(key).pending.len(), 1);
+        members[1] = restored_in(setting, &members[1], key);
+        cards.insert(0, new_card(2, &members[1]));
+        let invitation = invite(&members[0], &cards);
+        let results = exchange_over(&mut enter(&members, &invitation), &mut |_, _, message| vec![message]);
+        assert!(matches!(results[1], Err(Error::Denied(Denial::RestoredNeedsQuorum))), "{results:?}");
+    }
+}
+
 pub fn who_was_replaced_is_not_led_back_to_the_epoch_before(setting: &Setting) {
     let (forger, mut members) = group_of_a_forger(setting);
     let key = dkg(&members, setting.suite, 2).id;

@@ -98,9 +98,10 @@ impl Key {
     }
 }
 
-/// Whether that record of a key, or of an epoch, decides which epoch is the key's newest.
+/// Whether that record of a key decides which epoch is the key's newest: without a certificate it is the first attempt, which
+/// stays the first until there is one.
 pub(super) fn decides_newest(record: &[u8]) -> bool {
-    record == RECORD || record == ATTEMPT || record.starts_with(CERTIFICATE)
+    record.starts_with(CERTIFICATE)
 }
 
 /// Where the certificate of a height is kept.

@@ -54,7 +54,7 @@ impl Parsed {
         self.lock().insert(id, Known { hash: hash(certificate), epoch: epoch.clone(), current: false });
     }
 
-    /// Of keys whose certificates or records are about to change the newest is looked for again.
+    /// Of keys whose certificates are about to change, or that are erased, the newest is looked for again.
     pub(super) fn outdate(&self, commit: &Commit) {
         let mut parsed = self.lock();
         let written = commit.changes.iter().map(RecordChange::place).filter(|(_, record)| decides_newest(record));
