@@ -332,6 +332,37 @@ fn all_name_the_third(suite: Suite, about: &str, misbehaviour: Misbehaviour, cha
     refused!(officer.start_reconstruct(&again), Error::Denied(Denial::Convicted { member }) if member == id(3));
 }
 
+/// It speaks for itself: nobody needs the rounds before to see it.
+#[test]
+fn a_recipient_that_says_what_cannot_be_read_is_named_by_all_and_by_who_sees_that_alone() {
+    let lies: [(&str, fn(&mut Vec<u8>)); 2] = [("receipt", |body| body.push(1)), ("accuse", Vec::clear)];
+    for (suite, (about, change)) in Suite::ALL.into_iter().flat_map(|suite| lies.map(|lie| (suite, lie))) {
+        let (members, forgers, key) = trial(suite);
+        let invitation = invite(&members, key.id, &[1, 2, 3]).unwrap();
+        let mut started = start(&members, &invitation).unwrap();
+        let mut lie = None;
+        let results = exchange_over(&mut started.runs, &mut |from, _, message| {
+            vec![match (from, subject(&message)) {
+                (0, what) if what == about => {
+                    lie.insert(forgers[0].alter(&message, |forgery| change(&mut forgery.body))).clone()
+                }
+                // What does not open gives it a reason to accuse.
+                (2, "handover") if about == "accuse" => {
+                    forgers[2].alter(&message, |forgery| *forgery.body.last_mut().unwrap() ^= 1)
+                }
+                _ => message,
+            }]
+        });
+        let chain = members[0].session.certificates(key.id).unwrap();
+        let expected = Judgement { culprits: vec![id(1)], misbehaviour: Misbehaviour::Malformed };
+        let (culprits, misbehaviour, evidence) = blame(&results[1]);
+        assert_eq!(Judgement { culprits, misbehaviour }, expected, "{suite:?} {about}");
+        for evidence in [evidence, Evidence::new(vec![lie.unwrap()])] {
+            assert_eq!(evidence.judge(&invitation, &chain).unwrap().as_ref(), Some(&expected), "{suite:?} {about}");
+        }
+    }
+}
+
 #[test]
 fn a_wrong_share_names_its_sender_to_all_and_no_key_comes_out() {
     for suite in Suite::ALL {

@@ -1,7 +1,7 @@
 //! Members that cheat in a repair: named by all, for what they did, and by whoever judges the evidence.
 
 use quorumkey::hazmat::{Forger, body, subject};
-use quorumkey::{Certificate, Judgement, MemoryStorage, Message, Misbehaviour, Suite};
+use quorumkey::{Certificate, Evidence, Judgement, MemoryStorage, Message, Misbehaviour, Suite};
 
 use super::*;
 
@@ -118,6 +118,25 @@ fn a_plan_of_another_suite_or_with_another_helper_than_the_revision_leads_to_is_
             let refused = trial.members[place].session.start(&forged).unwrap_err();
             assert!(refused.to_string().contains("another roster than the revision leads to"), "{refused}");
         }
+    }
+}
+
+/// It is said in the round of the votes, and is no vote.
+#[test]
+fn who_tells_that_two_votes_were_shown_is_not_judged_by_that() {
+    let trial = Trial::new(Suite::Ed25519);
+    let (invitation, chain) = trial.invitation();
+    let mut disputes = Vec::new();
+    run(&trial.members, &invitation, &mut |from, to, message| {
+        if subject(&message) == "dispute" && from != 1 {
+            disputes.push(message.clone());
+        }
+        let other = (from, to, message.round()) == (1, 2, 1) && subject(&message) == "vote";
+        vec![if other { trial.forger(1).alter(&message, |forgery| forgery.counter += 1) } else { message }]
+    });
+    assert!(disputes.iter().any(|dispute| dispute.round() == 1), "{disputes:?}");
+    for dispute in disputes {
+        assert_eq!(Evidence::new(vec![dispute]).judge(&invitation, &chain).unwrap(), None);
     }
 }
 
