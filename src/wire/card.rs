@@ -216,6 +216,14 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_card_has_as_many_bytes_as_are_read() {
+        let key = IdentityKey::generate(&mut ChaCha20Rng::seed_from_u64(1));
+        let longest = Card::issue(&key, u32::MAX, "a".repeat(MAX_LABEL)).to_bytes();
+        assert_eq!((longest.len(), Card::MAX_LEN), (169, 169));
+        assert!(Card::from_bytes(&longest).is_ok());
+    }
+
+    #[test]
     fn no_byte_of_a_card_can_be_changed_cut_or_added() {
         let bytes = card().to_bytes();
         for i in 0..bytes.len() {
