@@ -332,10 +332,12 @@ fn all_name_the_third(suite: Suite, about: &str, misbehaviour: Misbehaviour, cha
     refused!(officer.start_reconstruct(&again), Error::Denied(Denial::Convicted { member }) if member == id(3));
 }
 
+type Change = fn(&mut Vec<u8>);
+
 /// It speaks for itself: nobody needs the rounds before to see it.
 #[test]
 fn a_recipient_that_says_what_cannot_be_read_is_named_by_all_and_by_who_sees_that_alone() {
-    let lies: [(&str, fn(&mut Vec<u8>)); 2] = [("receipt", |body| body.push(1)), ("accuse", Vec::clear)];
+    let lies: [(&str, Change); 2] = [("receipt", |body| body.push(1)), ("accuse", Vec::clear)];
     for (suite, (about, change)) in Suite::ALL.into_iter().flat_map(|suite| lies.map(|lie| (suite, lie))) {
         let (members, forgers, key) = trial(suite);
         let invitation = invite(&members, key.id, &[1, 2, 3]).unwrap();

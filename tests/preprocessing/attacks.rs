@@ -101,11 +101,13 @@ fn two_lists_shown_to_two_members_name_their_sender_and_nothing_is_kept() {
     }
 }
 
+type Change = fn(&mut Vec<u8>);
+
 #[test]
 fn lists_that_are_no_points_or_of_another_length_and_words_that_say_more_name_their_sender() {
     for suite in Suite::ALL {
         let group = Group::new(suite, 2);
-        let changes: [(&str, fn(&mut Vec<u8>)); 6] = [
+        let changes: [(&str, Change); 6] = [
             ("prepare", |body| body.clear()),
             ("prepare", |body| body.truncate(body.len() / 2)),
             ("prepare", |body| body.push(2)),
