@@ -49,7 +49,7 @@ impl<'a> Told<'a> {
     fn note_each(&self, record: &mut KeyRecord, own: &[Attempt], (held, device): (&[RunId], CardId)) {
         let mut told: Vec<_> = own.iter().map(|own| (self.newest, own)).chain(self.named.iter().copied()).collect();
         // What this token dealt in itself, and what somebody signed, comes before what others say of it.
-        told.sort_by_key(|(_, attempt)| attempt.is_unsigned() && !own.contains(attempt));
+        told.sort_by_cached_key(|(_, attempt)| attempt.is_unsigned() && !own.contains(attempt));
         for (_, attempt) in &told {
             record.rename(dealt_name(attempt.run), self.name(attempt));
         }

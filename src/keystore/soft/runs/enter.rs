@@ -31,8 +31,8 @@ pub(super) type Entered = (Live, Option<(Subject, Vec<u8>)>);
 pub(in crate::keystore::soft) enum Beginning {
     /// The run is under way.
     Entered(RunId, Progress),
-    /// It has left its name, to compute without the lock; then it has to be put on record. Nothing but its own name is, which
-    /// nobody else changes meanwhile.
+    /// It has left its name, to compute without the lock; then what is left of its entry has to be put on record: its own name,
+    /// which nobody else changes meanwhile.
     Away(Box<Live>, Box<dyn Machine>, Commit),
 }
 
@@ -81,8 +81,14 @@ impl<S: Storage> SoftToken<S> {
         commit.event(event);
         let Some((subject, body)) = first else {
             let machine = live.machine.take().ok_or(Misuse::NoSuchRun(run))?;
+            let mut entry = core::mem::take(commit);
+            // On record before it is away, or whoever aborts it could enter it again, and two threads would have one name. Nonces
+            // that were made beforehand are spent by now: their run is on record with the claim.
+            if !matches!(&invitation.plan.action, Action::Sign(plan) if plan.prepared.is_some()) {
+                self.commit(unlocked, core::mem::take(&mut entry))?;
+            }
             scene.inner.leave(run, &live);
-            return Ok(Beginning::Away(Box::new(live), machine, core::mem::take(commit)));
+            return Ok(Beginning::Away(Box::new(live), machine, entry));
         };
         // What enters the run is released below, and must be durable before that.
         self.commit(unlocked, core::mem::take(commit))?;
@@ -93,8 +99,7 @@ impl<S: Storage> SoftToken<S> {
         Ok(Beginning::Entered(run, progress))
     }
 
-    /// Computes what a run says first, which left its name: without the lock, as every round. The run is on record with what
-    /// that leads to, and not before.
+    /// Computes what a run says first, which left its name: without the lock, as every round.
     // Its frame is one of those that are overwritten when it has returned.
     #[inline(never)]
     pub(in crate::keystore::soft) fn begin_away(
