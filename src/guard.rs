@@ -247,6 +247,8 @@ mod switch {
         OverrideTakesAQuorum,
         /// Who enters proves that it has its run key.
         RunKeyProven,
+        /// Members that have one run key together are named.
+        SharedRunKeyNamed,
         /// Nobody tells of attempts at another key.
         AttemptToldIsOfTheKey,
         /// Who tells of an attempt has signed it.

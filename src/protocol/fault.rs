@@ -14,7 +14,7 @@ pub enum Misbehaviour {
     Malformed,
     /// It signed a view of the round before that its own messages contradict.
     FalseView,
-    /// Its proof of possession of the run key is wrong.
+    /// Its proof of possession of the run key is wrong, or another member proved to have the same.
     RunKey,
     /// Its commitment does not have exactly t elements. It would change the threshold.
     CommitmentLength,
@@ -48,7 +48,7 @@ impl fmt::Display for Misbehaviour {
             Self::Equivocation => "signed two different messages for one place in the run",
             Self::Malformed => "signed a message that has no place in the run",
             Self::FalseView => "claims a view of the round before that its messages contradict",
-            Self::RunKey => "gave a wrong proof of possession of its run key",
+            Self::RunKey => "has no run key of its own",
             Self::CommitmentLength => "committed to a polynomial of the wrong degree",
             Self::Constant => "did not deal the share that it holds",
             Self::ProofOfPossession => "gave a wrong proof of possession",

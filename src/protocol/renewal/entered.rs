@@ -9,7 +9,7 @@ use crate::protocol::certificate::{Certificate, planned_constants};
 use crate::protocol::dealing::{Ceremony, Participant, RunKey, cocktail_context};
 use crate::protocol::epoch::{Epoch, deal_plan};
 use crate::protocol::fault::{Failure, Misbehaviour};
-use crate::suite::Ciphersuite;
+use crate::suite::{Ciphersuite, Element};
 use crate::wire::{Card, DealPlan, EpochId, Identifier, Message, Plan, Roster, RunId, Source, hash_messages};
 
 /// Every member's join, and the ceremony that they make.
@@ -41,6 +41,7 @@ pub(super) fn entered<C: Ciphersuite>(
         }
         joins.insert(sender, join);
     }
+    check_run_keys::<C>(round, joins.iter().map(|(id, join)| (*id, join.run_key)))?;
     let participants = |roster: &Roster| -> Option<Vec<Participant<C>>> {
         roster.identifiers().map(|id| Some(Participant { id, run_key: joins.get(&id)?.run_key })).collect()
     };
@@ -58,9 +59,24 @@ pub(super) fn entered<C: Ciphersuite>(
         let (dealers, receivers) = (participants(deal.dealers())?, participants(&deal.receivers)?);
         Ceremony::new(context, deal.threshold, dealers, receivers, constants).ok()
     };
-    // All that could be wrong with it now is one run key under two members, who then share a secret.
     let ceremony = ceremony().ok_or_else(Failure::unattributed)?;
     Ok(Entered { joins, ceremony })
+}
+
+/// No two members have one run key. Each has proven that it has the secret, which nobody else can tell it, so that both are
+/// to blame: what is sealed to the one, the other opens as well.
+pub(in crate::protocol) fn check_run_keys<C: Ciphersuite>(
+    joins: &[Message],
+    run_keys: impl Iterator<Item = (Identifier, C::Element)>,
+) -> Result<(), Failure> {
+    let mut holders = BTreeMap::<_, Vec<_>>::new();
+    run_keys.for_each(|(id, run_key)| holders.entry(run_key.to_bytes()).or_default().push(id));
+    let culprits: BTreeSet<_> = holders.into_values().filter(|ids| ids.len() > 1).flatten().collect();
+    if forbids!(SharedRunKeyNamed, !culprits.is_empty()) {
+        let evidence: Vec<_> = joins.iter().filter(|join| culprits.contains(&join.sender())).collect();
+        return Err(Failure::by_all(culprits.into_iter().collect(), Misbehaviour::RunKey, &evidence));
+    }
+    Ok(())
 }
 
 /// Whether a member could have signed and dealt in what it says: attempts at this key, below this one, that their dealers

@@ -20,7 +20,7 @@ pub(crate) use deals::PayloadRule;
 pub(in crate::protocol) use deals::{Receiver, read_deal};
 pub(in crate::protocol) use endorsements::{MAX_TOLD, decide, read_accusation};
 pub(crate) use endorsements::{decode_confirmation, encode_confirmation};
-pub(in crate::protocol) use entered::proves_possession;
+pub(in crate::protocol) use entered::{check_run_keys, proves_possession};
 pub(in crate::protocol) use join::{Join, possession_statement};
 #[cfg(feature = "hazmat")]
 pub(crate) use joins::constant_term;

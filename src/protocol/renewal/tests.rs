@@ -132,10 +132,15 @@ fn attempts_that_have_no_room_for_their_lengths_are_denied_before_anything_is_sa
 
 /// The liar's join, and the run key of it.
 fn join<C: Ciphersuite>(plan: &Plan, part: &[u8; 32]) -> (RunKey<C>, Message) {
+    join_as(plan, LIAR, part)
+}
+
+/// A member's join with a run key that is always the same.
+fn join_as<C: Ciphersuite>(plan: &Plan, sender: u16, part: &[u8; 32]) -> (RunKey<C>, Message) {
     let (run, run_key) = (plan.run_id(), RunKey::<C>::generate(&mut rng(77)));
-    let chain_commitment = chain_commitment(run, id(LIAR), part);
-    let card = deal_plan(plan).receivers.card(id(LIAR)).unwrap().id();
-    let statement = possession_statement(run, id(LIAR), card, &[4; 32], &chain_commitment);
+    let chain_commitment = chain_commitment(run, id(sender), part);
+    let card = deal_plan(plan).receivers.card(id(sender)).unwrap().id();
+    let statement = possession_statement(run, id(sender), card, &[4; 32], &chain_commitment);
     let join = Join {
         contribution: [4; 32],
         chain_commitment,
@@ -146,7 +151,25 @@ fn join<C: Ciphersuite>(plan: &Plan, part: &[u8; 32]) -> (RunKey<C>, Message) {
         attempts: Vec::new(),
         dealt: Vec::new(),
     };
-    (run_key, say(plan, LIAR, 0, Subject::Join, join.encode(), &[]))
+    (run_key, say(plan, sender, 0, Subject::Join, join.encode(), &[]))
+}
+
+/// Each proves that it has the secret, which nobody else can have told it.
+#[test]
+fn who_has_one_run_key_with_another_is_named_with_it() {
+    for suite in Suite::ALL {
+        let plan = plan(suite);
+        let (first, join_1) = enter(&plan, 1);
+        let [join_2, join_3] = [2, LIAR].map(|me| with_suite!(suite, C => join_as::<C>(&plan, me, &[6; 32]).1));
+        let failed = failure(first.handle(&[join_1.clone(), join_2, join_3.clone()], &mut rng(1)));
+        let both = (vec![id(2), id(LIAR)], Misbehaviour::RunKey);
+        assert_eq!((&failed.culprits, failed.misbehaviour), (&both.0, both.1));
+        let judge = |shown: &[Message]| with_suite!(suite, C => judge::<C>(&plan, None, shown));
+        let public = judge(failed.evidence.messages()).unwrap();
+        assert_eq!((public.culprits, public.misbehaviour), both);
+        // One of them alone proves nothing.
+        assert_eq!(judge(&[join_1, join_3]).unwrap().culprits, []);
+    }
 }
 
 /// What is sealed to member 1 in the liar's deal.

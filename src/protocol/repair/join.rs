@@ -8,7 +8,7 @@ use super::{RepairSetup, RunKeys};
 use crate::protocol::dealing::{Hedge, RunKey};
 use crate::protocol::fault::{Failure, Misbehaviour};
 use crate::protocol::machine::{Beginning, Effect, Halt, Machine, Transition};
-use crate::protocol::renewal::{Join, possession_statement, proves_possession};
+use crate::protocol::renewal::{Join, check_run_keys, possession_statement, proves_possession};
 use crate::protocol::revision::vote;
 use crate::suite::Ciphersuite;
 use crate::wire::{Message, Roster, RunId, Subject};
@@ -60,7 +60,9 @@ pub(super) fn read_joins<C: Ciphersuite>(
             Err(by(Misbehaviour::RunKey))
         }
     };
-    round.iter().map(read).collect()
+    let run_keys = round.iter().map(read).collect::<Result<RunKeys<C>, _>>()?;
+    check_run_keys::<C>(round, run_keys.iter().map(|(id, run_key)| (*id, *run_key)))?;
+    Ok(run_keys)
 }
 
 impl<C: Ciphersuite> Machine for ExpectJoins<C> {

@@ -87,8 +87,12 @@ impl Cast {
 
     /// The liar's join.
     fn join<C: Ciphersuite>(&self, run_key: &RunKey<C>) -> Message {
-        let card = self.plan.roster.card(id(LIAR)).unwrap().id();
-        let statement = possession_statement(self.run(), id(LIAR), card, &[4; 32], &[0; 32]);
+        self.join_as(LIAR, run_key)
+    }
+
+    fn join_as<C: Ciphersuite>(&self, sender: u16, run_key: &RunKey<C>) -> Message {
+        let card = self.plan.roster.card(id(sender)).unwrap().id();
+        let statement = possession_statement(self.run(), id(sender), card, &[4; 32], &[0; 32]);
         let join = Join {
             contribution: [4; 32],
             chain_commitment: [0; 32],
@@ -99,7 +103,13 @@ impl Cast {
             attempts: Vec::new(),
             dealt: Vec::new(),
         };
-        self.say(LIAR, 0, Subject::Join, join.encode(), &[])
+        self.say(sender, 0, Subject::Join, join.encode(), &[])
+    }
+
+    /// The honest helper, which has what it helps with.
+    fn helper(&self) -> (Box<dyn Machine>, Vec<u8>) {
+        let (share, chain_code) = (Secret::new(self.sample.shares[0]), Secret::new(self.sample.chain_code));
+        self.start(HELPER, Some(Held { share: Some(share), chain_code }))
     }
 
     /// Whoever looks at the messages later names the liar for that, or nobody.
@@ -107,6 +117,24 @@ impl Cast {
         let judged = Evidence::new(shown).judge(&self.invitation, std::slice::from_ref(&self.certificate)).unwrap();
         let judged = judged.map(|judgement| (judgement.culprits, judgement.misbehaviour));
         assert_eq!(judged, expected.map(|what| (vec![id(LIAR)], what)), "{:?}", self.plan.suite);
+    }
+}
+
+#[test]
+fn a_helper_that_has_one_run_key_with_whom_it_helps_is_named_with_it() {
+    fn check<C: Ciphersuite>(suite: Suite) {
+        let cast = Cast::new(suite);
+        let ((helper, first), run_key) = (cast.helper(), RunKey::<C>::generate(&mut rng(2)));
+        let first = cast.say(HELPER, 0, Subject::Join, first, &[]);
+        let joins = vec![first, cast.join(&run_key), cast.join_as(HELPED, &run_key)];
+        let Err(Halt::Failed(failed)) = helper.handle(&joins, &mut rng(4)) else { panic!("{suite:?}: it goes on") };
+        let both = (vec![id(LIAR), id(HELPED)], Misbehaviour::RunKey);
+        assert_eq!((failed.culprits, failed.misbehaviour), both);
+        let judged = failed.evidence.judge(&cast.invitation, std::slice::from_ref(&cast.certificate)).unwrap();
+        assert_eq!(judged.map(|judgement| (judgement.culprits, judgement.misbehaviour)), Some(both));
+    }
+    for suite in Suite::ALL {
+        with_suite!(suite, C => check::<C>(suite));
     }
 }
 
@@ -127,8 +155,7 @@ impl<C: Ciphersuite> Stage<C> {
     /// With the honest helper and the member that is helped.
     fn new(suite: Suite) -> (Self, Machines) {
         let cast = Cast::new(suite);
-        let (share, chain_code) = (Secret::new(cast.sample.shares[0]), Secret::new(cast.sample.chain_code));
-        let (helper, first) = cast.start(HELPER, Some(Held { share: Some(share), chain_code }));
+        let (helper, first) = cast.helper();
         let (target, third) = cast.start(HELPED, None);
         let run_key = RunKey::<C>::generate(&mut rng(2));
         let enters = |sender, body| cast.say(sender, 0, Subject::Join, body, &[]);
