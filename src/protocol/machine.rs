@@ -17,6 +17,9 @@ use crate::wire::{EpochId, Identifier, Message, Revision, Subject};
 pub(crate) trait Machine: Debug + Send {
     /// Takes the round, which is complete, authentic, and seen alike by all members that spoke since.
     fn handle(self: Box<Self>, round: &[Message], rng: &mut dyn CryptoRng) -> Result<Transition, Halt>;
+
+    /// The epoch whose share it would deal is over: it holds that no longer.
+    fn forget_share(&mut self) {}
 }
 
 /// Why a run ends without its output.

@@ -29,7 +29,7 @@ const ALIVE: &[(&str, &[&[&str]])] = &[
     ("signed", &[LOGGED_IN]),
     ("signing over", &[LOGGED_IN]),
     ("refresh dealt", &[LOGGED_IN, &["share", "refresh's run key", "chain code"]]),
-    ("refresh computed", &[LOGGED_IN]),
+    ("refresh computed", &[LOGGED_IN, &["share", "chain code"]]),
     ("refreshed", &[REFRESHED]),
     ("refresh over", &[REFRESHED]),
     ("committed again", &[REFRESHED, &["second nonce", "new share"]]),

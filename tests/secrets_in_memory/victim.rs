@@ -215,16 +215,19 @@ fn sign_prepared(members: &[Tapped], key: KeyId) {
     stage("the others given up");
 }
 
+/// Two attempts before it have come to nothing: of the one no join has arrived, of the other no deal. Their runs wait on.
 fn refresh(members: &[Tapped], key: KeyId) {
-    let invitation = members[0].member.session.invite_refresh(key, Vec::new()).unwrap();
-    let mut runs = start_all(members, &invitation);
+    let start = || start_all(members, &members[0].member.session.invite_refresh(key, Vec::new()).unwrap());
+    let (entered, mut dealt) = (start(), start());
+    exchange_over(&mut dealt, &mut |_, _, message| if message.round() == 0 { vec![message] } else { Vec::new() });
+    let mut runs = start();
     let halts = [(1, "refresh dealt"), (2, "refresh computed")];
     exchange_and_halt(&mut runs, &halts, &[(0, "refresh's run key"), (1, "coefficient")]);
     say_shares(members, key, "new share");
     members[0].say_root_key("changing root key");
     members[1..].iter().for_each(|tapped| tapped.say_root_key("second root key"));
     stage("refreshed");
-    drop(runs);
+    drop((runs, entered, dealt));
     stage("refresh over");
 }
 

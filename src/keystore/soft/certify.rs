@@ -285,8 +285,12 @@ fn note_holders(
     Ok(())
 }
 
-/// Nonces die with the epoch that they were made for, and in a fork, of which this line may be the one to end.
+/// Nonces die with the epoch that they were made for, and in a fork, of which this line may be the one to end. So does the share
+/// in the runs that would renew it.
 fn end_nonces(scene: &mut Scene<'_>, key: &Key, before: EpochId, accepted: &Result<()>) {
+    if key.epoch.id != before {
+        scene.inner.forget_shares(key.id);
+    }
     if key.epoch.id != before || matches!(accepted, Err(Error::Fork { .. })) {
         scene.inner.end_signing(key.id);
     }

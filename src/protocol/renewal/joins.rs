@@ -90,6 +90,17 @@ impl Setup {
         self.succession.as_ref().map(|succession| &succession.standing)
     }
 
+    /// What only a dealing needs. Who gets no share anew keeps the chain code, to see that it is the same.
+    fn forget_dealt(&mut self) {
+        // What is imported as well: its last copy in this token goes now, not with the run.
+        self.importing = None;
+        let keeps = !self.is_receiver();
+        if let Some(succession) = &mut self.succession {
+            succession.share = None;
+            succession.chain_code = succession.chain_code.take().filter(|_| keeps);
+        }
+    }
+
     fn brought(&self) -> Option<&Brought> {
         self.importing.as_ref()?.brought.as_ref()
     }
@@ -229,6 +240,11 @@ impl<C: Ciphersuite> ExpectJoins<C> {
         Ok(())
     }
 
+    /// Whether the share that it was to deal is gone.
+    fn is_over(&self) -> bool {
+        self.setup.is_dealer() && self.setup.succession.as_ref().is_some_and(|succession| succession.share.is_none())
+    }
+
     /// What this member deals where the plan fixes it: the secret that it imports, or λᵢ·sᵢ of the old epoch.
     fn constant(&self) -> Option<Secret<C::Scalar>> {
         if let Some(brought) = self.setup.brought() {
@@ -271,14 +287,16 @@ impl<C: Ciphersuite> Machine for ExpectJoins<C> {
         }
         let (mut send, mut effect) = (None, Effect::None);
         if self.setup.is_dealer() {
-            send = Some((Subject::Deal, self.deal(&ceremony, rng).ok_or_else(Failure::unattributed)?));
+            // Whose share is gone with its epoch says nothing. That it is over it is told by what it would put on record.
+            if !self.is_over() {
+                send = Some((Subject::Deal, self.deal(&ceremony, rng).ok_or_else(Failure::unattributed)?));
+            }
             if self.parent().is_some() {
                 effect =
                     Attempt::dealt(&self.setup.plan).map_or(Effect::None, |dealt| Effect::Dealing(Box::new(dealt)));
             }
         }
-        // What was imported is dealt: its last copy in this token goes now, not with the run.
-        self.setup.importing = None;
+        self.setup.forget_dealt();
         let chain_commitments = joins.iter().map(|(id, join)| (*id, join.chain_commitment)).collect();
         let next = ExpectDeals {
             setup: self.setup,
@@ -290,6 +308,10 @@ impl<C: Ciphersuite> Machine for ExpectJoins<C> {
             joins: round.to_vec(),
         };
         Ok(Transition { next: Box::new(next), send, effect })
+    }
+
+    fn forget_share(&mut self) {
+        self.setup.forget_dealt();
     }
 }
 

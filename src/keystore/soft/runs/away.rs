@@ -23,12 +23,20 @@ pub(in crate::keystore::soft) struct Summary {
     pub(super) finished: bool,
     /// For how many signatures it makes nonces.
     pub(super) size: u16,
+    /// Whether the epoch that it renews is over.
+    outlived: bool,
 }
 
 impl Live {
     const fn summary(&self) -> Summary {
         let Self { session, verb, key, finished, .. } = *self;
-        Summary { session, verb, key, finished, size: self.stock.size }
+        Summary { session, verb, key, finished, size: self.stock.size, outlived: false }
+    }
+
+    fn forget_share(&mut self) {
+        if let Some(machine) = &mut self.machine {
+            machine.forget_share();
+        }
     }
 }
 
@@ -57,22 +65,24 @@ impl<'a, S: Storage> Away<'a, S> {
     ) -> Result<T> {
         self.token.operate(self.session, self.verb, None, |scene, _| {
             // What the step ends is other runs.
-            let ended = scene.inner.away.remove(&self.run).is_none();
-            if forbids!(RunLivesToItsStep, ended) {
+            let left = scene.inner.away.remove(&self.run);
+            if forbids!(RunLivesToItsStep, left.is_none()) {
                 return Err(Misuse::NoSuchRun(self.run).into());
             }
             let done = step(scene, live)?;
-            scene.inner.away.insert(self.run, live.summary());
+            let outlived = left.is_some_and(|left| left.outlived);
+            scene.inner.away.insert(self.run, Summary { outlived, ..live.summary() });
             Ok(done)
         })
     }
 
     /// Lets the run go on, if nobody has ended it, and its nonces are not too old.
-    pub(super) fn put_back(mut self, live: Live) -> Result<()> {
+    pub(super) fn put_back(mut self, mut live: Live) -> Result<()> {
         let mut inner = self.token.lock()?;
         self.back = true;
-        if inner.away.remove(&self.run).is_none() {
-            return Err(Misuse::NoSuchRun(self.run).into());
+        let left = inner.away.remove(&self.run).ok_or(Misuse::NoSuchRun(self.run))?;
+        if left.outlived {
+            live.forget_share();
         }
         if !live.is_expired() {
             inner.runs.insert(self.run, live);
@@ -111,6 +121,13 @@ impl Inner {
     pub(super) fn end_where(&mut self, ends: impl Fn(&Summary) -> bool) {
         self.runs.retain(|_, live| !ends(&live.summary()));
         self.away.retain(|_, summary| !ends(summary));
+    }
+
+    /// What waits to deal shares of a key's epoch that is over holds them no longer.
+    pub(in crate::keystore::soft) fn forget_shares(&mut self, key: KeyId) {
+        let renews = |run: &Summary| run.verb == Verb::Renew && run.key == Some(key);
+        self.runs.values_mut().filter(|live| renews(&live.summary())).for_each(Live::forget_share);
+        self.away.values_mut().filter(|left| renews(left)).for_each(|left| left.outlived = true);
     }
 
     /// Ends every run that uses a key.
