@@ -409,6 +409,8 @@ mod switch {
         LosingLineToldWhole,
         /// Nothing is dealt of an epoch that is over.
         DealsWhatItHolds,
+        /// An import is a run of the key that it brings.
+        ImportNamesItsKey,
         /// Rule 2: a token signs upwards only.
         SignsAboveThePromise,
         /// Rule 11: a token signs an attempt only while it holds the epoch that is renewed.

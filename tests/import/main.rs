@@ -39,6 +39,7 @@ mount! {
         a_lower_attempt_at_an_import_goes_no_further_once_a_higher_one_was_entered
         a_key_is_imported_once
         a_promise_to_an_import_outlives_the_key_that_is_destroyed
+        a_key_that_is_destroyed_does_not_come_back_by_an_import_under_way
         a_member_of_an_import_stays_under_its_number
         an_import_is_entered_for_what_it_is
         the_secret_is_never_on_record;

@@ -195,6 +195,22 @@ pub fn a_promise_to_an_import_outlives_the_key_that_is_destroyed(backend: &dyn B
     }
 }
 
+/// Also if the run was begun while the key waited for its certificate.
+pub fn a_key_that_is_destroyed_does_not_come_back_by_an_import_under_way(backend: &dyn Backend) {
+    let members = group(backend, 3);
+    for suite in Suite::ALL {
+        let key = leave_behind(&members, suite);
+        let invitation = invite(&members, 0, &scalar(suite, 7));
+        let mut runs = start(&members, 0, &invitation, scalar(suite, 7));
+        members[1].session.destroy(key).unwrap();
+        let ended = exchange_over(&mut runs, &mut |_, _, message| vec![message]).swap_remove(1);
+        assert!(matches!(ended, Err(Error::Misuse(Misuse::NoSuchRun(_)))), "{ended:?}");
+        let of_suite = Filter { suite: Some(suite), ..Filter::default() };
+        let known = members[1].session.find(&of_suite).unwrap();
+        assert!(known.iter().all(|key| key.state == KeyState::Destroyed), "{known:?}");
+    }
+}
+
 pub fn a_lower_attempt_at_an_import_goes_no_further_once_a_higher_one_was_entered(backend: &dyn Backend) {
     let members = group(backend, 3);
     let all = [&members[0], &members[1], &members[2]];

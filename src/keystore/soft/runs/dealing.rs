@@ -21,7 +21,7 @@ use crate::keystore::soft::{Commit, Login, Scene, SoftToken, Space, Unlocked, rn
 use crate::policy::Verb;
 use crate::protocol::{
     Attempt, Certificate, CertificateError, Denial, Epoch, PendingShare, Setup, Standing as Memory, Succession,
-    check_succession, exchange_of, start_dealing, verify_chain,
+    check_succession, exchange_of, key_id, start_dealing, verify_chain,
 };
 use crate::wire::{Card, DealPlan, EpochId, Identifier, Invitation, KeyId, Reader, Roster, RunId, Source, Subject};
 
@@ -92,7 +92,7 @@ impl<S: Storage> SoftToken<S> {
         // A key that may not be refreshed must still be made.
         let verb = if parent.is_some() { Verb::Renew } else { Verb::Propose };
         let mut live = self.live(scene, verb, exchange, machine)?;
-        live.key = parent.as_ref().map(|parent| parent.key);
+        live.key = known_key(plan, parent.as_ref());
         live.parent = parent;
         live.chain = chain;
         Ok((live, Some((Subject::Join, body))))
@@ -387,6 +387,15 @@ impl<S: Storage> SoftToken<S> {
         live.key = Some(key.id);
         Ok(())
     }
+}
+
+/// The key that is dealt, where it is known before: whoever destroys it ends the run.
+fn known_key(plan: &DealPlan, parent: Option<&Epoch>) -> Option<KeyId> {
+    let imported = match &plan.source {
+        Source::Import { group_key, .. } => unless_off!(ImportNamesItsKey, Some(key_id(group_key)), None),
+        Source::Fresh | Source::Epoch { .. } => None,
+    };
+    parent.map(|parent| parent.key).or(imported)
 }
 
 /// A token is one member of a key, whoever invites it as another.
