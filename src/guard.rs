@@ -409,6 +409,8 @@ mod switch {
         LosingLineToldWhole,
         /// Nothing is dealt of an epoch that is over.
         DealsWhatItHolds,
+        /// Who is shown a chain is told of a fork that it leaves open.
+        OpenForkTold,
         /// An import is a run of the key that it brings.
         ImportNamesItsKey,
         /// Rule 2: a token signs upwards only.

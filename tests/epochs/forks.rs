@@ -187,6 +187,9 @@ pub fn a_line_that_went_on_for_long_loses_by_one_renewal(setting: &Setting) {
             "{fork:?}"
         );
         assert_eq!(member.key(key).advice().len(), 4);
+        // A certificate that is known here, told after the others, ends nothing.
+        let told = [chain(&theirs[0], key), vec![member.session.certificate(key).unwrap()]].concat();
+        assert!(matches!(member.session.catch_up(&told), Err(Error::Fork { .. })));
     }
     let invitation = ours[0].session.invite_refresh(key, Vec::new()).unwrap();
     assert_eq!(invitation.losing().iter().copied().collect::<BTreeSet<_>>(), losing);

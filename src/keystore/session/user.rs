@@ -2,6 +2,7 @@
 
 use super::Session;
 use crate::derivation::ExtendedPublicKey;
+use crate::guard::holds;
 use crate::keystore::Pin;
 use crate::keystore::error::{Error, Misuse, Result};
 use crate::keystore::object::KeyInfo;
@@ -78,18 +79,22 @@ impl Session {
     /// # Errors
     ///
     /// Those of [`complete`](Self::complete), of the first certificate that is refused; those before it count. A
-    /// [`Fork`](crate::Error::Fork) only if none of those after it ends it.
+    /// [`Fork`](crate::Error::Fork) only if the key is still forked after the last.
     /// [`Misuse`](crate::Error::Misuse) when there is none.
     pub fn catch_up(&self, certificates: &[Certificate]) -> Result<KeyInfo> {
-        let mut newest = Err(Misuse::Plan("no certificate").into());
+        let (mut newest, mut fork) = (None, None);
         for certificate in certificates {
-            newest = match self.complete(certificate) {
-                // What comes after it may have ended the fork.
-                Err(Error::Fork { ours, theirs }) => Err(Error::Fork { ours, theirs }),
-                completed => Ok(completed?),
-            };
+            match self.complete(certificate) {
+                Err(Error::Fork { ours, theirs }) => fork = Some(Error::Fork { ours, theirs }),
+                completed => newest = Some(completed?),
+            }
         }
-        newest
+        let Some(fork) = fork else { return newest.ok_or(Misuse::Plan("no certificate").into()) };
+        // What came after it may have ended the fork, or have nothing to do with it.
+        match newest.map(|info| self.key(info.id)).transpose()? {
+            Some(now) if holds!(OpenForkTold, now.forks.is_empty()) => Ok(now),
+            _ => Err(fork),
+        }
     }
 
     /// Gives up an attempt at an epoch that this token signed and that was never certified, when people agree to try another way. Its run
