@@ -29,8 +29,8 @@
 //! | backends of one's own | [`Token`], [`Storage`], [`SoftToken`] |
 //!
 //! In the examples below, `three()` makes three members who are logged in to tokens in memory, `key(&members)` makes a 2-of-3
-//! key of theirs, `deal` and `exchange` hand the messages of their runs around, and `id(1)` is a member's number. The whole
-//! of it stands in the repository's `examples/quickstart.rs`.
+//! key of theirs, `deal` and `exchange` hand the messages of their runs around, and `id(1)` is a member's number. These
+//! and the like stand in the repository's `tests/common/doctest.rs`; a whole program is `examples/quickstart.rs`.
 //!
 //! # Security
 //!

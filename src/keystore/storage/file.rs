@@ -23,7 +23,7 @@ const CACHE: usize = 4 * 1024 * 1024;
 ///
 /// # Security
 ///
-/// The file is readable by its owner only. [`rewrite`](Storage::rewrite) overwrites the old file's bytes; what flash memory,
+/// On Unix the file is readable by its owner only. [`rewrite`](Storage::rewrite) overwrites the old file's bytes; what flash memory,
 /// copy-on-write file systems and snapshots keep of them is out of its reach.
 pub struct FileStorage {
     path: PathBuf,
