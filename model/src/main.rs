@@ -10,10 +10,15 @@ use stateright::{Checker, DiscoveryClassification, HasDiscoveries, Model};
 struct Explored {
     states: usize,
     holds: bool,
+    whole: bool,
 }
 
 fn main() -> ExitCode {
-    let minutes: u32 = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10);
+    let told = std::env::args().nth(1).map_or(Ok(10), |text| text.parse::<u32>());
+    let Ok(minutes @ 1..) = told else {
+        eprintln!("how many minutes is a number above 0");
+        return ExitCode::FAILURE;
+    };
     let count = u32::try_from(BASIC.len() + LONG.len()).expect("a list that fits on a screen");
     let limit = Duration::from_secs(60) * minutes / count;
     let explored: Vec<_> = BASIC.iter().chain(LONG).map(|config| explore(config, limit)).collect();
@@ -25,8 +30,10 @@ fn main() -> ExitCode {
     let missed = falls.iter().filter(|fall| is_missed(fall)).count();
     let states: usize = explored.iter().map(|config| config.states).sum();
     let broken = explored.iter().filter(|config| !config.holds).count();
+    let whole = explored.iter().filter(|config| config.whole).count();
     println!(
-        "model: {count} configurations, {states} states, {broken} broken, {missed} of {} rules missed",
+        "model: {count} configurations, {whole} explored whole, {states} states, {broken} broken; {missed} of {} falls found \
+         where a rule is left out",
         falls.len()
     );
     if broken == 0 && missed == falls.len() && missed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -37,7 +44,8 @@ fn explore(config: &Config, limit: Duration) -> Explored {
     let begun = Instant::now();
     let found = HasDiscoveries::AnyFailures;
     let checker = Check::new(config.clone()).checker().threads(2).finish_when(found).timeout(limit).spawn_bfs().join();
-    let end = if begun.elapsed() < limit { "all" } else { "as far as the time went" };
+    let whole = begun.elapsed() < limit;
+    let end = if whole { "all" } else { "as far as the time went" };
     let states = checker.unique_state_count();
     println!("{}: {states} states, {} steps deep, {end}", config.name, checker.max_depth());
     let is_failure = |name| matches!(checker.discovery_classification(name), DiscoveryClassification::Counterexample);
@@ -45,7 +53,7 @@ fn explore(config: &Config, limit: Duration) -> Explored {
     for name in &broken {
         tells(config, name);
     }
-    Explored { states, holds: broken.is_empty() }
+    Explored { states, holds: broken.is_empty(), whole }
 }
 
 /// Whether the property is broken, and how.
